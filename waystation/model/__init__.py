@@ -1,0 +1,1 @@
+"""Our nouns as frozen values: no behaviour that touches the world."""

@@ -1,0 +1,36 @@
+"""An arrival: the fact that one object was received once.  Immutable."""
+
+from dataclasses import dataclass
+
+from waystation.model.instance import Instance
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """How an object came in: the association facts that rules may ask about."""
+
+    peer: str            # name of the [peer.NAME] table, "" where anybody may call
+    calling_ae: str
+    called_ae: str
+    address: str
+    way_in: str = "dimse"
+    tls: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arrival:
+    """One object received once.
+
+    id: of our own making, time-ordered hexadecimal; also names the blob.
+    blob: where the bytes are, a name that only `blobs` understands.
+    size_bytes, sha256: of the data set as it came over the wire (file meta not counted).
+    received_at: Unix seconds.
+    """
+
+    id: str
+    received_at: float
+    source: Source
+    instance: Instance
+    blob: str
+    size_bytes: int
+    sha256: str

@@ -1,0 +1,102 @@
+"""The life of one delivery: one instance on its way to one destination.
+
+    WAITING --claim--> SENDING --delivered--> DONE
+    SENDING --deferred, lost--> WAITING      SENDING --refused--> HELD
+    WAITING --hold, expire--> HELD           HELD --retry--> WAITING
+    WAITING, HELD --discard--> DISCARDED
+
+``lost``: the process died while sending.  We cannot know how far it came, so
+we send again; receivers must accept the same instance twice.
+"""
+
+from dataclasses import dataclass
+from enum import Enum
+
+from waystation.model.errors import MisuseError
+
+
+class State(Enum):
+    """Where a delivery stands (`docs/spec/routing.md` section 0)."""
+
+    WAITING = "waiting"
+    SENDING = "sending"
+    DONE = "done"
+    HELD = "held"
+    DISCARDED = "discarded"
+
+
+class Step(Enum):
+    """What may happen to a delivery."""
+
+    CLAIM = "claim"
+    DELIVERED = "delivered"
+    DEFERRED = "deferred"
+    REFUSED = "refused"
+    LOST = "lost"
+    EXPIRE = "expire"
+    HOLD = "hold"
+    RETRY = "retry"
+    DISCARD = "discard"
+
+
+MOVES: dict[tuple[State, Step], State] = {
+    (State.WAITING, Step.CLAIM): State.SENDING,
+    (State.WAITING, Step.EXPIRE): State.HELD,
+    (State.WAITING, Step.HOLD): State.HELD,
+    (State.WAITING, Step.DISCARD): State.DISCARDED,
+    (State.SENDING, Step.DELIVERED): State.DONE,
+    (State.SENDING, Step.DEFERRED): State.WAITING,
+    (State.SENDING, Step.LOST): State.WAITING,
+    (State.SENDING, Step.REFUSED): State.HELD,
+    (State.SENDING, Step.EXPIRE): State.HELD,
+    (State.HELD, Step.RETRY): State.WAITING,
+    (State.HELD, Step.DISCARD): State.DISCARDED,
+}
+
+
+def advance(state: State, step: Step) -> State:
+    """Return the state after ``step``; raise `MisuseError` if there is none."""
+    if (state, step) not in MOVES:
+        raise MisuseError(f"no {step.name} from {state.name}")
+    return MOVES[state, step]
+
+
+class HoldReason(Enum):
+    """Why something waits for a person; one of each hold (R-59)."""
+
+    NO_RULE = "no-rule"
+    RULE_ERROR = "rule-error"
+    TWO_VERSIONS = "two-versions"
+    CONFLICT = "conflict"
+    NO_CONTEXT = "no-context"
+    OBJECT_REFUSED = "object-refused"
+    EXPIRED = "expired"
+    DESTINATION_GONE = "destination-gone"
+    CORRUPT = "corrupt"
+    OPERATOR = "operator"
+    NO_ARCHIVE = "no-archive"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """One arrival on its way to one destination, as a lane sees it when it claims it.
+
+    attempts: attempts that have ended.  object_failures: those charged to the object itself.
+    first_failed_at: Unix seconds of the first failed attempt, or None; `lifetime` runs from it.
+    """
+
+    id: int
+    arrival_id: str
+    destination: str
+    study_uid: str
+    sop_class_uid: str
+    sop_instance_uid: str
+    transfer_syntax_uid: str
+    calling_ae: str
+    blob: str
+    size_bytes: int
+    sha256: str
+    received_at: float
+    attempts: int = 0
+    object_failures: int = 0
+    first_failed_at: float | None = None
