@@ -21,16 +21,29 @@ class Source:
 class Arrival:
     """One object received once.
 
-    id: of our own making, time-ordered hexadecimal; also names the blob.
-    blob: where the bytes are, a name that only `blobs` understands.
+    id: of our own making, time-ordered, 63 bits; shown as hexadecimal.
+    blob: name of the file that holds the bytes, or "" if they ride in the journal.
     size_bytes, sha256: of the data set as it came over the wire (file meta not counted).
     received_at: Unix seconds.
     """
 
-    id: str
+    id: int
     received_at: float
     source: Source
     instance: Instance
     blob: str
     size_bytes: int
     sha256: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Earlier:
+    """An earlier arrival of the same SOP instance, for the decision about a duplicate.
+
+    open: something of it is still waiting, being sent or held.  last_ended_at: Unix seconds.
+    """
+
+    arrival_id: int
+    sha256: str
+    open: bool
+    last_ended_at: float

@@ -86,9 +86,10 @@ class Delivery:
     """
 
     id: int
-    arrival_id: str
+    arrival_id: int
     destination: str
     study_uid: str
+    series_uid: str
     sop_class_uid: str
     sop_instance_uid: str
     transfer_syntax_uid: str

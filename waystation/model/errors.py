@@ -57,3 +57,14 @@ class UnreachableError(WaystationError):
 
 class MisuseError(WaystationError):
     """Our own code called a core out of order: a bug, never retried."""
+
+
+class LostError(WaystationError):
+    """An association ended before its time: abort, reset, or no answer in time.
+
+    ``sent``: a message had been sent whose answer never came, so its fate is unknown.
+    """
+
+    def __init__(self, problem: str, *, sent: bool = False) -> None:
+        super().__init__(problem)
+        self.sent = sent

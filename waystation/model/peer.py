@@ -1,6 +1,6 @@
 """Another application entity: who may call us, whom we call."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -13,6 +13,7 @@ class TlsFiles:
 
     certificate: str = ""
     key: str = ""
+    key_password: str = field(default="", repr=False)
     ca: str = ""
     client_auth: str = "required"
     server_name: str = ""

@@ -1,1 +1,1 @@
-"""net"""
+"""Sockets: listener, conversation (socket ⇄ wire), client, pool, TLS."""

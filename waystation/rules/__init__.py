@@ -1,1 +1,1 @@
-"""rules"""
+"""Which object goes where: conditions, rules and plans.  Pure."""

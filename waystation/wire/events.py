@@ -26,7 +26,10 @@ class AssociateAccepted:
 
 @dataclass(frozen=True, slots=True)
 class AssociateRejected:
-    """Requestor: the peer refused."""
+    """Requestor: the peer refused.
+
+    Acceptor: the request itself was unacceptable (E14, L5, L6); the A-ASSOCIATE-RJ is queued.
+    """
 
     reject: AssociateReject
 
@@ -51,7 +54,7 @@ class DataCame:
 
 @dataclass(frozen=True, slots=True)
 class ReleaseAsked:
-    """The peer wants to end; the reply is already queued (acceptor) unless we are in a collision."""
+    """The peer wants to end; the reply is queued already, unless both asked at once."""
 
 
 @dataclass(frozen=True, slots=True)

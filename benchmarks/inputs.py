@@ -1,0 +1,46 @@
+"""The files that everybody receives: made once, kept between runs, read once before each."""
+
+import os
+import shutil
+from pathlib import Path
+
+from benchmarks.plan import Bench
+from tests.objects.huge import make_multiframe
+from tests.objects.study import Study, make_study, uid_of
+
+
+def study(bench: Bench, kind: str, count: int) -> Study:
+    """Return a study of ``count`` objects, spread over one folder for each parallel sender."""
+    folder = bench.inputs / f"{kind}-{count}"
+    done = folder.with_suffix(".done")
+    if not done.exists():
+        shutil.rmtree(folder, ignore_errors=True)
+        made = make_study(folder, kind, count, seed=folder.name, folders=bench.senders)
+        done.write_text("\n".join(f"{uid} {digest}" for uid, digest in made.digests.items()))
+        os.sync()
+        return made
+    digests = dict(line.split(" ") for line in done.read_text().splitlines())
+    files = tuple(sorted(folder.rglob("*.dcm"), key=lambda file: file.name))
+    return Study(
+        folder=folder, study_uid=uid_of(folder.name, "study"), files=files, digests=digests
+    )
+
+
+def parts(study: Study) -> list[Path]:
+    """Return the sub-folders of a study, one for each parallel sender."""
+    return sorted(folder for folder in study.folder.iterdir() if folder.is_dir())
+
+
+def big_file(bench: Bench) -> Path:
+    """Return one multi-frame object of the planned size."""
+    file = bench.inputs / f"big-{bench.amounts.big_bytes}.dcm"
+    if not file.exists():
+        bench.inputs.mkdir(parents=True, exist_ok=True)
+        make_multiframe(file, bench.amounts.big_bytes)
+    return file
+
+
+def into_page_cache(study: Study) -> None:
+    """Read every file, so that nobody pays for being first."""
+    for file in study.files:
+        file.read_bytes()

@@ -1,0 +1,31 @@
+"""The schema of the file, and the configuration in force."""
+
+import json
+from pathlib import Path
+
+from tests.app.conftest import Load
+from tests.app.test_read import GOOD
+from waystation.app.read import load_text
+from waystation.app.schema import as_toml, effective, schema
+
+
+def test_the_schema_refuses_unknown_keys_and_names_every_table() -> None:
+    described = schema()
+    assert described["additionalProperties"] is False
+    assert {"node", "dicom", "peer", "destination", "rule"} <= set(described["properties"])
+    json.dumps(described)
+
+
+def test_durations_and_sizes_are_text_in_the_schema() -> None:
+    properties = schema()["$defs"]["SpoolSettings"]["properties"]
+    assert {properties[key]["type"] for key in ("keep", "min_free", "max_used")} == {"string"}
+
+
+def test_the_configuration_in_force_reads_back_as_the_same(read: Load) -> None:
+    settings = read(GOOD).settings
+    again = load_text(as_toml(effective(settings)), Path("waystation.toml"), {})
+    assert again.settings == settings
+
+
+def test_what_is_not_acted_on_is_not_shown_as_in_force(read: Load) -> None:
+    assert "archive" not in effective(read("").settings)

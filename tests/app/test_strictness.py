@@ -1,0 +1,150 @@
+"""Each table refuses an unknown key and a value of the wrong type, with its line (RT-1)."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.app.conftest import Complain
+from waystation.app import settings_destination, settings_dicom, settings_node, settings_rule
+from waystation.app.settings import Settings
+from waystation.app.settings_base import Secret, Table
+
+DICOM = '[destination.pacs]\nkind = "dicom"\nhost = "h"\nae_title = "PACS"\n'
+FOLDER = '[destination.disk]\nkind = "folder"\npath = "p"\n'
+RULE = '[[rule]]\nname = "all"\nsend = []\n'
+TLS = '[dicom.tls]\ncertificate = "c"\nkey = "k"\n'
+
+# model: (text before, key of the table, an entry of the wrong type, what is said about it)
+CASES: dict[type[Table], tuple[str, str, str, str]] = {
+    Settings: ("", "", "dicom = 3", "expected a table, got a number"),
+    settings_node.NodeSettings: ("[node]\n", "node", "name = 3", "expected text, got a number"),
+    settings_node.WebSettings: (
+        "[web]\n", "web", 'port = "80"', "expected a whole number, got text"
+    ),
+    settings_node.SpoolSettings: (
+        "[spool]\n", "spool", "min_free = 5", "a size is a number with its unit"
+    ),
+    settings_node.DuplicateSettings: (
+        "[duplicates]\n", "duplicates", 'same = "never"', 'expected "skip" or "send"'
+    ),
+    settings_node.LogSettings: (
+        "[log]\n", "log", "format = true", 'expected "text" or "json"'
+    ),
+    settings_node.ArchiveSettings: (
+        "[archive]\n", "archive", "enabled = 1", "expected true or false, got a number"
+    ),
+    settings_node.WorklistSettings: (
+        "[worklist]\n", "worklist", 'enabled = "yes"', "expected true or false, got text"
+    ),
+    settings_dicom.DicomSettings: (
+        "[dicom]\n", "dicom", "port = true", "expected a whole number, got true or false"
+    ),
+    settings_dicom.ListenerTls: (TLS, "dicom.tls", "client_ca = 3", "expected a path as text"),
+    settings_dicom.ListenerTimeouts: (
+        "[dicom.timeouts]\n", "dicom.timeouts", "idle = 600", "a duration is a number with its"
+    ),
+    settings_dicom.PeerSettings: (
+        '[peer.ct]\nae_title = "CT"\n', "peer.ct", 'address = "10.0.0.5"', "expected a list, like"
+    ),
+    settings_destination.DicomDestination: (
+        DICOM, "destination.pacs", "port = 104000", "expected 1 to 65535, got 104000"
+    ),
+    settings_destination.FolderDestination: (
+        FOLDER, "destination.disk", "parallel = 0", "expected at least 1, got 0"
+    ),
+    settings_destination.RetrySettings: (
+        f"{DICOM}[destination.pacs.retry]\n",
+        "destination.pacs.retry",
+        "object = [60]",
+        "a duration is a number with its unit",
+    ),
+    settings_destination.CallTimeouts: (
+        f"{DICOM}[destination.pacs.timeouts]\n",
+        "destination.pacs.timeouts",
+        'connect = "0s"',
+        "expected a duration above zero",
+    ),
+    settings_destination.CallTls: (
+        f"{DICOM}[destination.pacs.tls]\n",
+        "destination.pacs.tls",
+        "verify = 0",
+        "expected true or false, got a number",
+    ),
+    settings_rule.RuleSettings: (
+        RULE, "rule.all", 'when = "CT"', "expected a table, or a list of tables"
+    ),
+    settings_rule.RoutingSettings: (
+        "[routing]\n", "routing", 'otherwise = "drop"', 'expected "hold", "refuse", "discard" or'
+    ),
+}  # fmt: skip
+
+
+def tables(model: type[Table]) -> Iterator[type[Table]]:
+    for child in model.__subclasses__():
+        yield child
+        yield from tables(child)
+
+
+def test_every_table_has_its_case() -> None:
+    inside_values = {Secret, settings_rule.SendTo, settings_destination.DestinationSettings}
+    assert set(tables(Table)) - inside_values == set(CASES)
+
+
+@pytest.mark.req("R-1")
+@pytest.mark.parametrize("model", CASES, ids=lambda model: model.__name__)
+def test_an_unknown_key_is_refused_with_its_line(model: type[Table], faults: Complain) -> None:
+    before, key, _, _ = CASES[model]
+    line = before.count("\n") + 1
+    said = faults(f"{before}colour = 1\n")
+    expected = (
+        f"waystation.toml:{line} {key}.colour: unknown key"
+        if key
+        else (f'waystation.toml:{line} colour: unknown table "colour"')
+    )
+    assert any(fault.startswith(expected) for fault in said), said
+
+
+@pytest.mark.req("R-1")
+@pytest.mark.parametrize("model", CASES, ids=lambda model: model.__name__)
+def test_a_wrong_type_is_refused_with_its_line(model: type[Table], faults: Complain) -> None:
+    before, key, entry, problem = CASES[model]
+    name = entry.split(" = ")[0]
+    address = f"{key}.{name}" if key else name
+    said = faults(f"{before}{entry}\n")
+    expected = f"waystation.toml:{before.count(chr(10)) + 1} {address}: {problem}"
+    assert any(fault.startswith(expected) for fault in said), said
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("rule = 3", "waystation.toml:1 rule: expected rules, each under [[rule]], got a number"),
+        ("rule = [3]", "waystation.toml:1 rule.1: expected a table, got a number"),
+        ("peer = 3", "waystation.toml:1 peer: expected tables like [peer.NAME], got a number"),
+        ("peer.a = 3", "waystation.toml:1 peer.a: expected a table, got a number"),
+        ("destination.a = 3", "waystation.toml:1 destination.a: expected a table, got a number"),
+        (
+            "[destination.a]\n",
+            'waystation.toml:1 destination.a.kind: is missing; expected "dicom" or "folder"',
+        ),
+        (
+            '[destination.a]\nkind = "dicon"\n',
+            'waystation.toml:2 destination.a.kind: expected "dicom" or "folder" '
+            '(did you mean "dicom"?)',
+        ),
+        (
+            "[destination.a]\nkind = 1\n",
+            'waystation.toml:2 destination.a.kind: expected "dicom" or "folder", got a number',
+        ),
+        (
+            '[destination.a]\nkind = "dicom"\nhost = "h"\n',
+            "waystation.toml:1 destination.a.ae_title: is missing",
+        ),
+        (
+            "[[rule]]\nsend = [3]\n",
+            "waystation.toml:2 rule.1.send: expected a table, got a number",
+        ),
+    ],
+)
+def test_a_table_in_the_wrong_place_is_refused(text: str, expected: str, faults: Complain) -> None:
+    assert expected in faults(text)

@@ -1,0 +1,1 @@
+"""Synthetic DICOM objects for tests and benchmarks: deterministic, cheap, without patient data."""

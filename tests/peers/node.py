@@ -1,0 +1,190 @@
+"""Our own node as a child process, spoken to only through what the contract promises.
+
+The configuration is a text that the test writes; `Node` adds nothing to it but the file and its
+data folder.  ``ready dicom=HOST:PORT web=URL data=PATH pid=N`` tells where it listens.
+"""
+
+import json
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from tests.peers.program import PeerFailed, Program, wait_until
+
+WAYSTATION = Path(sys.executable).parent / "waystation"
+READY = re.compile(
+    r"^ready dicom=(?P<host>[\d.]+|\[[^]]+\]|[\w.-]+):(?P<port>\d+)"
+    r"(?: web=(?P<web>\S+))?(?: data=(?P<data>.+?))?(?: pid=(?P<pid>\d+))?$",
+    re.MULTILINE,
+)
+
+BASE = """
+[node]
+name = "test"
+data = "{data}"
+
+[dicom]
+ae_title = "WAYSTATION"
+host = "127.0.0.1"
+port = 0
+
+[web]
+host = "127.0.0.1"
+port = 0
+"""
+QUICK_RETRY = 'retry = { first = "200ms", cap = "1s", lifetime = "1h", tries = 3 }'
+
+
+def destination(
+    name: str, port: int, *, ae_title: str, extra: str = "", retry: str = QUICK_RETRY
+) -> str:
+    """Return the table of one DICOM destination on loopback."""
+    return (
+        f'\n[destination.{name}]\nkind = "dicom"\nhost = "127.0.0.1"\nport = {port}\n'
+        f'ae_title = "{ae_title}"\n{retry}\n{extra}\n'
+    )
+
+
+def rule_to(*names: str, when: str = "") -> str:
+    """Return one rule that sends everything (or what ``when`` says) to ``names``."""
+    condition = f"when = {when}\n" if when else ""
+    listed = ", ".join(f'"{name}"' for name in names)
+    return f'\n[[rule]]\nname = "to {" and ".join(names)}"\n{condition}send = [{listed}]\n'
+
+
+class Node:
+    """A node with its own folder, configuration file and data; may be killed and started again."""
+
+    def __init__(
+        self,
+        folder: Path,
+        config: str,
+        *,
+        environment: Mapping[str, str] | None = None,
+        start: bool = True,
+    ) -> None:
+        self.folder = folder
+        self.data = folder / "data"
+        self.config_file = folder / "waystation.toml"
+        self.port = 0
+        self.web = ""
+        self.ready_s = 0.0
+        self._environment = dict(environment or {})
+        self._program: Program | None = None
+        folder.mkdir(parents=True, exist_ok=True)
+        self.write_config(config)
+        if start:
+            self.start()
+
+    def write_config(self, config: str) -> None:
+        """Replace the configuration; ``config`` follows the node's own tables."""
+        own = "" if "[dicom]" in config else BASE.format(data=self.data)
+        self.config_file.write_text(own + config)
+
+    @property
+    def program(self) -> Program:
+        if self._program is None:
+            raise PeerFailed("the node was never started")
+        return self._program
+
+    @property
+    def pid(self) -> int:
+        return self.program.pid
+
+    @property
+    def log(self) -> str:
+        return self.program.log
+
+    def start(self, *, within_s: float = 30.0) -> None:
+        """Start it and return once it printed its ready line; ``ready_s`` is the time it took."""
+        if not WAYSTATION.exists():
+            raise PeerFailed(f"{WAYSTATION} is not installed")
+        before = len(READY.findall(self._program.log)) if self._program else 0
+        began = time.monotonic()
+        self._program = program = Program(
+            [str(WAYSTATION), "serve", "--config", str(self.config_file)],
+            self.folder,
+            environment=self._environment,
+            name="waystation",
+        )
+
+        def ready() -> bool:
+            if len(READY.findall(program.log)) > before:
+                return True
+            if program.exit_code is not None:
+                raise PeerFailed(f"serve ended with {program.exit_code}:\n{program.log[-3000:]}")
+            return False
+
+        wait_until(ready, f"the ready line of {self.folder}", within_s=within_s)
+        self.ready_s = time.monotonic() - began
+        *_, line = READY.finditer(program.log)
+        self.port = int(line["port"])
+        self.web = line["web"] or ""
+
+    def stop(self, *, within_s: float = 15.0) -> int:
+        """Send SIGTERM and return the exit code."""
+        self.program.signal(signal.SIGTERM)
+        return self.program.wait(within_s=within_s)
+
+    def kill(self) -> None:
+        """Send SIGKILL: the crash that every promise has to survive."""
+        self.program.kill()
+
+    def restart(self) -> None:
+        self.stop()
+        self.start()
+
+    def close(self) -> None:
+        if self._program is not None:
+            self._program.close()
+
+    def __enter__(self) -> "Node":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def command(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """Run one other command of the product on the same configuration."""
+        return subprocess.run(
+            [str(WAYSTATION), *words, "--config", str(self.config_file)],
+            cwd=self.folder,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+    def deliveries(self) -> list[dict[str, Any]]:
+        """Return the deliveries as ``waystation queue list --json`` prints them."""
+        done = self.command("queue", "list", "--json")
+        if done.returncode != 0:
+            raise PeerFailed(f"queue list ended with {done.returncode}: {done.stderr}")
+        text = done.stdout.strip()
+        if text.startswith("["):
+            rows: list[dict[str, Any]] = json.loads(text)
+            return rows
+        found = [json.loads(line) for line in text.splitlines()]
+        if len(found) == 1 and isinstance(found[0].get("deliveries"), list):
+            return list(found[0]["deliveries"])
+        return found
+
+    def states(self) -> dict[str, int]:
+        """Return how many deliveries are in each state."""
+        counts: dict[str, int] = {}
+        for row in self.deliveries():
+            counts[row["state"]] = counts.get(row["state"], 0) + 1
+        return counts
+
+    def files(self) -> list[Path]:
+        """Return every file under the data folder, the database's own excepted."""
+        return [
+            file
+            for file in self.data.rglob("*")
+            if file.is_file() and ".db" not in file.name and ".sqlite" not in file.name
+        ]

@@ -1,0 +1,24 @@
+#!/usr/bin/env bash
+# The real peers that the tests talk to: DCMTK, Orthanc, and strace for the fault runs.
+# Quiet when they are there.  Where they cannot be installed it says so and goes on, except
+# in CI (CI=true), where a missing peer is an error.
+set -euo pipefail
+. "$(dirname "$0")/debian.sh"
+
+missing=()
+[ -x /usr/bin/storescu ] && [ -x /usr/bin/dcmsend ] || missing+=(dcmtk)
+[ -x /usr/sbin/Orthanc ] || missing+=(orthanc)
+[ -x /usr/bin/strace ] || missing+=(strace)
+[ ${#missing[@]} -gt 0 ] || exit 0
+
+if install_debian "${missing[@]}"; then
+    # Only the program is wanted; a service of our making must not appear after a restart.
+    if [[ " ${missing[*]} " == *" orthanc "* ]] && command -v systemctl >/dev/null; then
+        as_root systemctl disable --quiet orthanc 2>/dev/null || true
+    fi
+    exit 0
+fi
+
+say "Not installed: ${missing[*]}. Tests against them cannot run."
+say "As root, on Debian or Ubuntu: apt-get install ${missing[*]}"
+[ "${CI:-}" != true ]

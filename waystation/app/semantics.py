@@ -1,0 +1,181 @@
+"""What only shows across tables: names that do not resolve, peers in doubt, doors left open.
+
+Contract: `examine` looks at everything that could be read and returns problems and warnings; it
+asks the disk whether files are there and changes nothing.
+"""
+
+from collections.abc import Iterator, Mapping
+
+from waystation.app.faults import Problem, closest
+from waystation.app.lines import Path
+from waystation.app.parts import Parts
+from waystation.app.places import files_and_folders
+from waystation.app.settings_base import is_loopback
+from waystation.app.settings_destination import DicomDestination
+from waystation.app.settings_dicom import DicomSettings
+from waystation.app.settings_node import ArchiveSettings, WebSettings, WorklistSettings
+from waystation.app.settings_rule import RoutingSettings
+from waystation.app.specificity import rivals
+from waystation.app.vocabulary import wrong_words
+
+ARCHIVE = "archive"
+NO_ARCHIVE = "the archive is not available in this version; what goes there is held (no-archive)"
+
+
+def examine(parts: Parts, environ: Mapping[str, str]) -> list[Problem]:
+    """Return all problems and warnings that no table shows by itself."""
+    return [
+        *_rule_names(parts),
+        *_rule_sends(parts),
+        *_rule_fates(parts),
+        *_doubtful_rules(parts),
+        *_unused_destinations(parts),
+        *_destinations(parts),
+        *_peers(parts),
+        *_listeners(parts),
+        *_not_built(parts),
+        *wrong_words(parts),
+        *files_and_folders(parts, environ),
+    ]
+
+
+def warning(path: Path, text: str) -> Problem:
+    return Problem(path=path, text=text, warning=True)
+
+
+def _rule_names(parts: Parts) -> Iterator[Problem]:
+    seen: set[str] = set()
+    for position, rule in enumerate(parts.raw_rules()):
+        name = rule.get("name")
+        if isinstance(name, str) and name in seen:
+            yield Problem(
+                path=("rule", position, "name"), text=f'another rule is already named "{name}"'
+            )
+        elif isinstance(name, str):
+            seen.add(name)
+
+
+def sends_of(rule: Mapping[str, object]) -> Iterator[tuple[Path, str]]:
+    """Yield each destination name in ``send`` as written, with its path inside the rule."""
+    send = rule.get("send")
+    for position, entry in enumerate(send if isinstance(send, list) else []):
+        inside: Path = ("send", position)
+        if isinstance(entry, dict):
+            entry, inside = entry.get("to"), (*inside, "to")
+        if isinstance(entry, str):
+            yield inside, entry
+
+
+def _table_names(parts: Parts, table: str) -> set[str]:
+    raw = parts.document.get(table)
+    return set(raw) if isinstance(raw, dict) else set()
+
+
+def _rule_sends(parts: Parts) -> Iterator[Problem]:
+    known = _table_names(parts, "destination") | _table_names(parts, "group")
+    for position, rule in enumerate(parts.raw_rules()):
+        for inside, name in sends_of(rule):
+            at: Path = ("rule", position, *inside)
+            if name == ARCHIVE and name not in known:
+                yield warning(at, NO_ARCHIVE)
+            elif name not in known:
+                near = closest(name, known)
+                yield Problem(path=at, text=f'no destination or group "{name}"{near}')
+
+
+def _rule_fates(parts: Parts) -> Iterator[Problem]:
+    for position, raw in enumerate(parts.raw_rules()):
+        at: Path = ("rule", position)
+        if not raw.get("send") and "then" not in raw:
+            yield Problem(path=at, text='needs "send", or "then" = "hold", "discard" or "archive"')
+        if raw.get("send") and "then" in raw:
+            yield Problem(path=(*at, "then"), text='is only for a rule without "send"')
+        if raw.get("then") == "archive":
+            yield warning((*at, "then"), NO_ARCHIVE)
+        rule = parts.rules[position]
+        for place, send in enumerate(rule.send if rule else ()):
+            if not send.required:
+                yield warning(
+                    (*at, "send", place),
+                    '"required" = false has no effect in this version; '
+                    "what cannot be delivered is held",
+                )
+
+
+def _doubtful_rules(parts: Parts) -> Iterator[Problem]:
+    """What `rules` finds doubtful, such as a rule behind one that always stops."""
+    from waystation.rules.read import read_rules
+
+    rules = [rule for rule in parts.rules if rule is not None]
+    places = {f"rule.{rule.name}": place for place, rule in enumerate(parts.rules) if rule}
+    read = read_rules([rule.table() for rule in rules], destinations=parts.destinations)
+    for doubt in read.warnings:
+        yield warning(("rule", places[doubt.where]), doubt.problem)
+
+
+def _unused_destinations(parts: Parts) -> Iterator[Problem]:
+    if "group" in parts.document:
+        return
+    used = {name for rule in parts.raw_rules() for _, name in sends_of(rule)}
+    for name in parts.destinations:
+        if name not in used:
+            yield warning(("destination", name), "no rule sends to it")
+
+
+def _destinations(parts: Parts) -> Iterator[Problem]:
+    dicom = parts.single.get("dicom")
+    for name, destination in parts.destinations.items():
+        at: Path = ("destination", name)
+        if destination is not None and destination.window == "never":
+            yield warning((*at, "window"), "is never open: nothing will be sent")
+        if not isinstance(destination, DicomDestination):
+            continue
+        if destination.tls is not None and not destination.tls.verify:
+            yield warning((*at, "tls", "verify"), "anybody can pose as this destination")
+        if (
+            isinstance(dicom, DicomSettings)
+            and destination.port == dicom.port
+            and is_loopback(destination.host)
+        ):
+            yield warning((*at, "port"), "is our own listener: objects would go round in circles")
+
+
+def _peers(parts: Parts) -> Iterator[Problem]:
+    for name, peer in parts.peers.items():
+        if peer is not None and not peer.address:
+            yield warning(("peer", name), "may call from every address; state its address")
+    for first, second, why in rivals(parts.peers):
+        yield Problem(path=("peer", second), text=f'cannot be told from peer "{first}": {why}')
+
+
+def _listeners(parts: Parts) -> Iterator[Problem]:
+    dicom, web = parts.single.get("dicom"), parts.single.get("web")
+    if isinstance(dicom, DicomSettings) and dicom.peers == "known" and not parts.peers:
+        stated = "peers" if is_loopback(dicom.host) else "host"
+        yield Problem(
+            path=("dicom", stated),
+            text='nobody could call: add a [peer.NAME] table, or state peers = "any"',
+        )
+    if isinstance(web, WebSettings) and web.enabled and not is_loopback(web.host):
+        yield Problem(
+            path=("web", "host"),
+            text="anything but loopback needs users, which are not available in this version",
+        )
+    if (
+        isinstance(dicom, DicomSettings)
+        and isinstance(web, WebSettings)
+        and web.enabled
+        and dicom.port == web.port != 0
+    ):
+        yield Problem(path=("web", "port"), text="is the port of the DICOM listener already")
+
+
+def _not_built(parts: Parts) -> Iterator[Problem]:
+    routing = parts.single.get("routing")
+    if isinstance(routing, RoutingSettings) and routing.otherwise == "archive":
+        yield warning(("routing", "otherwise"), NO_ARCHIVE)
+    for name in ("archive", "worklist"):
+        table = parts.single.get(name)
+        stated = name in parts.document
+        if stated and isinstance(table, ArchiveSettings | WorklistSettings) and table.enabled:
+            yield warning((name,), f"the {name} is not available in this version")

@@ -1,0 +1,166 @@
+"""The ways out: ``[destination.NAME]``, one model for each kind."""
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Field
+
+from waystation.app.quantities import Duration
+from waystation.app.settings_base import (
+    AETitle,
+    Count,
+    Flag,
+    Name,
+    Names,
+    PathText,
+    Port,
+    SecretSource,
+    Table,
+    _ae_title,
+    _as_tuple,
+    complaint,
+)
+from waystation.app.settings_dicom import PduSize, Wait
+
+DEFAULT_TEMPLATE = "{StudyInstanceUID}/{SeriesInstanceUID}/{SOPInstanceUID}.dcm"
+
+
+def _window(text: str) -> str:
+    if text.strip() in {"", "always"}:
+        return "always"
+    if text.strip() == "never":
+        return "never"
+    raise complaint('schedules are not available in this version; write "always" or "never"')
+
+
+def _calling_ae(text: str) -> str:
+    if text in {"own", "passthrough"}:
+        return text
+    if text.startswith("fixed:"):
+        return f"fixed:{_ae_title(text.removeprefix('fixed:'))}"
+    raise complaint('expected "own", "passthrough" or "fixed:NAME"')
+
+
+Waits = Annotated[tuple[Wait, ...], Field(min_length=1), BeforeValidator(_as_tuple)]
+
+
+class RetrySettings(Table):
+    """When to try again."""
+
+    first: Wait = Field(default=30.0, description="Pause after the first failure; then doubling")
+    cap: Wait = Field(default=3600.0, description="No pause is longer")
+    lifetime: Wait = Field(
+        default=7 * 86_400.0, description="From the first failed attempt until held as expired"
+    )
+    tries: Count = Field(default=5, description="Failures charged to one object until it is held")
+    object: Waits = Field(
+        default=(60.0, 300.0, 1800.0, 7200.0),
+        description="Pauses after failures of one object; the last one repeats",
+    )
+
+
+class CallTimeouts(Table):
+    """How long we wait for a destination."""
+
+    connect: Wait = Field(default=10.0, description="For the TCP connection and TLS")
+    associate: Wait = Field(default=30.0, description="For the answer to A-ASSOCIATE-RQ")
+    response: Wait = Field(default=60.0, description="For a response, without progress")
+    release: Wait = Field(default=5.0, description="For the end of an association")
+
+
+class CallTls(Table):
+    """TLS towards a destination; PEM files, counted from the file's folder."""
+
+    ca: PathText | None = Field(
+        default=None, description="Authorities that vouch for the server; default: the system's"
+    )
+    certificate: PathText | None = Field(default=None, description="Our client certificate")
+    key: PathText | None = Field(default=None, description="Its private key")
+    key_password: SecretSource | None = Field(
+        default=None, description="Passphrase of the private key"
+    )
+    server_name: Name | None = Field(
+        default=None, description="Name that the certificate must carry; default is the host"
+    )
+    verify: Flag = Field(
+        default=True, description="Whether the server's certificate is checked; false is unsafe"
+    )
+
+
+class DestinationSettings(Table):
+    """What all kinds have in common."""
+
+    later: ClassVar[frozenset[str]] = frozenset(
+        {
+            "limits",
+            "closing",
+            "stat_waits",
+            "send_anyway_after",
+            "optional_for",
+            "verify",
+            "verify_after",
+            "commit_by",
+            "only_deidentified",
+            "refuse_when",
+            "split_study",
+            "probe_outside_window",
+            "waiting_over",
+            "log",
+        }
+    )
+
+    accept: Names = Field(default=(), description="SOP classes sent there; empty means all")
+    refuse: Names = Field(default=(), description="SOP classes never sent there")
+    window: Annotated[str, AfterValidator(_window)] = Field(
+        default="always", description='When it may be sent to: "always" or "never"'
+    )
+    parallel: Count = Field(default=2, description="Studies sent side by side")
+    retry: RetrySettings = Field(default_factory=RetrySettings, description="When to try again")
+
+
+class DicomDestination(DestinationSettings):
+    """Another application entity, sent to by C-STORE."""
+
+    kind: Literal["dicom"] = Field(description="Kind of destination")
+    host: Name = Field(description="Host name or address")
+    port: Port = Field(default=104, description="Its port")
+    ae_title: AETitle = Field(description="Its AE title")
+    calling_ae: Annotated[str, AfterValidator(_calling_ae)] = Field(
+        default="own",
+        description="Title we call with: own, passthrough (the sender's), or fixed:NAME",
+    )
+    linger: Duration = Field(default=5.0, description="How long an idle association stays open")
+    max_per_association: Count = Field(default=1000, description="Objects per association")
+    reuse: Literal["study", "series", "any"] = Field(
+        default="study", description="What one association may carry"
+    )
+    timeouts: CallTimeouts = Field(
+        default_factory=CallTimeouts, description="How long we wait for it"
+    )
+    retry_on_warning: Flag = Field(
+        default=False, description="Whether a warning status counts as a failure of the object"
+    )
+    transcode: Literal["uncompressed", "never"] = Field(
+        default="uncompressed",
+        description="Fallback if it refuses the stored syntax: another uncompressed one, or none",
+    )
+    max_pdu: PduSize = Field(default=128 * 2**10, description="Largest P-DATA-TF we send")
+    tls: CallTls | None = Field(default=None, description="Call with TLS")
+
+
+class FolderDestination(DestinationSettings):
+    """A folder that finished files appear in."""
+
+    kind: Literal["folder"] = Field(description="Kind of destination")
+    path: PathText = Field(description="The folder; counts from the file's folder")
+    name: Name = Field(
+        default=DEFAULT_TEMPLATE,
+        description="Template of the file name; keywords in braces, values are sanitised",
+    )
+
+
+AnyDestination = Annotated[DicomDestination | FolderDestination, Field(discriminator="kind")]
+KINDS: dict[str, type[DestinationSettings]] = {
+    "dicom": DicomDestination,
+    "folder": FolderDestination,
+}
+LATER_KINDS = frozenset({"stow", "sftp", "s3", "archive"})

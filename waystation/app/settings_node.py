@@ -1,0 +1,108 @@
+"""The node and its keeping: ``[node]``, ``[web]``, ``[spool]``, ``[duplicates]``, ``[log]``."""
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Field
+
+from waystation.app.quantities import Duration, Percent, Size
+from waystation.app.settings_base import Flag, ListenPort, Name, PathText, Table, complaint
+
+
+def _lower(value: object) -> object:
+    return value.lower() if isinstance(value, str) else value
+
+
+def _base_path(path: str) -> str:
+    if not path.startswith("/") or path.endswith("/") or " " in path:
+        raise complaint('a base path starts with a slash and ends without one, like "/dicom-web"')
+    return path
+
+
+class NodeSettings(Table):
+    """Who this node is and where it keeps things."""
+
+    later: ClassVar[frozenset[str]] = frozenset({"database", "blobs"})
+
+    name: Name = Field(default="waystation", description="Shown in the console, logs and audit")
+    data: PathText = Field(
+        default="var",
+        validate_default=True,
+        description="Folder for blobs and the SQLite database; counts from the file's folder",
+    )
+
+
+class WebSettings(Table):
+    """The HTTP listener: console, API, health and metrics."""
+
+    later: ClassVar[frozenset[str]] = frozenset(
+        {"users", "proxy", "oidc", "setup", "insecure", "tls"}
+    )
+
+    enabled: Flag = Field(default=True, description="Whether to listen at all")
+    host: Name = Field(default="127.0.0.1", description="Address to listen on")
+    port: ListenPort = Field(default=8080, description="Port to listen on; 0 takes any free one")
+    dicomweb: Annotated[str, AfterValidator(_base_path)] = Field(
+        default="/dicom-web", description="Base path of DICOMweb"
+    )
+
+
+class SpoolSettings(Table):
+    """When the disk counts as full and how long finished objects stay."""
+
+    max_used: Percent = Field(
+        default=90.0, description="New associations are refused once the volume is this full"
+    )
+    min_free: Size = Field(
+        default=5 * 10**9, description="New associations are refused with less free space"
+    )
+    keep: Duration = Field(
+        default=86_400.0, description="How long an object stays after its last delivery ended"
+    )
+    heads: Duration = Field(
+        default=14 * 86_400.0, description="How long heads are kept for simulating other rules"
+    )
+
+
+class DuplicateSettings(Table):
+    """What happens when a SOP Instance UID comes again."""
+
+    later: ClassVar[frozenset[str]] = frozenset({"compare"})
+
+    resend_after: Duration = Field(
+        default=600.0, description="Equal bytes are delivered again once the first is this old"
+    )
+    same: Literal["skip", "send"] = Field(
+        default="skip", description="Equal bytes before that: count only, or always deliver again"
+    )
+    different: Literal["hold", "newest", "first", "refuse"] = Field(
+        default="hold", description="Other bytes under the same UID: which of the two goes on"
+    )
+    memory: Duration = Field(
+        default=30 * 86_400.0, description="How long digests are remembered after the file is gone"
+    )
+
+
+class LogSettings(Table):
+    """The log on standard error."""
+
+    level: Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(_lower)] = Field(
+        default="info", description="Least severity that is written"
+    )
+    identifiers: Literal["hashed", "plain"] = Field(
+        default="hashed", description="UIDs as keyed short hashes, or plain (unsafe)"
+    )
+    format: Literal["text", "json"] = Field(
+        default="text", description="One line per event as key=value, or as JSON"
+    )
+
+
+class ArchiveSettings(Table):
+    """The embedded archive.  Accepted and not acted on in this version."""
+
+    enabled: Flag = Field(default=True, description="Whether the archive is wanted")
+
+
+class WorklistSettings(Table):
+    """The worklist service.  Accepted and not acted on in this version."""
+
+    enabled: Flag = Field(default=True, description="Whether the worklist is wanted")

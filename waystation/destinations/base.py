@@ -1,0 +1,48 @@
+"""What every way out promises, and what it is given.
+
+Contract of a destination: `send` gets a batch of one study in order of acceptance and yields one
+outcome per delivery it has finished with, in that order.  It yields `Delivered` only for an
+answer that was received (S-7).  When the way itself fails it yields that for the delivery at hand
+and stops; the rest was not tried.  It raises nothing for what a peer or a disk can do.
+"""
+
+from collections.abc import AsyncGenerator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from waystation.model.delivery import Delivery
+from waystation.model.outcome import Deferred, Outcome
+
+# Objects up to this size are read, verified and sent whole; bigger ones in pieces.
+WHOLE_BYTES = 4 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Pieces:
+    """A verified data set that is too big to hold: read it piece by piece."""
+
+    pieces: AsyncGenerator[bytes, None]
+
+
+class Cargo(Protocol):
+    """Gives the bytes of a delivery, after comparing them with their digest (S-13)."""
+
+    async def load(self, delivery: Delivery) -> bytes | Pieces:
+        """Return the data set.  Raises `StorageError` if it is missing or damaged."""
+
+
+class Destination(Protocol):
+    """A way out."""
+
+    name: str
+
+    def send(
+        self, batch: Sequence[Delivery], cargo: Cargo
+    ) -> AsyncGenerator[tuple[Delivery, Outcome], None]:
+        """Send a batch of one study; see the module's contract."""
+
+    async def probe(self) -> Deferred | None:
+        """Ask whether the way is open: None if it is, else what is wrong."""
+
+    async def close(self) -> None:
+        """End what is open."""

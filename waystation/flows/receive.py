@@ -1,0 +1,291 @@
+"""An association's images → sealed blobs → "Success".
+
+Contract (S-1, R-4): `success` is produced in one place, behind the awaited journal commit and the
+awaited sync of the blob.  Every other ending answers a failure status with a comment and leaves
+nothing behind (R-8).  Fan-out begins after the answer: ``arrived`` is only told (R-10).
+"""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import Executor
+from dataclasses import dataclass, replace
+
+import structlog
+
+from waystation.blobs.folder import BlobFolder, Draft
+from waystation.db.engine import Database
+from waystation.dicom.head import Head, Identity
+from waystation.flows.incoming import Incoming
+from waystation.journal import arrivals
+from waystation.journal.ids import IdSource
+from waystation.model.arrival import Arrival, Source
+from waystation.model.errors import RefusedError, StorageError
+from waystation.model.instance import Instance
+from waystation.net.listener import Guest
+from waystation.wire.commands import C_CANCEL_RQ, C_ECHO_RQ, C_STORE_RQ, Command, reply
+from waystation.wire.events import Aborted, DataCame, Event, MessageBegun, ReleaseAsked
+from waystation.wire.status import (
+    OUT_OF_RESOURCES,
+    PROCESSING_FAILURE,
+    SOP_CLASS_NOT_SUPPORTED,
+    UNRECOGNISED_OPERATION,
+)
+
+log = structlog.get_logger()
+
+
+def success(command: Command) -> Command:
+    """Return the answer that promises: this object is kept."""
+    return reply(command)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Keeping:
+    """What receiving needs of the node.
+
+    refuses: decides before the answer whether no rule would take the object (0124H).
+    full: why nothing can be stored now, or "".
+    arrived: told about each acknowledged arrival with its head.
+    counted: told the status of each answered C-STORE, the peer and the bytes.
+    """
+
+    database: Database
+    blobs: BlobFolder
+    disk: Executor
+    ids: IdSource
+    clock: Callable[[], float]
+    refuses: Callable[[Head, Source, Instance, int], str]
+    full: Callable[[], str]
+    arrived: Callable[[Arrival, Head], None]
+    counted: Callable[[str, int, int], None]
+
+
+class Reception:
+    """Serves one association that stores (and echoes)."""
+
+    def __init__(self, guest: Guest, keeping: Keeping) -> None:
+        self._keeping = keeping
+        self._conversation = guest.conversation
+        self._association = guest.conversation.association
+        self._source = Source(
+            peer=guest.caller.name,
+            calling_ae=guest.request.calling_ae,
+            called_ae=guest.request.called_ae,
+            address=guest.conversation.peername,
+            tls=guest.conversation.tls,
+        )
+        self._loop = asyncio.get_running_loop()
+        self._incoming: Incoming | None = None
+        self._writing: asyncio.Future[None] | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._kept = 0
+        self._refused = 0
+
+    # what the conversation tells us
+
+    def came(self, event: Event) -> None:
+        """Take one event of the association."""
+        match event:
+            case DataCame(data=data, last=last):
+                self._data(data, last)
+            case MessageBegun(context_id=context_id, command=command, has_data=has_data):
+                self._begun(context_id, command, has_data)
+            case Aborted(by="us", problem=problem):
+                log.warning("protocol fault", **self._who(), problem=problem)
+            case Aborted(by=by):
+                log.info("association aborted", **self._who(), by=by)
+            case ReleaseAsked():
+                pass
+            case _:
+                pass
+
+    def gone(self) -> None:
+        """The transport is closed: what was not whole is forgotten (F24)."""
+        incoming, self._incoming = self._incoming, None
+        if incoming is not None and incoming.draft is not None:
+            self._forget(incoming.draft)
+        log.info("association ended", **self._who(), stored=self._kept, refused=self._refused)
+
+    def busy(self) -> bool:
+        """True while an object is on its way in or being sealed."""
+        return self._incoming is not None or self._task is not None
+
+    # one message
+
+    def _begun(self, context_id: int, command: Command, has_data: bool) -> None:
+        if command.field == C_CANCEL_RQ:
+            return
+        if self.busy():
+            # One operation at a time was negotiated (L13).
+            self._conversation.abort(0, 0)
+        elif command.field == C_ECHO_RQ:
+            self._answer(context_id, reply(command))
+        elif command.field == C_STORE_RQ and has_data:
+            self._conversation.message_begins()
+            self._incoming = Incoming(
+                command,
+                self._association.contexts[context_id],
+                self._keeping.blobs.draft,
+                self._source.calling_ae,
+            )
+            full = self._keeping.full()
+            if full:
+                self._incoming.refuse(RefusedError(OUT_OF_RESOURCES, full))
+        else:
+            self._unserved(context_id, command)
+
+    def _unserved(self, context_id: int, command: Command) -> None:
+        if command.is_response:
+            self._conversation.abort(0, 0)
+            return
+        status = command.fault_status
+        if not status:
+            status = SOP_CLASS_NOT_SUPPORTED if command.known else UNRECOGNISED_OPERATION
+        self._answer(context_id, reply(command, status, command.fault_comment or "not served"))
+
+    def _data(self, data: memoryview, last: bool) -> None:
+        incoming = self._incoming
+        if incoming is None:
+            return
+        incoming.take(data)
+        if last:
+            self._conversation.message_ends()
+            self._incoming = None
+            self._task = self._loop.create_task(self._keep(incoming))
+        elif self._writing is None and (piece := incoming.full_piece()) is not None:
+            self._write(incoming, piece)
+
+    def _write(self, incoming: Incoming, piece: bytearray) -> None:
+        """Write a piece in a disk thread; a peer that is faster than the disk waits."""
+        assert incoming.draft is not None
+        self._writing = self._loop.run_in_executor(self._keeping.disk, incoming.draft.write, piece)
+        self._writing.add_done_callback(lambda done: self._written(incoming, done))
+
+    def _written(self, incoming: Incoming, done: "asyncio.Future[None]") -> None:
+        self._writing = None
+        error = done.exception()
+        if error is not None:
+            log.error("writing failed", **self._who(), error=str(error))
+            incoming.refuse(RefusedError(OUT_OF_RESOURCES, "cannot write the object"))
+        if self._incoming is not incoming:
+            return
+        piece = incoming.full_piece() if incoming.fault is None else None
+        if piece is not None:
+            self._write(incoming, piece)
+            self._conversation.pause()
+        else:
+            self._conversation.resume()
+
+    async def _keep(self, incoming: Incoming) -> None:
+        """Keep one whole object and answer; the only way to an answer of a C-STORE."""
+        command = incoming.command
+        try:
+            await self._accept(incoming)
+        except RefusedError as fault:
+            self._refuse(incoming, fault)
+        except StorageError as error:
+            log.error("cannot store", **self._who(), error=str(error))
+            self._refuse(incoming, RefusedError(OUT_OF_RESOURCES, "cannot store the object"))
+        except Exception:
+            log.exception("storing failed", **self._who(), message_id=command.message_id)
+            self._refuse(incoming, RefusedError(PROCESSING_FAILURE, "internal failure"))
+        finally:
+            self._task = None
+
+    async def _accept(self, incoming: Incoming) -> None:
+        """Seal and journal the object, then promise (S-1 steps 2 to 7)."""
+        keeping = self._keeping
+        if self._writing is not None:
+            await asyncio.wait([self._writing])
+        head, found = incoming.finish()
+        arrival = self._arrival(incoming, found)
+        word = keeping.refuses(head, arrival.source, arrival.instance, arrival.size_bytes)
+        if word:
+            raise RefusedError(0x0124, word)
+        if incoming.fits_inline:
+            await keeping.database.write(arrivals.add(arrival, incoming.staged))
+        else:
+            arrival = await self._seal(incoming, arrival)
+        self._kept += 1
+        self._answer(incoming.context.id, success(incoming.command))
+        keeping.arrived(arrival, head)
+        keeping.counted(self._source.peer, 0, arrival.size_bytes)
+
+    async def _seal(self, incoming: Incoming, arrival: Arrival) -> Arrival:
+        """Sync the blob and commit its row side by side; both are awaited (decision 0002).
+
+        If only the row came through it is withdrawn: its sender never heard Success.
+        """
+        keeping = self._keeping
+        piece = incoming.last_piece()
+        draft = incoming.draft
+        assert draft is not None
+        name = draft.name
+        if name is None:
+            name = await self._loop.run_in_executor(keeping.disk, draft.bind)
+        arrival = replace(arrival, blob=name)
+        sealed = self._loop.run_in_executor(keeping.disk, _write_and_seal, draft, piece)
+        committed = keeping.database.submit(arrivals.add(arrival, None))
+        await asyncio.wait([sealed, committed])
+        if sealed.exception() is not None and committed.exception() is None:
+            await keeping.database.write(arrivals.withdraw(arrival.id))
+        await sealed
+        await committed
+        incoming.draft = None
+        return arrival
+
+    def _arrival(self, incoming: Incoming, found: Identity) -> Arrival:
+        keeping = self._keeping
+        return Arrival(
+            id=keeping.ids.next(),
+            received_at=keeping.clock(),
+            source=self._source,
+            instance=Instance(
+                sop_class_uid=found.sop_class_uid,
+                sop_instance_uid=found.sop_instance_uid,
+                study_uid=found.study_uid,
+                series_uid=found.series_uid,
+                transfer_syntax_uid=incoming.context.transfer_syntax,
+                patient_id=found.patient_id,
+                modality=found.modality,
+            ),
+            blob="",
+            size_bytes=incoming.size_bytes,
+            sha256=incoming.sha256(),
+        )
+
+    def _refuse(self, incoming: Incoming, fault: RefusedError) -> None:
+        if incoming.draft is not None:
+            self._forget(incoming.draft)
+        self._refused += 1
+        log.warning(
+            "object refused", **self._who(), status=f"{fault.status:04X}", why=fault.comment
+        )
+        self._keeping.counted(self._source.peer, fault.status, incoming.size_bytes)
+        self._answer(incoming.context.id, reply(incoming.command, fault.status, fault.comment))
+
+    def _forget(self, draft: Draft) -> None:
+        """Remove a draft once nobody writes into it any more."""
+        disk = self._keeping.disk
+
+        def discard(_: object = None) -> None:
+            disk.submit(draft.discard)
+
+        if self._writing is not None:
+            self._writing.add_done_callback(discard)
+        else:
+            discard()
+
+    def _answer(self, context_id: int, command: Command) -> None:
+        if self._association.established:
+            self._association.send(context_id, command)
+            self._conversation.flush()
+
+    def _who(self) -> dict[str, str]:
+        source = self._source
+        return {"calling_ae": source.calling_ae, "address": source.address}
+
+
+def _write_and_seal(draft: Draft, piece: bytearray) -> None:
+    draft.write(piece)
+    draft.seal()

@@ -1,0 +1,190 @@
+"""New arrivals → plan → deliveries, many in one transaction.
+
+Contract: an arrival comes here only after it was acknowledged (or was found whole at start).  The
+decision is pure (`rules.plan`, `rules.duplicates`); an internal failure of the rules holds the
+arrival (``rule-error``) and never loses it.  Lanes are only told that there is something to do.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, replace
+from datetime import tzinfo
+
+import structlog
+
+from waystation.db.engine import Database
+from waystation.dicom.head import Head
+from waystation.journal import arrivals
+from waystation.journal.arrivals import Adoption
+from waystation.journal.ids import IdSource
+from waystation.model.arrival import Arrival, Earlier, Source
+from waystation.model.delivery import HoldReason
+from waystation.model.errors import StorageError
+from waystation.model.instance import Instance
+from waystation.model.plan import Plan, Target
+from waystation.rules.duplicates import DuplicatePolicy, judge
+from waystation.rules.facts import Facts
+from waystation.rules.plan import plan
+from waystation.rules.read import ARCHIVE, RuleSet
+
+log = structlog.get_logger()
+BATCH = 256
+RETRY_S = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Routing:
+    """What routing goes by; replaced whole on reload.
+
+    destinations: names that exist.  zone: of the node, for weekday and hour.
+    """
+
+    ruleset: RuleSet
+    destinations: Collection[str]
+    duplicates: DuplicatePolicy
+    zone: tzinfo
+
+
+class Router:
+    """The belt from arrivals to deliveries."""
+
+    def __init__(
+        self,
+        routing: Routing,
+        database: Database,
+        ids: IdSource,
+        clock: Callable[[], float],
+        wake: Callable[[str], None],
+        head_of: Callable[[Arrival], "asyncio.Future[Head]"],
+    ) -> None:
+        self.routing = routing
+        self._database = database
+        self._ids = ids
+        self._clock = clock
+        self._wake = wake
+        self._head_of = head_of
+        self._queue: deque[tuple[Arrival, Head | None]] = deque()
+        self._something = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    def arrived(self, arrival: Arrival, head: Head | None) -> None:
+        """Take an acknowledged arrival; returns at once."""
+        self._queue.append((arrival, head))
+        self._idle.clear()
+        self._something.set()
+
+    @property
+    def waiting(self) -> int:
+        """How many arrivals have no plan yet."""
+        return len(self._queue)
+
+    async def settled(self) -> None:
+        """Wait until every arrival has its plan."""
+        await self._idle.wait()
+
+    def refuses(self, head: Head, source: Source, instance: Instance, size_bytes: int) -> str:
+        """Return why the object must be refused before the answer (R-34), or ""."""
+        if self.routing.ruleset.otherwise != "refuse":
+            return ""
+        decided = self._plan(head, source, instance, size_bytes, self._clock())
+        return "no rule takes this object" if decided.refuse else ""
+
+    def _plan(
+        self, head: Head, source: Source, instance: Instance, size_bytes: int, now: float
+    ) -> Plan:
+        facts = Facts(
+            received_at=now,
+            zone=self.routing.zone,
+            calling_ae=source.calling_ae,
+            called_ae=source.called_ae,
+            peer=source.peer,
+            address=source.address,
+            way_in=source.way_in,
+            tls=source.tls,
+            transfer_syntax=instance.transfer_syntax_uid,
+            size_bytes=size_bytes,
+        )
+        return plan(head, facts, self.routing.ruleset, sop_class_uid=instance.sop_class_uid)
+
+    def _decide(self, arrival: Arrival, head: Head) -> Plan:
+        """Return the plan; what goes wrong in here holds this arrival and no other."""
+        try:
+            decided = self._plan(
+                head, arrival.source, arrival.instance, arrival.size_bytes, arrival.received_at
+            )
+        except Exception:
+            log.exception("rules failed", arrival=f"{arrival.id:x}")
+            return Plan(hold=HoldReason.RULE_ERROR)
+        if decided.refuse:
+            # The sender heard Success under an earlier configuration: keep it for a person.
+            return replace(decided, refuse=False, hold=HoldReason.NO_RULE)
+        return replace(decided, targets=tuple(self._placed(t) for t in decided.targets))
+
+    def _placed(self, target: Target) -> Target:
+        if target.destination in self.routing.destinations or target.filtered_by:
+            return target
+        missing = HoldReason.DESTINATION_GONE
+        return replace(
+            target, hold=HoldReason.NO_ARCHIVE if target.destination == ARCHIVE else missing
+        )
+
+    async def run(self) -> None:
+        """Plan what arrives until cancelled."""
+        while True:
+            await self._something.wait()
+            self._something.clear()
+            while self._queue:
+                count = min(len(self._queue), BATCH)
+                batch = [self._queue[place] for place in range(count)]
+                try:
+                    await self._adopt(batch)
+                except StorageError as error:
+                    # The rows are safe and unplanned: the same batch again when the disk allows.
+                    log.error("routing waits for the journal", error=str(error))
+                    await asyncio.sleep(RETRY_S)
+                    continue
+                for _ in range(count):
+                    self._queue.popleft()
+            self._idle.set()
+
+    async def _adopt(self, batch: list[tuple[Arrival, Head | None]]) -> None:
+        adoptions = []
+        for arrival, known in batch:
+            try:
+                head = known or await self._head_of(arrival)
+            except StorageError as error:
+                log.error("unreadable arrival", arrival=f"{arrival.id:x}", error=str(error))
+                plan_made = Plan(hold=HoldReason.CORRUPT)
+            else:
+                plan_made = self._decide(arrival, head)
+            adoptions.append(Adoption(arrival=arrival, plan=plan_made))
+        now = self._clock()
+        policy = self.routing.duplicates
+
+        def judged(arrival: Arrival, made: Plan, earlier: Sequence[Earlier]) -> Plan:
+            return judge(policy, arrival, made, earlier, now)
+
+        plans = await self._database.write(arrivals.adopt(adoptions, self._ids, now, judged))
+        wanted = set()
+        for adoption, final in zip(adoptions, plans, strict=True):
+            _report(adoption.arrival, final)
+            wanted |= {t.destination for t in final.targets if not t.filtered_by and not t.hold}
+        for destination in wanted:
+            self._wake(destination)
+
+
+def _report(arrival: Arrival, final: Plan) -> None:
+    if final.hold is not None:
+        log.warning("arrival held", arrival=f"{arrival.id:x}", reason=final.hold.value)
+    elif final.discard:
+        log.info("arrival discarded", arrival=f"{arrival.id:x}", by=final.discard)
+    for target in final.targets:
+        if target.hold is not None:
+            log.warning(
+                "delivery held",
+                arrival=f"{arrival.id:x}",
+                to=target.destination,
+                reason=target.hold.value,
+            )

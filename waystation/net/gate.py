@@ -1,0 +1,104 @@
+"""Who may come in: decided from values alone, before anything is promised.
+
+Contract: the most specific configured peer wins (exact AE title before a pattern, then the
+narrowest network); with ``anybody`` an unknown caller is let in under the name "".  A refusal is
+the triple of PS3.8 9.3.4 that E13 asks for: 1/1/7 for a called title that is not ours, 1/1/3 for
+a caller we do not know.  A title alone authenticates nobody: title and address must both match.
+"""
+
+import ipaddress
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+from waystation.model.peer import Caller
+from waystation.wire.items import AssociateReject, AssociateRequest
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+UNKNOWN_CALLED = AssociateReject(1, 1, 7)
+UNKNOWN_CALLING = AssociateReject(1, 1, 3)
+BUSY = AssociateReject(2, 3, 2)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GateSettings:
+    """Who we are and whom we let in.
+
+    titles: called AE titles that are ours; any_called lifts the check.
+    """
+
+    titles: tuple[str, ...]
+    any_called: bool = False
+    anybody: bool = False
+    callers: tuple[Caller, ...] = ()
+    accept: tuple[str, ...] = ()
+    refuse: tuple[str, ...] = ()
+    unknown_classes: bool = True
+    max_associations: int = 200
+    max_per_peer: int = 50
+
+
+ANYBODY = Caller(name="", ae_title="*")
+
+
+@lru_cache(maxsize=1024)
+def _pattern(title: str) -> re.Pattern[str]:
+    return re.compile(
+        "".join(".*" if c == "*" else "." if c == "?" else re.escape(c) for c in title)
+    )
+
+
+def title_matches(pattern: str, title: str) -> bool:
+    """Return True if ``title`` equals ``pattern`` with its ``*`` and ``?`` (case-sensitive)."""
+    return _pattern(pattern).fullmatch(title) is not None
+
+
+class Gate:
+    """Decides about sockets and association requests."""
+
+    def __init__(self, settings: GateSettings) -> None:
+        self.settings = settings
+        self._networks: dict[str, tuple[Network, ...]] = {
+            caller.name: tuple(ipaddress.ip_network(text, strict=False) for text in caller.address)
+            for caller in settings.callers
+        }
+
+    def socket_allowed(self, address: str) -> bool:
+        """Return True if anybody at ``address`` might be let in."""
+        if self.settings.anybody:
+            return True
+        return any(self._width(caller, address) is not None for caller in self.settings.callers)
+
+    def decide(self, request: AssociateRequest, address: str) -> Caller | AssociateReject:
+        """Return the peer that calls, or how to refuse it."""
+        settings = self.settings
+        if not settings.any_called and request.called_ae not in settings.titles:
+            return UNKNOWN_CALLED
+        caller = self.caller(request.calling_ae, address)
+        if caller is None:
+            return ANYBODY if settings.anybody else UNKNOWN_CALLING
+        return caller
+
+    def caller(self, calling_ae: str, address: str) -> Caller | None:
+        """Return the most specific configured peer, or None."""
+        found: list[tuple[bool, int, int, Caller]] = []
+        for order, caller in enumerate(self.settings.callers):
+            width = self._width(caller, address)
+            if width is not None and title_matches(caller.ae_title, calling_ae):
+                exact = caller.ae_title == calling_ae
+                found.append((exact, width, -order, caller))
+        return max(found, key=lambda row: row[:3])[3] if found else None
+
+    def _width(self, caller: Caller, address: str) -> int | None:
+        """Return the prefix length of the narrowest matching network, None for no match."""
+        networks: Sequence[Network] = self._networks[caller.name]
+        if not networks:
+            return 0
+        try:
+            here = ipaddress.ip_address(address)
+        except ValueError:
+            return None
+        lengths = [network.prefixlen for network in networks if here in network]
+        return max(lengths) if lengths else None

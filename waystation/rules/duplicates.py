@@ -1,0 +1,50 @@
+"""What becomes of a SOP instance that came before (R-74, R-75, S-17).
+
+Contract: pure.  Equal bytes are absorbed while an earlier delivery is open or young, and go out
+again once somebody re-sends on purpose.  Other bytes under the same UID are two versions: both
+are kept and a person hears of it.  Nothing is overwritten, nothing is dropped without a name.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from waystation.model.arrival import Arrival, Earlier
+from waystation.model.delivery import HoldReason
+from waystation.model.plan import Plan
+
+DUPLICATE = "duplicate"
+FIRST_KEPT = "duplicates.different=first"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DuplicatePolicy:
+    """``[duplicates]``: resend_after_s in seconds; same: skip, send; different: as the spec."""
+
+    resend_after_s: float = 600.0
+    same: str = "skip"
+    different: str = "hold"
+
+
+def judge(
+    policy: DuplicatePolicy,
+    arrival: Arrival,
+    plan: Plan,
+    earlier: Sequence[Earlier],
+    now: float,
+) -> Plan:
+    """Return the plan in its final form, given what came under the same UID (at least one)."""
+    same = [one for one in earlier if one.sha256 == arrival.sha256]
+    if same:
+        young = any(one.open or now - one.last_ended_at < policy.resend_after_s for one in same)
+        if policy.same == "skip" and young:
+            return replace(plan, targets=(), hold=None, discard=DUPLICATE)
+        return plan
+    if policy.different == "newest":
+        return plan
+    if policy.different == "first":
+        return replace(plan, targets=(), hold=None, discard=FIRST_KEPT)
+    held = tuple(
+        target if target.filtered_by else replace(target, hold=HoldReason.CONFLICT)
+        for target in plan.targets
+    )
+    return replace(plan, targets=held, hold=HoldReason.CONFLICT, discard="")

@@ -1,0 +1,28 @@
+"""The facts of an arrival that a condition may ask about beside the head of the object."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, tzinfo
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """The arrival as rules see it.
+
+    received_at: Unix seconds.  zone: the node's own time zone, for weekday, hour and dates.
+    """
+
+    received_at: float
+    zone: tzinfo = UTC
+    calling_ae: str = ""
+    called_ae: str = ""
+    peer: str = ""
+    address: str = ""
+    way_in: str = "dimse"
+    tls: bool = False
+    transfer_syntax: str = ""
+    size_bytes: int = 0
+    priority: str = "normal"
+
+    def local(self) -> datetime:
+        """Return the moment of arrival on the node's own clock and calendar."""
+        return datetime.fromtimestamp(self.received_at, self.zone)
