@@ -68,7 +68,7 @@ class ExecRouter(Program):
         spool = folder / "spool"
         spool.mkdir(parents=True)
         forward = f"/usr/bin/storescu -aec {sink.ae_title} {HOST} {sink.port} #p/#f"
-        command = ["/usr/bin/storescp", "-dhl", "--fork", "-od", str(spool), "-xs"]
+        command = ["/usr/bin/storescp", "-dhl", "--fork", "-od", str(spool)]
         super().__init__(
             [*command, "-aet", self.ae_title, "-xcr", forward, str(self.port)],
             folder,

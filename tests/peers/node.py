@@ -4,12 +4,14 @@ The configuration is a text that the test writes; `Node` adds nothing to it but 
 data folder.  ``ready dicom=HOST:PORT web=URL data=PATH pid=N`` tells where it listens.
 """
 
+import contextlib
 import json
 import re
 import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -28,16 +30,18 @@ BASE = """
 name = "test"
 data = "{data}"
 
-[dicom]
-ae_title = "WAYSTATION"
-host = "127.0.0.1"
-port = 0
-
 [web]
 host = "127.0.0.1"
 port = 0
+
+[dicom]
+ae_title = "WAYSTATION"
+host = "127.0.0.1"
+port = {port}
 """
-QUICK_RETRY = 'retry = { first = "200ms", cap = "1s", lifetime = "1h", tries = 3 }'
+QUICK_RETRY = """
+retry = { first = "200ms", cap = "1s", lifetime = "1h", tries = 3, object = ["200ms"] }
+"""
 
 
 def destination(
@@ -57,14 +61,23 @@ def rule_to(*names: str, when: str = "") -> str:
     return f'\n[[rule]]\nname = "to {" and ".join(names)}"\n{condition}send = [{listed}]\n'
 
 
+def is_database(file: Path) -> bool:
+    """Return whether ``file`` belongs to SQLite: the database, its log or its index."""
+    return file.name.endswith(("-wal", "-shm", "-journal")) or file.suffix in (".db", ".sqlite")
+
+
 class Node:
-    """A node with its own folder, configuration file and data; may be killed and started again."""
+    """A node with its own folder, configuration file and data; may be killed and started again.
+
+    dicom: further lines of the ``[dicom]`` table.  config: all other tables.
+    """
 
     def __init__(
         self,
         folder: Path,
         config: str,
         *,
+        dicom: str = "",
         environment: Mapping[str, str] | None = None,
         start: bool = True,
     ) -> None:
@@ -74,6 +87,7 @@ class Node:
         self.port = 0
         self.web = ""
         self.ready_s = 0.0
+        self._dicom = dicom
         self._environment = dict(environment or {})
         self._program: Program | None = None
         folder.mkdir(parents=True, exist_ok=True)
@@ -82,9 +96,9 @@ class Node:
             self.start()
 
     def write_config(self, config: str) -> None:
-        """Replace the configuration; ``config`` follows the node's own tables."""
-        own = "" if "[dicom]" in config else BASE.format(data=self.data)
-        self.config_file.write_text(own + config)
+        """Replace what follows the node's own tables; a port once taken is kept."""
+        own = BASE.format(data=self.data, port=self.port)
+        self.config_file.write_text(f"{own}{self._dicom}\n{config}")
 
     @property
     def program(self) -> Program:
@@ -174,17 +188,25 @@ class Node:
             return list(found[0]["deliveries"])
         return found
 
-    def states(self) -> dict[str, int]:
-        """Return how many deliveries are in each state."""
-        counts: dict[str, int] = {}
-        for row in self.deliveries():
-            counts[row["state"]] = counts.get(row["state"], 0) + 1
-        return counts
+    def states(self, to: str = "") -> dict[str, int]:
+        """Return how many deliveries (to one destination) are in each state."""
+        return dict(
+            Counter(row["state"] for row in self.deliveries() if to in ("", row["destination"]))
+        )
 
-    def files(self) -> list[Path]:
-        """Return every file under the data folder, the database's own excepted."""
-        return [
-            file
-            for file in self.data.rglob("*")
-            if file.is_file() and ".db" not in file.name and ".sqlite" not in file.name
-        ]
+    def wait_for(self, states: dict[str, int], *, to: str = "", within_s: float = 20.0) -> None:
+        """Return once the deliveries are in exactly these states."""
+        limit = time.monotonic() + within_s
+        while (found := self.states(to)) != states:
+            if time.monotonic() > limit:
+                raise PeerFailed(f"wanted {states}, found {found}; log:\n{self.log[-4000:]}")
+            time.sleep(0.2)
+
+    def blob_bytes(self) -> int:
+        """Return the size of all files under the data folder, the database's own excepted."""
+        sizes = 0
+        for file in self.data.rglob("*"):
+            with contextlib.suppress(FileNotFoundError):
+                if file.is_file() and not is_database(file):
+                    sizes += file.stat().st_size
+        return sizes

@@ -107,10 +107,15 @@ def command_value(message: bytes, tag: int) -> bytes | None:
 
 
 class RawClient:
-    """One TCP connection and what came back on it."""
+    """One TCP connection and what came back on it.
 
-    def __init__(self, port: int, *, timeout_s: float = 20.0) -> None:
-        self._socket = socket.create_connection((HOST, port), timeout=timeout_s)
+    source: the address to call from; every address of 127.0.0.0/8 is this machine.
+    """
+
+    def __init__(self, port: int, *, source: str = HOST, timeout_s: float = 20.0) -> None:
+        self._socket = socket.create_connection(
+            (HOST, port), timeout=timeout_s, source_address=(source, 0)
+        )
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._stream = self._socket.makefile("rb")
         self.largest = 16_384
@@ -166,11 +171,9 @@ class RawClient:
         self.send(data_pdus(context, COMMAND | LAST, echo_command()))
         return self.status()
 
-    def store_request(
-        self, stored: Stored, *, context: int = 1, message_id: int = 1, sop_instance: str = ""
-    ) -> bytes:
-        """Return the whole request as it would be sent."""
-        command = store_command(stored.sop_class, sop_instance or stored.sop_instance, message_id)
+    def store_request(self, stored: Stored, *, context: int = 1, message_id: int = 1) -> bytes:
+        """Return the whole request as it would be sent; UIDs of the command are ``stored``'s."""
+        command = store_command(stored.sop_class, stored.sop_instance, message_id)
         return data_pdus(context, COMMAND | LAST, command) + data_pdus(
             context, LAST, stored.data_set, self.largest
         )

@@ -34,7 +34,7 @@ def data_set(values: Mapping[str, Any]) -> bytes:
     parts = {}
     for keyword, value in values.items():
         if keyword.startswith("("):
-            tag, vr = int(keyword[1:5] + keyword[6:10], 16), keyword[12:14]
+            tag, vr = int(keyword[1:5] + keyword[6:10], 16), keyword[11:13]
         else:
             tag = tag_for_keyword(keyword) or 0
             vr = dictionary_VR(tag)[:2]

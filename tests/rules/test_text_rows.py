@@ -68,10 +68,10 @@ PATTERNS: list[Row] = [
         'StudyDescription "a\ufffd\ufffdb" is not "x"',
     ),
     (
-        {"ImageComments": "*far"},
-        {"ImageComments": b"x" * 70_000 + b"far"},
+        {"TextValue": "*far"},
+        {"TextValue": b"x" * 70_000 + b"far"},
         False,
-        "ImageComments present cannot be read",
+        "TextValue present cannot be read",
     ),
     (
         {"StudyDescription": "A*"},

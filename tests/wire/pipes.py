@@ -2,10 +2,11 @@
 
 from collections.abc import Iterable, Sequence
 from struct import pack
+from typing import Any
 
 from waystation.wire.association import Association
 from waystation.wire.commands import C_STORE_RQ, Command
-from waystation.wire.events import AssociateAsked, DataCame, Event, MessageBegun
+from waystation.wire.events import Aborted, AssociateAsked, DataCame, Event, MessageBegun
 from waystation.wire.items import AssociateRequest, ProposedContext
 from waystation.wire.limits import DEFAULT_LIMITS, Limits
 from waystation.wire.negotiate import AcceptPolicy, answer
@@ -80,6 +81,9 @@ def told(association: Association, pieces: Iterable[bytes]) -> list[Event]:
                     events.append(DataCame(event.context_id, memoryview(joined), True))
                     joined = b""
             else:
+                if joined:
+                    events.append(DataCame(0, memoryview(joined), False))
+                    joined = b""
                 events.append(event)
     if joined:
         events.append(DataCame(0, memoryview(joined), False))
@@ -115,3 +119,20 @@ def abort_of(association: Association) -> tuple[int, int]:
     assert len(written) == 10
     assert written[:6] == b"\x07\0\0\0\0\x04"
     return written[8], written[9]
+
+
+def fault(events: list[Event], association: Association) -> tuple[int, int]:
+    """The one fault reported, which must be the one that was sent."""
+    last = events[-1]
+    assert isinstance(last, Aborted)
+    assert last.by == "us"
+    assert last.problem
+    pair = abort_of(association)
+    assert pair == (last.source, last.reason)
+    assert association.ended
+    return pair
+
+
+def request_pdu(**changes: Any) -> bytes:
+    fields: dict[str, Any] = {"called_ae": "WAYSTATION", "calling_ae": "CT1"}
+    return encode_request(AssociateRequest(**(fields | changes)))

@@ -1,21 +1,17 @@
 """Rows L1 to L8 and E15 of the reliability spec: at the limit, and one above."""
 
 from struct import pack
-from typing import Any
 
 import pytest
 
 from tests.wire.pipes import (
-    CT,
-    EXPLICIT,
-    IMPLICIT,
     REQUEST,
     STORE,
-    abort_of,
     established,
-    output,
+    fault,
     pdu,
     pdv,
+    request_pdu,
     told,
 )
 from waystation.wire.association import Association
@@ -23,40 +19,18 @@ from waystation.wire.command_codec import encode
 from waystation.wire.events import (
     Aborted,
     AssociateAsked,
-    AssociateRejected,
     DataCame,
-    Event,
     MessageBegun,
 )
-from waystation.wire.items import AssociateReject, AssociateRequest, ProposedContext, UserIdentity
 from waystation.wire.limits import Limits
-from waystation.wire.negotiate import AcceptPolicy, answer
-from waystation.wire.pdus import encode_request
 from waystation.wire.user_items import item
 
 STORE_PDV = pdv(encode(STORE, has_data=True), command=True)
 STORE_PDU = pdu(4, STORE_PDV)
 
 
-def fault(events: list[Event], association: Association) -> tuple[int, int]:
-    """The one fault reported, which must be the one that was sent."""
-    last = events[-1]
-    assert isinstance(last, Aborted)
-    assert last.by == "us"
-    assert last.problem
-    pair = abort_of(association)
-    assert pair == (last.source, last.reason)
-    assert association.ended
-    return pair
-
-
 def acceptor(limits: Limits | None = None, max_pdu: int | None = None) -> Association:
     return established(limits or Limits(), max_pdu=max_pdu)[1]
-
-
-def request_pdu(**changes: Any) -> bytes:
-    fields: dict[str, Any] = {"called_ae": "WAYSTATION", "calling_ae": "CT1"}
-    return encode_request(AssociateRequest(**(fields | changes)))
 
 
 def padded(to: int) -> bytes:
@@ -214,96 +188,6 @@ def test_a_message_out_of_order_is_aborted(stream: bytes, pair: tuple[int, int])
     assert fault(association.receive(pdu(4, stream)), association) == pair
 
 
-@pytest.mark.req("L5")
-@pytest.mark.parametrize(("count", "fits"), [(128, True), (129, False)])
-def test_a_request_offers_so_many_contexts(count: int, fits: bool) -> None:
-    # One id more than 255 allows: the count has to speak before the ids do.
-    ids = [2 * number % 256 + 1 for number in range(count)]
-    contexts = tuple(ProposedContext(number, CT, (IMPLICIT,)) for number in ids)
-    association = Association.accepting()
-    events = association.receive(request_pdu(contexts=contexts))
-    if fits:
-        assert isinstance(events[0], AssociateAsked)
-    else:
-        assert fault(events, association) == (2, 6)
-
-
-@pytest.mark.req("L5")
-@pytest.mark.parametrize("ids", [(2,), (1, 3, 1), (0,), (1, 254)])
-def test_context_ids_are_odd_and_unique(ids: tuple[int, ...]) -> None:
-    contexts = tuple(ProposedContext(number, CT, (IMPLICIT,)) for number in ids)
-    association = Association.accepting()
-    assert fault(association.receive(request_pdu(contexts=contexts)), association) == (2, 6)
-
-
-@pytest.mark.req("L5")
-@pytest.mark.parametrize(("count", "result"), [(64, 0), (65, 4), (3000, 4)])
-def test_a_context_offers_so_many_transfer_syntaxes(count: int, result: int) -> None:
-    offered = (IMPLICIT, *(f"1.2.3.{number}" for number in range(count - 1)))
-    contexts = (ProposedContext(1, CT, offered), ProposedContext(3, CT, (EXPLICIT,)))
-    (event,) = Association.accepting().receive(request_pdu(contexts=contexts))
-    assert isinstance(event, AssociateAsked)
-    results = answer(AcceptPolicy(), event.request).results
-    assert [each.result for each in results] == [result, 0]
-
-
-def with_user_items(count: int) -> bytes:
-    """A request whose user information has ``count`` sub-items."""
-    body = request_pdu()[6:]
-    at = body.index(b"\x50\x00", 74)
-    user = body[at + 4 :]
-    user += item(0x77, b"") * (count - 3)
-    return pdu(1, body[:at] + item(0x50, user))
-
-
-@pytest.mark.req("L5")
-@pytest.mark.parametrize(("count", "fits"), [(1024, True), (1025, False)])
-def test_a_request_has_so_many_user_items(count: int, fits: bool) -> None:
-    association = Association.accepting()
-    events = association.receive(with_user_items(count))
-    if fits:
-        assert isinstance(events[0], AssociateAsked)
-    else:
-        assert fault(events, association) == (2, 6)
-
-
-@pytest.mark.req("L5")
-@pytest.mark.parametrize(("size", "fits"), [(32_768, True), (32_769, False)])
-@pytest.mark.parametrize("field", ["primary", "secondary"])
-def test_an_identity_field_is_so_long(field: str, size: int, fits: bool) -> None:
-    secrets = {"primary": b"u", "secondary": b""} | {field: bytes(size)}
-    association = Association.accepting()
-    (event,) = association.receive(request_pdu(user_identity=UserIdentity(2, **secrets)))
-    if fits:
-        assert isinstance(event, AssociateAsked)
-    else:
-        assert event == AssociateRejected(AssociateReject(1, 1, 1))
-        assert output(association)[6:] == bytes((0, 1, 1, 1))
-
-
-BAD_TITLES = ["", " ", "A\\B", "A\tB", "A\x00B", "caf\xe9", "A\nB", "\x7f"]
-
-
-@pytest.mark.req("L6")
-@pytest.mark.parametrize("title", BAD_TITLES)
-def test_an_ae_title_outside_the_grammar_is_rejected(title: str) -> None:
-    for which, reason in (("calling_ae", 3), ("called_ae", 7)):
-        association = Association.accepting()
-        (event,) = association.receive(request_pdu(**{which: title}))
-        assert event == AssociateRejected(AssociateReject(1, 1, reason))
-        assert output(association)[6:] == bytes((0, 1, 1, reason))
-        assert association.ended
-        assert association.wants_artim
-
-
-@pytest.mark.req("L6")
-@pytest.mark.parametrize("title", ["A", "SIXTEEN_CHARS_16", "Two words", "~!@#$%^&*()_+"])
-def test_an_ae_title_of_1_to_16_printable_characters_is_let_pass(title: str) -> None:
-    (event,) = Association.accepting().receive(request_pdu(calling_ae=title, called_ae=title))
-    assert isinstance(event, AssociateAsked)
-    assert event.request.calling_ae == event.request.called_ae == title
-
-
 @pytest.mark.req("L6")
 @pytest.mark.parametrize(
     ("uid", "status"),
@@ -399,16 +283,6 @@ def test_a_message_has_so_many_bytes(size: int, fits: bool, piece: int) -> None:
 @pytest.mark.req("L8")
 def test_the_usual_limit_of_an_object_is_4_gb() -> None:
     assert Limits().max_object == 4 * 1024**3
-
-
-@pytest.mark.parametrize(("announced", "fits"), [(0, True), (127, False), (128, True)])
-def test_a_peer_takes_pdus_that_are_worth_their_headers(announced: int, fits: bool) -> None:
-    association = Association.accepting()
-    events = association.receive(request_pdu(max_pdu=announced))
-    if fits:
-        assert isinstance(events[0], AssociateAsked)
-    else:
-        assert fault(events, association) == (2, 6)
 
 
 @pytest.mark.req("E15")

@@ -11,6 +11,7 @@ All methods but `BlobFolder.draft` block on the disk and belong into a worker th
 import hashlib
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from waystation.blobs.slots import SlotPool, sync_folder
@@ -158,6 +159,18 @@ class BlobFolder:
         """Remove a blob that no row needs any more."""
         path = self.root / name
         path.unlink(missing_ok=True)
+
+    def drop_folder(self, folder: Path) -> None:
+        """Remove a folder of blobs if nothing is left in it."""
+        with suppress(OSError):
+            folder.rmdir()
+
+    def size_of(self, name: str) -> int:
+        """Return the size of a blob's file, -1 if there is none."""
+        try:
+            return (self.root / name).stat().st_size
+        except FileNotFoundError:
+            return -1
 
     def set_aside(self, name: str, folder: Path) -> None:
         """Move a file out of sight, under its own name (never deleted here)."""

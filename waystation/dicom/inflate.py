@@ -11,6 +11,7 @@ from waystation.dicom.errors import DatasetError
 from waystation.dicom.limits import WalkLimits
 
 PIECE = 256 << 10
+TRAILER = 9
 
 
 class Inflater:
@@ -39,7 +40,7 @@ class Inflater:
             self._check(len(rest))
             if piece:
                 yield piece
-            more = bool(rest) or len(piece) == PIECE
+            more = not self._zlib.eof and (bool(rest) or len(piece) == PIECE)
         self._after = len(self._zlib.unused_data)
 
     def _check(self, waiting: int) -> None:
@@ -51,8 +52,11 @@ class Inflater:
             raise DatasetError("L12", f"inflates by more than {limits.inflate_ratio} to 1")
 
     def close(self) -> None:
-        """Refuse a stream that is cut, or that other bytes follow (one byte of padding may)."""
+        """Refuse a stream that is cut, or that other bytes follow.
+
+        A byte of padding may, and the eight of a gzip trailer, which some writers leave there.
+        """
         if not self._zlib.eof:
             raise DatasetError("R-5", "deflated data set is cut")
-        if self._after > 1:
+        if self._after > TRAILER:
             raise DatasetError("R-5", "bytes follow the deflated data set")

@@ -105,7 +105,7 @@ class Scanner:
         if self._item:
             complete = self.item_end >= 0
         else:
-            complete = self._pos == self._seen and self._open is None
+            complete = self._pos == self._seen and not self._nest.open_frames
         if not complete and not (tail_missing and self._tail >= 0):
             raise DatasetError("L11", "the data set ends inside an element")
         if self._tail < 0:
@@ -156,7 +156,7 @@ class Scanner:
         kept: dict[int, Element] = {}
         for tag, (vr, start, length) in self.elements.items():
             fits = start + length <= limits.head_bytes and len(kept) < limits.head_elements
-            if not fits or start >= self._tail >= 0:
+            if not fits or start > self._tail >= 0:
                 break
             kept[tag] = vr, start, length
             end = start + length

@@ -7,7 +7,7 @@ arrival (``rule-error``) and never loses it.  Lanes are only told that there is 
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import tzinfo
 
@@ -56,7 +56,7 @@ class Router:
         ids: IdSource,
         clock: Callable[[], float],
         wake: Callable[[str], None],
-        head_of: Callable[[Arrival], "asyncio.Future[Head]"],
+        head_of: Callable[[Arrival], Awaitable[Head]],
     ) -> None:
         self.routing = routing
         self._database = database

@@ -43,6 +43,23 @@ def known_blobs(names: Sequence[str]) -> Job[set[str]]:
     return job
 
 
+def planned_blobs(after: int, limit: int) -> Job[list[tuple[int, str, int]]]:
+    """Read (id, blob, size in bytes) of planned arrivals kept in files, oldest first."""
+
+    def job(transaction: Transaction) -> list[tuple[int, str, int]]:
+        return [
+            (row[0], row[1], row[2])
+            for row in transaction.rows(
+                "SELECT id, blob, size_bytes FROM arrival WHERE id > :after AND blob <> ''"
+                " AND planned = 1 AND (hold_reason IS NULL OR hold_reason <> 'corrupt')"
+                " ORDER BY id LIMIT :limit",
+                {"after": after, "limit": limit},
+            )
+        ]
+
+    return job
+
+
 def hold_corrupt(arrival_ids: Sequence[int], why: str) -> Job[None]:
     """Hold arrivals whose bytes are missing or damaged, and all their open deliveries."""
 

@@ -16,7 +16,7 @@ import asyncio
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 from waystation.wire.association import Association
 from waystation.wire.events import Aborted, Event, Released
@@ -85,8 +85,8 @@ class Conversation(asyncio.BufferedProtocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Set the socket options and tell the audience."""
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        # uvloop's transports do not inherit from asyncio's.
+        self._transport = transport = cast(asyncio.Transport, transport)
         self.peername = _address(transport)
         self.tls = transport.get_extra_info("ssl_object") is not None
         self._socket = transport.get_extra_info("socket")

@@ -1,7 +1,7 @@
 """Who may come in: decided from values alone, before anything is promised.
 
 Contract: the most specific configured peer wins (exact AE title before a pattern, then the
-narrowest network); with ``anybody`` an unknown caller is let in under the name "".  A refusal is
+narrowest network, then the pattern with more letters); with ``anybody`` an unknown caller is let in under the name "".  A refusal is
 the triple of PS3.8 9.3.4 that E13 asks for: 1/1/7 for a called title that is not ours, 1/1/3 for
 a caller we do not know.  A title alone authenticates nobody: title and address must both match.
 """
@@ -84,11 +84,12 @@ class Gate:
     def caller(self, calling_ae: str, address: str) -> Caller | None:
         """Return the most specific configured peer, or None."""
         found: list[tuple[bool, int, int, Caller]] = []
-        for order, caller in enumerate(self.settings.callers):
+        for caller in self.settings.callers:
             width = self._width(caller, address)
             if width is not None and title_matches(caller.ae_title, calling_ae):
                 exact = caller.ae_title == calling_ae
-                found.append((exact, width, -order, caller))
+                letters = sum(c not in "*?" for c in caller.ae_title)
+                found.append((exact, width, letters, caller))
         return max(found, key=lambda row: row[:3])[3] if found else None
 
     def _width(self, caller: Caller, address: str) -> int | None:

@@ -13,7 +13,6 @@ Interval = tuple[int, int]
 
 HOUR_US = 3_600_000_000
 DAY_US = 24 * HOUR_US
-EPOCH_US = date(1970, 1, 1).toordinal() * DAY_US
 
 OFFSET = r"[+-](?:0\d|1[0-4])[0-5]\d"
 DATE_TIME = rf"\d{{4,14}}(?:\.\d{{1,6}})?(?:{OFFSET})?"
@@ -100,9 +99,3 @@ def _shift(local_us: int, zone: tzinfo) -> int:
     moment = datetime(1, 1, 1) + timedelta(microseconds=inside - DAY_US)
     ahead = moment.replace(tzinfo=zone).utcoffset() or timedelta()
     return ahead // timedelta(microseconds=1)
-
-
-def instant(unix_s: float) -> Interval:
-    """Return a point in time as an interval of one microsecond."""
-    start = EPOCH_US + round(unix_s * 1_000_000)
-    return start, start + 1

@@ -160,7 +160,7 @@ def contains(form: Form, right: object) -> Matcher:
     text = _words(form, right)
     wanted = form.fold(text.casefold() if form.left.kind is Kind.NAME else text)
     brief = f'contains "{text}"'
-    return _over_text(form, lambda value: wanted in value, brief, brief, f"without {text!r}")
+    return _over_text(form, lambda value: wanted in value, brief, brief, f'without "{text}"')
 
 
 def regular(form: Form, right: object) -> Matcher:

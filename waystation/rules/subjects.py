@@ -60,6 +60,12 @@ KIND_OF_VR = {
     "SQ": Kind.SEQUENCE,
 }
 WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+
+
+def _received(facts: Facts) -> str:
+    return facts.local().strftime("%Y%m%d%H%M%S%z")
+
+
 FACTS: dict[str, tuple[Kind, Callable[[Facts], Value]]] = {
     "calling_ae": (Kind.TEXT, lambda facts: facts.calling_ae),
     "called_ae": (Kind.TEXT, lambda facts: facts.called_ae),
@@ -69,7 +75,7 @@ FACTS: dict[str, tuple[Kind, Callable[[Facts], Value]]] = {
     "tls": (Kind.FLAG, lambda facts: facts.tls),
     "transfer_syntax": (Kind.UID, lambda facts: facts.transfer_syntax),
     "size_bytes": (Kind.NUMBER, lambda facts: facts.size_bytes),
-    "received_at": (Kind.DATETIME, lambda facts: facts.received_at),
+    "received_at": (Kind.DATETIME, _received),
     "weekday": (Kind.WEEKDAY, lambda facts: WEEKDAYS[facts.local().weekday()]),
     "hour": (Kind.NUMBER, lambda facts: facts.local().hour),
     "priority": (Kind.TEXT, lambda facts: facts.priority),
@@ -182,10 +188,11 @@ def look(left: Subject, head: Head, facts: Facts) -> Found:
 
 def _without_values(left: Subject, head: Head) -> Found:
     """Return what is there of an element that gives no text and no number."""
-    sizes = [(found, _size(found, tag)) for found, tag in _places(head, left.name)]
+    picked = parse_path(left.name)[-1].number
+    sizes = [_size(found, tag, picked) for found, tag in _places(head, left.name)]
     if not sizes:
         return ABSENT
-    count = sum(size for _, size in sizes)
+    count = sum(sizes)
     if count == 0:
         return EMPTY
     if left.kind is Kind.SEQUENCE:
@@ -212,12 +219,15 @@ def _places(head: Head, path: str) -> Iterator[tuple[Head, int]]:
             yield found, tag
 
 
-def _size(head: Head, tag: int) -> int:
+def _size(head: Head, tag: int, picked: int | None) -> int:
     """Return the number of items, or 1 if an element has any bytes but padding."""
     if head.vr(tag) == "SQ":
-        return sum(1 for _ in head.items(tag))
+        items = sum(1 for _ in head.items(tag))
+        return items if picked is None else int(picked < items)
     raw = head.raw(tag)
-    return 1 if raw is None or raw.strip(b"\0 ") else 0
+    if raw is None:
+        return 1
+    return int(picked is None and bool(raw.strip(b"\0 ")))
 
 
 def _reader(left: Subject, head: Head, facts: Facts) -> Callable[[Raw], Any]:
@@ -300,8 +310,6 @@ def _time(value: Raw) -> intervals.Interval | None:
 
 
 def _moment(value: Raw, zone: tzinfo) -> intervals.Interval | None:
-    if isinstance(value, float):
-        return intervals.instant(value)
     return intervals.read_datetime(_text(value) or "", zone)
 
 

@@ -17,11 +17,14 @@ from typing import Any
 from waystation.dicom.uids import is_uid
 from waystation.model.errors import MisuseError, PeerError
 from waystation.wire.commands import (
+    C_ECHO_RSP,
     C_STORE_RQ,
     COMMAND_FIELD,
     DATA_SET_TYPE,
     KINDS,
+    MESSAGE_ID,
     RESPONDED_TO,
+    RESPONSE_BIT,
     STATUS,
     Command,
     Kind,
@@ -92,7 +95,7 @@ def _plan(kind: Kind) -> tuple[tuple[int, str, bool, Encoder | None], ...]:
 
 _PLANS = {number: _plan(kind) for number, kind in KINDS.items()}
 # A reply to a command that we do not know still has to be written (status 0211).
-_PLAIN_RESPONSE = _plan(Kind("", (RESPONDED_TO, STATUS), KINDS[0x8030].optional))
+_PLAIN_RESPONSE = _plan(Kind("", (RESPONDED_TO, STATUS), KINDS[C_ECHO_RSP].optional))
 _DATA_TYPE = {
     has_data: _US_ELEMENT.pack(0, DATA_SET_TYPE.element, 2, number)
     for has_data, number in ((True, DATA_SET_FOLLOWS), (False, NO_DATA_SET))
@@ -181,6 +184,11 @@ def _number(value: bytes) -> int | None:
     return number
 
 
+def _first_number(value: bytes) -> int | None:
+    # Peers exist that write the counts with four bytes; the answer is worth more than its form.
+    return _number(value[:2] if len(value) % 2 == 0 else value)
+
+
 def _words(value: bytes) -> str:
     return value.decode("utf-8", "replace").rstrip("\0 ")[:64]
 
@@ -198,11 +206,19 @@ _DECODERS: dict[str, Callable[[bytes], Any]] = {
     "LO": _words,
     "AT": _tags,
 }
+
+
+def _decoder(row: Row, field: int) -> Callable[[bytes], Any]:
+    if row.vr == "US" and field & RESPONSE_BIT:
+        return _first_number
+    return _DECODERS[row.vr]
+
+
 # Read by `_needed`, since nothing can be answered without them.
 _VITAL = {"message_id", "status"}
 _READERS = {
     number: tuple(
-        (row.element, row.attribute, row in kind.required, _DECODERS[row.vr], row.vr)
+        (row.element, row.attribute, row in kind.required, _decoder(row, number), row.vr)
         for row in kind.rows
         if row.attribute not in _VITAL
     )
@@ -214,7 +230,7 @@ def _message_id_row(field: int) -> Row:
     kind = KINDS.get(field)
     if kind is not None:
         return next(row for row in kind.required if row.attribute == "message_id")
-    return RESPONDED_TO if field & 0x8000 else Row(0x0110, "US", "message_id")
+    return RESPONDED_TO if field & RESPONSE_BIT else MESSAGE_ID
 
 
 _ID_ROWS = {number: _message_id_row(number) for number in KINDS}
@@ -229,7 +245,7 @@ def decode(data: bytes, limits: Limits = DEFAULT_LIMITS) -> Command:
         "message_id": _needed(values, _ID_ROWS.get(field) or _message_id_row(field)),
         "has_data": _needed(values, DATA_SET_TYPE) != NO_DATA_SET,
     }
-    if field & 0x8000:
+    if field & RESPONSE_BIT:
         fields["status"] = _needed(values, STATUS)
     readers = _READERS.get(field)
     if readers is None:

@@ -16,15 +16,16 @@ from waystation.wire.limits import Limits
 from waystation.wire.pdus import COMMAND_FRAGMENT, LAST_FRAGMENT, P_DATA_HEADER, P_DATA_TF
 
 NOTHING = memoryview(b"")
+_NO_CONTEXT = -1  # 0 is no legal id, but a peer can send it
 
 
 class MessageReader:
-    """Assembles what the peer sends.  ``contexts``: the ids that were accepted."""
+    """Assembles what the peer sends.  ``contexts``: those that were accepted, by id."""
 
     def __init__(self, limits: Limits) -> None:
         self.contexts: Container[int] = ()
         self._limits = limits
-        self._context_id = 0  # of the message under way; 0 between messages
+        self._context_id = _NO_CONTEXT  # of the message under way
         self._data_due = False  # its command is complete, its data set is not
         self._command = bytearray()
         self._size = 0
@@ -58,7 +59,7 @@ class MessageReader:
                 )
 
     def _open(self, context_id: int) -> None:
-        if self._context_id:
+        if self._context_id != _NO_CONTEXT:
             raise PeerError("a message starts inside another one", abort_reason=2)
         if context_id not in self.contexts:
             raise PeerError(f"context {context_id} was not accepted", abort_reason=6)
@@ -69,7 +70,7 @@ class MessageReader:
         if not self._is_command:
             last = ends and self._last
             if last:
-                context_id, self._context_id = self._context_id, 0
+                context_id, self._context_id = self._context_id, _NO_CONTEXT
                 self._data_due = False
                 events.append(DataCame(context_id, data, True))
             elif data:
@@ -88,7 +89,7 @@ class MessageReader:
             self._data_due = True
             self._size = 0
         else:
-            self._context_id = 0
+            self._context_id = _NO_CONTEXT
 
 
 def fragments(

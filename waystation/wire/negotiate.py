@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from waystation.dicom.uids import (
     APPLICATION_CONTEXT,
+    IMPLICIT_VR_LE,
     ROOT,
     UNCOMPRESSED,
     VERIFICATION,
@@ -53,6 +54,11 @@ def is_storage(sop_class: str) -> bool:
     if sop_class in sop_classes():
         return is_storage_class(sop_class)
     return not sop_class.startswith(ROOT) or sop_class.startswith(_STORAGE_BRANCH)
+
+
+def is_standard_syntax(uid: str) -> bool:
+    """Is this a registered transfer syntax, or a future one of the Standard's branch?"""
+    return uid.startswith(IMPLICIT_VR_LE + ".") or is_transfer_syntax(uid)
 
 
 def listed(uid: str, patterns: Iterable[str]) -> bool:
@@ -105,7 +111,7 @@ class AcceptPolicy:
         offered = [uid for uid in context.transfer_syntaxes if is_uid(uid)]
         if context.abstract_syntax in self.services or context.abstract_syntax == VERIFICATION:
             return next((uid for uid in offered if uid in self.service_syntaxes), "")
-        known = next((uid for uid in offered if is_transfer_syntax(uid)), "")
+        known = next((uid for uid in offered if is_standard_syntax(uid)), "")
         if known or not self.unknown_syntaxes:
             return known
         return offered[0] if offered else ""

@@ -1,0 +1,1 @@
+"""Our node among real peers on loopback: DCMTK, Orthanc, pynetdicom, and peers that misbehave."""

@@ -1,0 +1,68 @@
+"""The log on standard error: one line per event, as text or JSON (R-86).
+
+Contract: control characters never reach the terminal; tracebacks show no local variables, since
+those may hold patient data (S-68).
+"""
+
+import logging
+import sys
+from collections.abc import MutableMapping
+from typing import Any
+
+import structlog
+
+LEVELS = {
+    "debug": logging.DEBUG,
+    "info": logging.INFO,
+    "warning": logging.WARNING,
+    "error": logging.ERROR,
+}
+
+
+def _clean(text: str) -> str:
+    return "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in text)
+
+
+def _escaped(
+    _logger: Any, _method: str, event: MutableMapping[str, Any]
+) -> MutableMapping[str, Any]:
+    for key, value in event.items():
+        if isinstance(value, str) and key != "exception":
+            event[key] = _clean(value)
+    return event
+
+
+def _as_text(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> str:
+    when = event.pop("timestamp", "")
+    level = event.pop("level", "")
+    what = event.pop("event", "")
+    trace = event.pop("exception", "")
+    words = " ".join(f"{key}={_quoted(value)}" for key, value in event.items())
+    line = f"{when} {level:<7} {what}" + (f" {words}" if words else "")
+    return f"{line}\n{trace}" if trace else line
+
+
+def _quoted(value: object) -> str:
+    text = str(value)
+    return f'"{text}"' if " " in text or not text else text
+
+
+def set_up(level: str, form: str) -> None:
+    """Configure structlog once for the process.  form: ``text`` or ``json``."""
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            # Both forms leave local variables out.
+            structlog.processors.ExceptionRenderer(
+                structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
+            )
+            if form == "json"
+            else structlog.processors.format_exc_info,
+            _escaped,
+            structlog.processors.JSONRenderer(ensure_ascii=False) if form == "json" else _as_text,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(LEVELS[level]),
+        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
+        cache_logger_on_first_use=True,
+    )

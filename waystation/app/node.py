@@ -1,0 +1,280 @@
+"""A running node: parts built from settings, started and stopped in order, reloaded whole.
+
+Contract: `start` returns when every listener is bound.  `reload` either swaps everything or
+changes nothing (R-2).  `stop` loses nothing: refuse, let running objects end, last commit (S-73).
+"""
+
+import asyncio
+import json
+import os
+import time
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from waystation.app import wiring
+from waystation.app.recovery import DataLock, open_database, recover
+from waystation.app.settings import Settings
+from waystation.blobs.folder import BlobFolder
+from waystation.dicom.head import Head
+from waystation.flows.cargo import JournalCargo
+from waystation.flows.deliver import LaneBelt
+from waystation.flows.heads import HeadReader
+from waystation.flows.receive import Keeping, Reception
+from waystation.flows.route import Router
+from waystation.flows.sweep import Sweep
+from waystation.journal import arrivals, deliveries, recovery
+from waystation.journal.ids import IdSource
+from waystation.model.arrival import Arrival
+from waystation.model.delivery import HoldReason
+from waystation.net.gate import Gate
+from waystation.net.listener import Guest, Listener
+from waystation.net.tls import server_context
+
+log = structlog.get_logger()
+DISK_THREADS = 8
+GRACE_S = 8.0
+PAUSED = "paused."
+
+
+class Node:
+    """Everything that runs in one process.
+
+    received: (peer, status) → objects; received_bytes: peer → bytes; refused: reason → how
+    often; outcomes: (destination, word) → how often.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.data = Path(settings.node.data)
+        self.clock: Callable[[], float] = time.time
+        self.disk = ThreadPoolExecutor(DISK_THREADS, thread_name_prefix="disk")
+        self.belts: dict[str, LaneBelt] = {}
+        self.received: Counter[tuple[str, int]] = Counter()
+        self.received_bytes: Counter[str] = Counter()
+        self.refused: Counter[str] = Counter()
+        self.outcomes: Counter[tuple[str, str]] = Counter()
+        self.config_problem = ""
+        self.dicom_port = 0
+        self.draining = False
+        self.started_at = time.time()
+        self._tasks: list[asyncio.Task[None]] = []
+        self._lane_tasks: dict[str, asyncio.Task[None]] = {}
+        self._ending: set[asyncio.Task[None]] = set()
+
+    async def start(self) -> None:
+        """Recover, start the belts, bind the DICOM listener.
+
+        Raises `StorageError` (folder in use, journal damaged), `ConfigError`, or OSError.
+        """
+        routing = wiring.routing(self.settings)
+        self.lock = DataLock(self.data)
+        self.database = open_database(self.data)
+        self.blobs = BlobFolder(self.data / "blobs")
+        found = await recover(self.database, self.blobs)
+        self.ids = IdSource(await self.database.read(arrivals.last_id()))
+        self.cargo = JournalCargo(self.database, self.blobs, self.disk)
+        heads = HeadReader(self.database, self.blobs, self.disk)
+        self.router = Router(
+            routing, self.database, self.ids, self.clock, self._wake_lane, heads.head_of
+        )
+        self.sweep = Sweep(
+            wiring.sweep_settings(self.settings), self.database, self.blobs, self.disk, self.clock
+        )
+        self.sweep.look()
+        self.blobs.start()
+        for arrival in found.unplanned:
+            self.router.arrived(arrival, None)
+        await self._build_lanes()
+        self._tasks = [
+            asyncio.create_task(coroutine, name=name)
+            for name, coroutine in (
+                ("route", self.router.run()),
+                ("sweep", self.sweep.run()),
+                ("volume", self.sweep.watch_volume()),
+            )
+        ]
+        await self._listen()
+
+    async def _listen(self) -> None:
+        table = self.settings.dicom
+        self.listener = Listener(
+            Gate(wiring.gate_settings(self.settings)),
+            wiring.listener_settings(self.settings),
+            self._reception,
+            self._no_room,
+            self._refuse_counted,
+        )
+        files = wiring.listener_tls(self.settings)
+        self.dicom_port = await self.listener.start(
+            table.host,
+            table.port,
+            server_context(files) if files else None,
+            table.timeouts.handshake,
+        )
+
+    def _reception(self, guest: Guest) -> Reception:
+        return Reception(guest, self.keeping())
+
+    def keeping(self) -> Keeping:
+        """Return what receiving needs of this node."""
+        return Keeping(
+            database=self.database,
+            blobs=self.blobs,
+            disk=self.disk,
+            ids=self.ids,
+            clock=self.clock,
+            refuses=self.router.refuses,
+            full=lambda: self.sweep.nothing_more_why,
+            arrived=self._arrived,
+            counted=self._counted,
+        )
+
+    def _arrived(self, arrival: Arrival, head: Head) -> None:
+        self.sweep.received(arrival.size_bytes)
+        self.router.arrived(arrival, head)
+
+    def _counted(self, peer: str, status: int, size_bytes: int) -> None:
+        self.received[peer, status] += 1
+        self.received_bytes[peer] += size_bytes
+
+    def _refuse_counted(self, reason: str) -> None:
+        self.refused[reason] += 1
+
+    def _told(self, destination: str, word: str) -> None:
+        self.outcomes[destination, word] += 1
+
+    def _no_room(self) -> str:
+        return "draining" if self.draining else self.sweep.stopped_why
+
+    def _wake_lane(self, destination: str) -> None:
+        belt = self.belts.get(destination)
+        if belt is not None:
+            belt.wake()
+
+    # lanes
+
+    async def _build_lanes(self) -> None:
+        """Start a lane for every destination, and hold what waits for one that is gone."""
+        for name in self.settings.destination:
+            await self._add_lane(name)
+        await self._hold_strays()
+
+    async def _add_lane(self, name: str) -> None:
+        table = self.settings.destination[name]
+        await self.database.write(deliveries.release_gone(name, self.clock()))
+        paused_by = await self.database.read(recovery.mark(PAUSED + name))
+        belt = LaneBelt(
+            wiring.destination(name, table, self.settings.dicom.ae_title),
+            wiring.lane_settings(table),
+            self.database,
+            self.cargo,
+            self.clock,
+            self._told,
+            paused_by=paused_by or "",
+        )
+        self.belts[name] = belt
+        self._lane_tasks[name] = asyncio.create_task(belt.run(), name=f"lane {name}")
+
+    async def _drop_lane(self, name: str) -> None:
+        belt = self.belts.pop(name)
+        task = self._lane_tasks.pop(name)
+        await belt.stop(GRACE_S)
+        await task
+
+    async def _hold_strays(self) -> None:
+        for name in await self.database.read(deliveries.waiting_destinations()):
+            if name not in self.belts:
+                n = await self.database.write(
+                    deliveries.hold_all(
+                        name, HoldReason.DESTINATION_GONE, f'no destination "{name}" any more'
+                    )
+                )
+                if n:
+                    log.warning("deliveries held", to=name, n=n, reason="destination-gone")
+
+    async def pause_lane(self, name: str, author: str) -> None:
+        """Stop a lane until somebody resumes it; survives a restart."""
+        await self.database.write(recovery.set_mark(PAUSED + name, author))
+        self.belts[name].lane.pause(author)
+
+    async def resume_lane(self, name: str) -> None:
+        """Let a paused lane go on."""
+        await self.database.write(recovery.set_mark(PAUSED + name, ""))
+        self.belts[name].lane.resume()
+        self.belts[name].wake()
+
+    # reload
+
+    async def reload(self, settings: Settings) -> list[str]:
+        """Put new settings in force; return the names of settings that need a restart.
+
+        Raises `ConfigError` before anything has changed.
+        """
+        routing = wiring.routing(settings)
+        gate = Gate(wiring.gate_settings(settings))
+        before, self.settings = self.settings, settings
+        self.router.routing = routing
+        self.listener.gate = gate
+        self.sweep.settings = wiring.sweep_settings(settings)
+        for name in list(self.belts):
+            if settings.destination.get(name) != before.destination.get(name):
+                await self._drop_lane(name)
+        for name in settings.destination:
+            if name not in self.belts:
+                await self._add_lane(name)
+        await self._hold_strays()
+        return [key for key, value in _fixed(settings).items() if _fixed(before)[key] != value]
+
+    # end
+
+    async def stop(self) -> None:
+        """Drain and end; nothing is lost."""
+        self.draining = True
+        await self.listener.drain(GRACE_S)
+        try:
+            async with asyncio.timeout(2.0):
+                await self.router.settled()
+        except TimeoutError:
+            log.info("unplanned arrivals are left for the next start", n=self.router.waiting)
+        await asyncio.gather(*(self._drop_lane(name) for name in list(self.belts)))
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self.disk.shutdown(wait=True)
+        self.blobs.stop()
+        await self.database.write(recovery.set_mark("checked_at", str(time.time())))
+        self.database.close()
+        (self.data / "node.json").unlink(missing_ok=True)
+        self.lock.release()
+
+    def announce(self, web_url: str) -> None:
+        """Write where this node listens, for commands on the same machine."""
+        known: dict[str, Any] = {
+            "pid": os.getpid(),
+            "dicom": f"{self.settings.dicom.host}:{self.dicom_port}",
+            "web": web_url,
+        }
+        path = self.data / "node.json"
+        beside = path.with_suffix(".new")
+        beside.write_text(json.dumps(known))
+        beside.rename(path)
+
+
+def _fixed(settings: Settings) -> dict[str, object]:
+    """Return the settings that only a restart changes."""
+    dicom, web = settings.dicom, settings.web
+    return {
+        "node.data": settings.node.data,
+        "dicom.host": dicom.host,
+        "dicom.port": dicom.port,
+        "dicom.tls": dicom.tls,
+        "dicom.max_pdu": dicom.max_pdu,
+        "dicom.max_object": dicom.max_object,
+        "dicom.timeouts": dicom.timeouts,
+        "web": (web.host, web.port, web.enabled),
+    }

@@ -1,0 +1,145 @@
+"""Start after a crash, in the order of S-11; may itself be killed at any step and run again."""
+
+import fcntl
+import os
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import structlog
+
+from waystation.blobs.folder import BlobFolder
+from waystation.db.engine import Database
+from waystation.db.migrate import migrate, quick_check
+from waystation.journal import arrivals, recovery
+from waystation.journal.ids import id_at
+from waystation.model.arrival import Arrival
+from waystation.model.errors import StorageError
+
+log = structlog.get_logger()
+
+MARK = "checked_at"
+# Clocks and file times may differ a little; looking at a few folders twice is cheap.
+SLACK_S = 120.0
+CHUNK = 500
+# A whole check of a large file takes longer than a restart may.
+QUICK_CHECK_BYTES = 256 << 20
+
+
+class DataLock:
+    """The lock that keeps a second process off a data folder (S-11 step 1)."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            holder = os.pread(self._descriptor, 32, 0).decode("ascii", "replace").strip()
+            os.close(self._descriptor)
+            raise StorageError(
+                f"{folder} is in use by process {holder or 'unknown'}: "
+                "only one node may work on a data folder"
+            ) from error
+        os.ftruncate(self._descriptor, 0)
+        os.pwrite(self._descriptor, f"{os.getpid()}\n".encode(), 0)
+
+    def release(self) -> None:
+        """Let go of the folder."""
+        os.close(self._descriptor)
+
+
+@dataclass(slots=True)
+class Found:
+    """What recovery came upon.  unplanned: acknowledged or about to be, without a plan."""
+
+    leases: int = 0
+    withdrawn: int = 0
+    orphans: int = 0
+    corrupt: int = 0
+    unplanned: list[Arrival] = field(default_factory=list)
+
+
+def open_database(folder: Path) -> Database:
+    """Check and migrate the journal, then open it (step 2)."""
+    path = folder / "journal.db"
+    if path.exists() and 0 < path.stat().st_size <= QUICK_CHECK_BYTES:
+        quick_check(path)
+    migrate(path)
+    path.chmod(0o600)
+    database = Database(path)
+    database.open()
+    return database
+
+
+async def recover(database: Database, blobs: BlobFolder) -> Found:
+    """Bring journal and blobs together again (steps 3 to 6)."""
+    found = Found()
+    text = await database.read(recovery.mark(MARK))
+    since = float(text) - SLACK_S if text else 0.0
+    await _tell_torn_pairs(database, blobs, found)
+    await _check_rows(database, blobs, since, found)
+    await _clear_folders(database, blobs, since, found)
+    found.leases = await database.write(recovery.return_leases(time.time()))
+    await database.write(recovery.set_mark(MARK, str(time.time())))
+    if found.leases or found.withdrawn or found.orphans or found.corrupt or found.unplanned:
+        log.info(
+            "recovered",
+            resumed=found.leases,
+            never_acknowledged=found.withdrawn,
+            orphans=found.orphans,
+            corrupt=found.corrupt,
+            to_be_routed=len(found.unplanned),
+        )
+    return found
+
+
+async def _tell_torn_pairs(database: Database, blobs: BlobFolder, found: Found) -> None:
+    """Withdraw rows that were committed while their blob was not yet sealed.
+
+    Such a row has no plan, because plans are made after both had been awaited; and it is among
+    the last ones, because each association has one object in flight.
+    """
+    after = 0
+    while batch := await database.read(arrivals.unplanned(after, CHUNK)):
+        after = batch[-1].id
+        found.unplanned += batch
+    newest = max((arrival.received_at for arrival in found.unplanned), default=0.0)
+    kept = []
+    for arrival in found.unplanned:
+        doubtful = arrival.blob and arrival.received_at > newest - SLACK_S
+        if doubtful and not blobs.intact(arrival.blob, arrival.size_bytes, arrival.sha256):
+            await database.write(arrivals.withdraw(arrival.id))
+            found.withdrawn += 1
+        else:
+            kept.append(arrival)
+    found.unplanned = kept
+
+
+async def _check_rows(database: Database, blobs: BlobFolder, since: float, found: Found) -> None:
+    """Hold arrivals whose file is missing or too short (step 5)."""
+    after = id_at(since)
+    while batch := await database.read(recovery.planned_blobs(after, CHUNK)):
+        after = batch[-1][0]
+        bad = [
+            arrival_id for arrival_id, name, size_bytes in batch if blobs.size_of(name) < size_bytes
+        ]
+        if bad:
+            found.corrupt += len(bad)
+            await database.write(recovery.hold_corrupt(bad, "file missing or cut at start"))
+
+
+async def _clear_folders(database: Database, blobs: BlobFolder, since: float, found: Found) -> None:
+    """Take files that no row needs out of sight: nobody was told that they are kept (step 4)."""
+    for folder in blobs.folders_since(since):
+        files = blobs.names_in(folder)
+        known = await database.read(recovery.known_blobs([name for name, _ in files]))
+        for name, size_bytes in files:
+            if name in known:
+                continue
+            if size_bytes == 0:
+                blobs.drop(name)
+            else:
+                blobs.set_aside(name, blobs.orphans)
+                found.orphans += 1
+        blobs.drop_folder(folder)

@@ -1,0 +1,176 @@
+"""`waystation serve`: settings from a file, a node, its signals, its one line on stdout.
+
+Contract: the ready line is printed once, when every listener is bound.  SIGTERM and SIGINT drain
+and end with 0.  SIGHUP, the API, and a file whose content hash changed (looked at every few
+seconds; times of files are never consulted) reload: a broken file changes nothing and is shown,
+the last good text is kept in the journal so that a restart with a broken file runs on it (R-2).
+"""
+
+import asyncio
+import hashlib
+import os
+import signal
+import sys
+from pathlib import Path
+
+import structlog
+
+from waystation.app import logs
+from waystation.app.faults import ConfigFaults
+from waystation.app.node import Node
+from waystation.app.read import Loaded, load, load_text, read_text
+from waystation.journal import recovery
+from waystation.model.errors import ConfigError
+
+try:
+    from waystation.app.server import WebServer
+    from waystation.app.view import View
+    from waystation.web.site import site
+except ImportError:
+    WebServer = None
+log = structlog.get_logger()
+LOOK_S = 2.0
+LAST_GOOD = "config.last_good"
+
+
+class Serving:
+    """One life of `waystation serve`."""
+
+    def __init__(self, path: Path | None, loaded: Loaded, problem: str) -> None:
+        self._path = path
+        self._seen = _digest(path)
+        self._ended = asyncio.Event()
+        self._reloading = asyncio.Lock()
+        self._loaded = loaded
+        self.node = Node(loaded.settings)
+        self.node.config_problem = problem
+        self._web = WebServer() if WebServer else None
+
+    async def run(self) -> None:
+        """Start, print the ready line, wait for the end, drain."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._ended.set)
+        await self.node.start()
+        try:
+            url = await self._serve_web()
+            await self.node.database.write(recovery.set_mark(LAST_GOOD, self._loaded.text))
+            self.node.announce(url)
+            self._say_ready(url)
+            loop.add_signal_handler(
+                signal.SIGHUP, lambda: loop.create_task(self.reload(), name="reload")
+            )
+            watcher = loop.create_task(self._watch_file())
+            await self._ended.wait()
+            watcher.cancel()
+        finally:
+            self.node.draining = True
+            if self._web:
+                await self._web.stop()
+            await self.node.stop()
+
+    async def _serve_web(self) -> str:
+        table = self.node.settings.web
+        if not table.enabled or self._web is None:
+            return "off"
+        port = await self._web.start(site(View(self.node, self.reload)), table.host, table.port)
+        return f"http://{table.host}:{port}"
+
+    def _say_ready(self, url: str) -> None:
+        host = self.node.settings.dicom.host
+        print(
+            f"ready dicom={host}:{self.node.dicom_port} web={url}"
+            f" data={self.node.data} pid={os.getpid()}",
+            flush=True,
+        )
+
+    async def _watch_file(self) -> None:
+        """Reload when the content of the file changes."""
+        loop = asyncio.get_running_loop()
+        while True:
+            await asyncio.sleep(LOOK_S)
+            found = await loop.run_in_executor(None, _digest, self._path)
+            if found != self._seen:
+                await self.reload()
+
+    async def reload(self) -> list[str]:
+        """Read the file again; return the faults, [] if it is in force now."""
+        async with self._reloading:
+            self._seen = _digest(self._path)
+            try:
+                loaded = load(self._path, os.environ)
+                restart = await self.node.reload(loaded.settings)
+            except ConfigFaults as error:
+                return self._rejected([str(fault) for fault in error.faults])
+            except ConfigError as error:
+                return self._rejected([str(error)])
+            self._loaded = loaded
+            self.node.config_problem = ""
+            await self.node.database.write(recovery.set_mark(LAST_GOOD, loaded.text))
+            log.info("configuration reloaded", needs_restart=", ".join(restart) or "nothing")
+            return []
+
+    def _rejected(self, faults: list[str]) -> list[str]:
+        self.node.config_problem = faults[0]
+        log.error("configuration rejected, the last good one stays", first=faults[0])
+        return faults
+
+
+def _digest(path: Path | None) -> bytes:
+    if path is None:
+        return b""
+    try:
+        return hashlib.sha256(path.read_bytes()).digest()
+    except OSError:
+        return b"unreadable"
+
+
+def first_settings(path: Path | None) -> tuple[Loaded, str]:
+    """Return the configuration to start with, and what is wrong with the file on disk.
+
+    A broken file falls back to the last good text of the journal; without one the faults are
+    raised as `ConfigFaults`.
+    """
+    try:
+        return load(path, os.environ), ""
+    except ConfigFaults as error:
+        text = _last_good(path)
+        if text is None:
+            raise
+        for fault in error.faults:
+            print(fault, file=sys.stderr)
+        print("waystation: running on the last good configuration", file=sys.stderr)
+        return load_text(text, path, os.environ), str(error.faults[0])
+
+
+def _last_good(path: Path | None) -> str | None:
+    """Return the last good text of the node that this file configures, if it can be found.
+
+    The folder of the journal stands in the file itself: a file that does not even say that
+    much has no last good text.
+    """
+    from waystation.app.lastgood import last_good_text
+
+    try:
+        text = read_text(path)
+    except ConfigFaults:
+        text = ""
+    return last_good_text(text, path)
+
+
+def serve(path: Path | None) -> None:
+    """Run a node until it is told to end."""
+    loaded, problem = first_settings(path)
+    logs.set_up(loaded.settings.log.level, loaded.settings.log.format)
+    for warning in loaded.warnings:
+        log.warning("configuration", says=str(warning))
+
+    async def life() -> None:
+        await Serving(path, loaded, problem).run()
+
+    try:
+        import uvloop
+    except ImportError:
+        asyncio.run(life())
+    else:
+        uvloop.run(life())

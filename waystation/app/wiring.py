@@ -1,0 +1,223 @@
+"""Settings → the small frozen settings of each part.  Nothing is started here."""
+
+import os
+from datetime import datetime
+from pathlib import Path
+
+from waystation.app.settings import Settings
+from waystation.app.settings_base import SecretSource, reveal
+from waystation.app.settings_destination import (
+    CallTls,
+    DestinationSettings,
+    DicomDestination,
+    FolderDestination,
+)
+from waystation.blobs.volume import Marks
+from waystation.destinations import dicom, folder
+from waystation.destinations.base import Destination
+from waystation.flows.deliver import LaneSettings
+from waystation.flows.route import Routing
+from waystation.flows.sweep import SweepSettings
+from waystation.model.errors import ConfigError
+from waystation.model.peer import Caller, Remote, TlsFiles
+from waystation.net.client import Waits
+from waystation.net.conversation import Patience
+from waystation.net.gate import GateSettings
+from waystation.net.listener import ListenerSettings
+from waystation.rules.classes import class_filter, class_uid
+from waystation.rules.duplicates import DuplicatePolicy
+from waystation.rules.faults import RuleFault
+from waystation.rules.read import RulesRead, read_rules
+from waystation.timing.retry import RetryPolicy
+from waystation.timing.window import is_open
+from waystation.wire.limits import Limits
+
+KIB_PER_S = 1024
+
+
+def _secret(source: SecretSource | None) -> str:
+    return "" if source is None else reveal(source, dict(os.environ))
+
+
+def _text(path: Path | None) -> str:
+    return "" if path is None else str(path)
+
+
+def gate_settings(settings: Settings) -> GateSettings:
+    """Return who may come in."""
+    table = settings.dicom
+    return GateSettings(
+        titles=(table.ae_title, *table.aliases),
+        any_called=table.called_ae == "any",
+        anybody=table.peers == "any",
+        callers=tuple(
+            Caller(
+                name=name,
+                ae_title=peer.ae_title,
+                address=tuple(str(network) for network in peer.address),
+                accept=tuple(map(class_uid, peer.accept)),
+                refuse=tuple(map(class_uid, peer.refuse)),
+                max_associations=peer.max_associations or table.max_associations_per_peer,
+            )
+            for name, peer in settings.peer.items()
+        ),
+        accept=tuple(map(class_uid, table.accept)),
+        refuse=tuple(map(class_uid, table.refuse)),
+        unknown_classes=table.unknown_classes,
+        max_associations=table.max_associations,
+        max_per_peer=table.max_associations_per_peer,
+    )
+
+
+def listener_settings(settings: Settings) -> ListenerSettings:
+    """Return the limits of the DICOM listener."""
+    table = settings.dicom
+    waits = table.timeouts
+    return ListenerSettings(
+        patience=Patience(
+            request_s=waits.request,
+            idle_s=waits.idle,
+            pace_s=waits.progress,
+            pace_bytes=int(KIB_PER_S * waits.progress),
+        ),
+        limits=Limits(max_pdu=table.max_pdu, max_object=table.max_object),
+    )
+
+
+def listener_tls(settings: Settings) -> TlsFiles | None:
+    """Return the files of the listener's TLS, or None for a plain listener."""
+    table = settings.dicom.tls
+    if table is None:
+        return None
+    return TlsFiles(
+        certificate=str(table.certificate),
+        key=str(table.key),
+        key_password=_secret(table.key_password),
+        ca=_text(table.client_ca),
+        client_auth=table.client_auth or ("required" if table.client_ca else "off"),
+    )
+
+
+def _call_tls(table: CallTls | None) -> TlsFiles | None:
+    if table is None:
+        return None
+    return TlsFiles(
+        certificate=_text(table.certificate),
+        key=_text(table.key),
+        key_password=_secret(table.key_password),
+        ca=_text(table.ca),
+        server_name=table.server_name or "",
+        verify=table.verify,
+    )
+
+
+def destination(name: str, table: DestinationSettings, own_title: str) -> Destination:
+    """Return the way out that a ``[destination.NAME]`` table describes."""
+    return _KINDS[type(table)](name, table, own_title)
+
+
+def _dicom(name: str, table: DestinationSettings, own_title: str) -> Destination:
+    assert isinstance(table, DicomDestination)
+    waits = table.timeouts
+    fixed = table.calling_ae.removeprefix("fixed:") if "fixed:" in table.calling_ae else own_title
+    return dicom.DicomDestination(
+        name,
+        dicom.DicomSettings(
+            remote=remote(name, table, fixed),
+            calling=table.calling_ae,
+            waits=Waits(
+                connect_s=waits.connect,
+                associate_s=waits.associate,
+                response_s=waits.response,
+                release_s=waits.release,
+            ),
+            limits=Limits(send_pdu=table.max_pdu),
+            linger_s=table.linger,
+            max_per_association=table.max_per_association,
+            reuse=table.reuse,
+            retry_on_warning=table.retry_on_warning,
+        ),
+    )
+
+
+def remote(name: str, table: DicomDestination, calling_ae: str) -> Remote:
+    """Return the application entity that a destination of kind dicom calls."""
+    return Remote(
+        name=name,
+        ae_title=table.ae_title,
+        host=table.host,
+        port=table.port,
+        calling_ae=calling_ae,
+        tls=_call_tls(table.tls),
+    )
+
+
+def _folder(name: str, table: DestinationSettings, _own_title: str) -> Destination:
+    assert isinstance(table, FolderDestination)
+    return folder.FolderDestination(
+        name, folder.FolderSettings(path=Path(table.path), template=table.name)
+    )
+
+
+_KINDS = {DicomDestination: _dicom, FolderDestination: _folder}
+
+
+def lane_settings(table: DestinationSettings) -> LaneSettings:
+    """Return the pace of a lane."""
+    retry, window = table.retry, table.window
+    return LaneSettings(
+        policy=RetryPolicy(
+            first_s=retry.first,
+            cap_s=retry.cap,
+            lifetime_s=retry.lifetime,
+            tries=retry.tries,
+            object_pauses_s=retry.object,
+        ),
+        parallel=table.parallel,
+        is_open=lambda now: is_open(window, now),
+    )
+
+
+def rules(settings: Settings) -> RulesRead:
+    """Return the compiled rules, with their faults."""
+    filters = {}
+    faults: list[RuleFault] = []
+    for name, table in settings.destination.items():
+        filters[name] = class_filter(
+            name, f"destination.{name}", faults, accept=table.accept, refuse=table.refuse
+        )
+    read = read_rules(
+        [rule.table() for rule in settings.rule],
+        destinations=settings.destination,
+        otherwise=settings.routing.otherwise,
+        filters=filters,
+    )
+    return RulesRead(read.ruleset, (*faults, *read.faults), read.warnings)
+
+
+def routing(settings: Settings) -> Routing:
+    """Return what routing goes by.  Raises `ConfigError` if a rule is not usable."""
+    read = rules(settings)
+    for fault in read.faults:
+        raise ConfigError(fault.where, fault.problem)
+    table = settings.duplicates
+    zone = datetime.now().astimezone().tzinfo
+    assert zone is not None
+    return Routing(
+        ruleset=read.ruleset,
+        destinations=frozenset(settings.destination),
+        duplicates=DuplicatePolicy(
+            resend_after_s=table.resend_after, same=table.same, different=table.different
+        ),
+        zone=zone,
+    )
+
+
+def sweep_settings(settings: Settings) -> SweepSettings:
+    """Return how long things stay and when the volume counts as full."""
+    spool = settings.spool
+    return SweepSettings(
+        marks=Marks(max_used=spool.max_used / 100.0, min_free_bytes=spool.min_free),
+        keep_s=spool.keep,
+        memory_s=settings.duplicates.memory,
+    )

@@ -1,0 +1,398 @@
+"""The queue as an operator sees it: lanes with their counts, deliveries, held arrivals (R-79).
+
+Contract: jobs that only read.  Counts come from ``tally``, which is kept beside the rows, so that
+a queue of a million opens at once; lists come in pages, oldest first, behind the id ``after``.
+Nothing here carries a patient's identity.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from waystation.db.engine import Job
+from waystation.db.statement import Row, Transaction, placeholders
+from waystation.model.delivery import State
+from waystation.model.plan import Verdict
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chosen:
+    """Which deliveries or arrivals are meant; "" and () choose all.
+
+    reason: why held.  after: ids above this one.  until: ids up to this one, 0 for all.
+    """
+
+    destination: str = ""
+    study: str = ""
+    state: str = ""
+    reason: str = ""
+    ids: tuple[int, ...] = ()
+    after: int = 0
+    until: int = 0
+    limit: int = 100
+
+    @property
+    def everything(self) -> bool:
+        """True if nothing narrows the choice."""
+        return not (self.destination or self.study or self.state or self.reason or self.ids)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listed:
+    """One delivery with what an operator asks first.  Instants are Unix seconds."""
+
+    id: int
+    arrival: int
+    destination: str
+    state: str
+    reason: str | None
+    study: str
+    priority: int
+    rules: str
+    attempts: int
+    object_failures: int
+    status: int | None
+    why: str
+    due: float
+    created_at: float
+    first_failed_at: float | None
+    ended_at: float | None
+    by_rule: str | None
+    by_user: str | None
+    sop_class: str
+    sop_instance: str
+    transfer_syntax: str
+    peer: str
+    calling_ae: str
+    received_at: float
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListedArrival:
+    """One arrival.  reason: why it is held, or None; ended_why: its fate without a delivery."""
+
+    id: int
+    received_at: float
+    peer: str
+    calling_ae: str
+    called_ae: str
+    way_in: str
+    study: str
+    series: str
+    sop_class: str
+    sop_instance: str
+    transfer_syntax: str
+    size_bytes: int
+    planned: bool
+    reason: str | None
+    ended_why: str | None
+    verdicts: tuple[Verdict, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FailedAttempt:
+    """One attempt that did not end in success."""
+
+    number: int
+    ended_at: float
+    status: int | None
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Story:
+    """One arrival, its deliveries, and the failed attempts of each (by delivery id)."""
+
+    arrival: ListedArrival
+    deliveries: tuple[Listed, ...]
+    attempts: Mapping[int, tuple[FailedAttempt, ...]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LaneCounts:
+    """How much is in which state for one destination; oldest_at: creation of the oldest waiting."""
+
+    destination: str
+    waiting: int = 0
+    sending: int = 0
+    held: int = 0
+    done: int = 0
+    discarded: int = 0
+    oldest_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Overview:
+    """All lanes that have or had something, what is held by reason, what has no plan yet."""
+
+    lanes: tuple[LaneCounts, ...]
+    held: Mapping[str, int]
+    unplanned: int
+
+
+_LISTED = (
+    "d.id, d.arrival, d.destination, d.state, d.hold_reason, d.study, d.priority, d.rules,"
+    " d.attempts, d.object_failures, d.status, d.why, d.due, d.created_at, d.first_failed_at,"
+    " d.ended_at, d.by_rule, d.by_user, a.sop_class, a.sop_instance, a.transfer_syntax, a.peer,"
+    " a.calling_ae, a.received_at, a.size_bytes"
+)
+_ARRIVAL = (
+    "a.id, a.received_at, a.peer, a.calling_ae, a.called_ae, a.way_in, a.study, a.series,"
+    " a.sop_class, a.sop_instance, a.transfer_syntax, a.size_bytes, a.planned, a.hold_reason,"
+    " a.ended_why, a.verdicts"
+)
+_FILTER = (
+    " AND d.id > :after AND (:until = 0 OR d.id <= :until)"
+    " AND (:to = '' OR d.destination = :to) AND (:state = '' OR d.state = :state)"
+    " AND (:reason = '' OR d.hold_reason = :reason)"
+)
+# Three ways to the same rows, each over another index: by study, by open state, by age.
+_OF_STUDY = "d.arrival IN (SELECT s.id FROM arrival s WHERE s.study = :study)" + _FILTER
+_OPEN = "d.state IN ('sending', 'held')" + _FILTER
+_BY_AGE = "d.id > :after" + _FILTER
+_LIST = "SELECT " + _LISTED + " FROM delivery d JOIN arrival a ON a.id = d.arrival WHERE "
+_PAGE = " ORDER BY d.id LIMIT :limit"
+_LISTS = {
+    "study": _LIST + _OF_STUDY + _PAGE,
+    "open": _LIST + _OPEN + _PAGE,
+    "age": _LIST + _BY_AGE + _PAGE,
+}
+_COUNT = "SELECT d.state, count(*) FROM delivery d WHERE "
+_BY_STATE = " GROUP BY d.state"
+_COUNTS = {
+    "study": _COUNT + _OF_STUDY + _BY_STATE,
+    "open": _COUNT + _OPEN + _BY_STATE,
+    "age": _COUNT + _BY_AGE + _BY_STATE,
+}
+_OPEN_STATES = (State.SENDING.value, State.HELD.value)
+
+
+def _way(chosen: Chosen) -> str:
+    if chosen.study:
+        return "study"
+    return "open" if chosen.state in _OPEN_STATES else "age"
+
+
+def _values(chosen: Chosen) -> dict[str, Any]:
+    values: dict[str, Any] = {
+        "to": chosen.destination,
+        "study": chosen.study,
+        "state": chosen.state,
+        "reason": chosen.reason,
+        "after": chosen.after,
+        "until": chosen.until,
+        "limit": chosen.limit,
+    }
+    return values | {f"id{number}": value for number, value in enumerate(chosen.ids)}
+
+
+def listed(transaction: Transaction, chosen: Chosen) -> list[Listed]:
+    """Return a page of deliveries, oldest first."""
+    values = _values(chosen)
+    if chosen.ids:
+        rows = transaction.rows(
+            _LIST + "d.id IN (" + placeholders("id", len(chosen.ids)) + ")" + _FILTER + _PAGE,
+            values,
+        )
+    else:
+        rows = transaction.rows(_LISTS[_way(chosen)], values)
+    return [_listed_from(row) for row in rows]
+
+
+def _listed_from(row: Row) -> Listed:
+    names = Listed.__slots__
+    return Listed(**dict(zip(names, row, strict=True)))
+
+
+def deliveries(chosen: Chosen) -> Job[list[Listed]]:
+    """Read a page of deliveries."""
+    return lambda transaction: listed(transaction, chosen)
+
+
+def states(chosen: Chosen) -> Job[dict[str, int]]:
+    """Count the chosen deliveries by state."""
+
+    def job(transaction: Transaction) -> dict[str, int]:
+        values = _values(chosen)
+        if chosen.ids:
+            rows = transaction.rows(
+                _COUNT
+                + "d.id IN ("
+                + placeholders("id", len(chosen.ids))
+                + ")"
+                + _FILTER
+                + _BY_STATE,
+                values,
+            )
+        else:
+            rows = transaction.rows(_COUNTS[_way(chosen)], values)
+        return {str(state): int(n) for state, n in rows}
+
+    return job
+
+
+_HELD = (
+    " a.hold_reason IS NOT NULL AND a.id > :after AND (:until = 0 OR a.id <= :until)"
+    " AND (:study = '' OR a.study = :study) AND (:reason = '' OR a.hold_reason = :reason)"
+    " AND NOT EXISTS (SELECT 1 FROM delivery d WHERE d.arrival = a.id AND d.state = 'held')"
+)
+_HELD_LIST = "SELECT " + _ARRIVAL + " FROM arrival a WHERE" + _HELD
+_HELD_COUNT = "SELECT a.hold_reason, count(*) FROM arrival a WHERE" + _HELD
+
+
+def _arrival_from(row: Row) -> ListedArrival:
+    names = ListedArrival.__slots__
+    fields: dict[str, Any] = dict(zip(names, row, strict=True))
+    verdicts = json.loads(fields["verdicts"]) if fields["verdicts"] else []
+    fields["planned"] = bool(fields["planned"])
+    fields["verdicts"] = tuple(
+        Verdict(rule=rule, matched=matched, clause=clause) for rule, matched, clause in verdicts
+    )
+    return ListedArrival(**fields)
+
+
+def held_arrivals(chosen: Chosen) -> Job[list[ListedArrival]]:
+    """Read arrivals that are held themselves, and not only through one of their deliveries."""
+
+    def job(transaction: Transaction) -> list[ListedArrival]:
+        if chosen.destination or chosen.state not in ("", State.HELD.value):
+            return []
+        return [_arrival_from(row) for row in held_rows(transaction, chosen)]
+
+    return job
+
+
+def held_rows(transaction: Transaction, chosen: Chosen) -> Sequence[Row]:
+    """Return the rows of held arrivals, oldest first."""
+    values = _values(chosen)
+    if not chosen.ids:
+        return transaction.rows(_HELD_LIST + " ORDER BY a.id LIMIT :limit", values)
+    return transaction.rows(
+        _HELD_LIST
+        + " AND a.id IN ("
+        + placeholders("id", len(chosen.ids))
+        + ") ORDER BY a.id LIMIT :limit",
+        values,
+    )
+
+
+def held_by_reason(transaction: Transaction, chosen: Chosen) -> dict[str, int]:
+    """Count arrivals that are held themselves, by reason."""
+    if chosen.destination or chosen.ids or chosen.state not in ("", State.HELD.value):
+        return {}
+    rows = transaction.rows(_HELD_COUNT + " GROUP BY a.hold_reason", _values(chosen))
+    return {str(reason): int(n) for reason, n in rows}
+
+
+def count_held(chosen: Chosen) -> Job[int]:
+    """Count arrivals that are held themselves."""
+
+    def job(transaction: Transaction) -> int:
+        if chosen.ids:
+            return len(held_rows(transaction, chosen))
+        return sum(held_by_reason(transaction, chosen).values())
+
+    return job
+
+
+def overview() -> Job[Overview]:
+    """Read what opens the queue: counts and ages, no rows."""
+
+    def job(transaction: Transaction) -> Overview:
+        counts = _tallied(transaction)
+        lanes = tuple(
+            LaneCounts(
+                destination=name,
+                oldest_at=_oldest(transaction, name) if states.get("waiting") else None,
+                **{state: max(0, n) for state, n in states.items()},
+            )
+            for name, states in sorted(counts.items())
+        )
+        held = held_by_reason(transaction, Chosen())
+        for reason, n in transaction.rows(
+            "SELECT hold_reason, count(*) FROM delivery"
+            " WHERE state IN ('sending', 'held') AND state = 'held' GROUP BY hold_reason"
+        ):
+            held[str(reason)] = held.get(str(reason), 0) + int(n)
+        unplanned = transaction.one("SELECT count(*) FROM arrival WHERE planned = 0")
+        return Overview(lanes=lanes, held=held, unplanned=unplanned[0] if unplanned else 0)
+
+    return job
+
+
+def _tallied(transaction: Transaction) -> dict[str, dict[str, int]]:
+    """Return destination → state → deliveries, those whose rows are gone again included."""
+    known = {state.value for state in State}
+    found: dict[str, dict[str, int]] = {}
+    for destination, state, n in transaction.rows("SELECT destination, state, n FROM tally"):
+        found.setdefault(str(destination), {})[str(state)] = int(n)
+    for name, n in transaction.rows("SELECT k, v FROM counter WHERE k LIKE 'ended.%'"):
+        destination, _, state = str(name).removeprefix("ended.").rpartition(".")
+        if state in known:
+            states = found.setdefault(destination, {})
+            states[state] = states.get(state, 0) + int(n)
+    return found
+
+
+def _oldest(transaction: Transaction, destination: str) -> float | None:
+    """Return when the oldest waiting delivery was made.  Ids are in order of time."""
+    row = transaction.one(
+        "SELECT created_at FROM delivery WHERE id = (SELECT min(id) FROM delivery"
+        " WHERE destination = :to AND state = 'waiting')",
+        {"to": destination},
+    )
+    return None if row is None else float(row[0])
+
+
+def waiting(destination: str) -> Job[list[tuple[int, int, float]]]:
+    """Read (priority, how many wait, creation of the oldest) for one destination."""
+
+    def job(transaction: Transaction) -> list[tuple[int, int, float]]:
+        rows = transaction.rows(
+            "SELECT w.priority, w.n, o.created_at FROM (SELECT priority, count(*) AS n,"
+            " min(id) AS oldest FROM delivery WHERE destination = :to AND state = 'waiting'"
+            " GROUP BY priority) w JOIN delivery o ON o.id = w.oldest ORDER BY w.priority",
+            {"to": destination},
+        )
+        return [(int(row[0]), int(row[1]), float(row[2])) for row in rows]
+
+    return job
+
+
+def story(arrival_id: int) -> Job[Story | None]:
+    """Read one arrival with everything that became of it, or None."""
+
+    def job(transaction: Transaction) -> Story | None:
+        one = {"id": arrival_id}
+        row = transaction.one("SELECT " + _ARRIVAL + " FROM arrival a WHERE a.id = :id", one)
+        if row is None:
+            return None
+        rows = transaction.rows(_LIST + "d.arrival = :id ORDER BY d.id", one)
+        found = tuple(_listed_from(one_row) for one_row in rows)
+        return Story(
+            arrival=_arrival_from(row),
+            deliveries=found,
+            attempts={entry.id: _attempts(transaction, entry.id) for entry in found},
+        )
+
+    return job
+
+
+def _attempts(transaction: Transaction, delivery_id: int) -> tuple[FailedAttempt, ...]:
+    rows = transaction.rows(
+        "SELECT number, ended_at, status, why FROM attempt WHERE delivery = :id ORDER BY number",
+        {"id": delivery_id},
+    )
+    return tuple(FailedAttempt(number=r[0], ended_at=r[1], status=r[2], why=r[3]) for r in rows)
+
+
+def arrival_of(delivery_id: int) -> Job[int | None]:
+    """Read which arrival a delivery belongs to, or None."""
+
+    def job(transaction: Transaction) -> int | None:
+        row = transaction.one("SELECT arrival FROM delivery WHERE id = :id", {"id": delivery_id})
+        return None if row is None else int(row[0])
+
+    return job

@@ -1,0 +1,222 @@
+"""The JSON of the API: stable keys, described for its OpenAPI document.
+
+Contract: ids are hexadecimal text, statuses four hexadecimal digits, instants Unix seconds.  Keys
+are added, never renamed.  No field carries a patient's identity.
+"""
+
+from collections.abc import Iterable
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from waystation.journal.queue import FailedAttempt, Listed, ListedArrival, Story
+from waystation.model.delivery import State
+from waystation.web.view import LaneView, QueueView
+
+PRIORITIES = ("stat", "normal", "low")
+
+
+class Shape(BaseModel):
+    """One JSON object."""
+
+    model_config = ConfigDict(frozen=True)
+
+
+class Lane(Shape):
+    """One destination: how it is, and how much is in which state."""
+
+    destination: str
+    kind: str
+    state: str = Field(description="flowing, resting, down, blocked, paused or gone")
+    why: str
+    waiting: int
+    sending: int
+    held: int
+    done: int
+    discarded: int
+    oldest_s: float | None = Field(description="Age of the oldest waiting delivery, seconds")
+
+
+class Queue(Shape):
+    """The whole queue in numbers."""
+
+    lanes: list[Lane]
+    held: dict[str, int] = Field(description="What waits for a person, by reason")
+    unplanned: int = Field(description="Arrivals that have no plan yet")
+
+
+class Attempt(Shape):
+    """One attempt that did not end in success."""
+
+    number: int
+    ended_at: float
+    status: str | None
+    why: str
+
+
+class Delivery(Shape):
+    """One instance on its way to one destination."""
+
+    id: str
+    arrival: str
+    destination: str
+    state: str
+    reason: str | None = Field(description="Why it is held")
+    study: str
+    priority: str
+    rules: list[str]
+    attempts: int
+    object_failures: int
+    status: str | None = Field(description="Last DIMSE status")
+    why: str
+    due: float
+    created_at: float
+    first_failed_at: float | None
+    ended_at: float | None
+    by_rule: str | None
+    by_user: str | None
+    sop_class: str
+    sop_instance: str
+    transfer_syntax: str
+    peer: str
+    calling_ae: str
+    received_at: float
+    size_bytes: int
+
+
+class Deliveries(Shape):
+    """One page; ``next`` goes into ``after`` of the next request."""
+
+    deliveries: list[Delivery]
+    next: str | None
+
+
+class Verdict(Shape):
+    """What one rule said, and the clause that decided."""
+
+    rule: str
+    matched: bool
+    clause: str
+
+
+class Arrival(Shape):
+    """One object that was received once."""
+
+    id: str
+    received_at: float
+    peer: str
+    calling_ae: str
+    called_ae: str
+    way_in: str
+    study: str
+    series: str
+    sop_class: str
+    sop_instance: str
+    transfer_syntax: str
+    size_bytes: int
+    planned: bool
+    reason: str | None = Field(description="Why it is held")
+    ended_why: str | None
+    verdicts: list[Verdict]
+
+
+class Arrivals(Shape):
+    """One page of arrivals that are held themselves."""
+
+    arrivals: list[Arrival]
+    next: str | None
+
+
+class Told(Shape):
+    """An arrival, what became of it, and each failed attempt by delivery id."""
+
+    arrival: Arrival
+    deliveries: list[Delivery]
+    attempts: dict[str, list[Attempt]]
+
+
+def id_text(number: int) -> str:
+    """Return an id as people see it."""
+    return f"{number:x}"
+
+
+def status_hex(status: int | None) -> str | None:
+    """Return a DIMSE status as four hexadecimal digits."""
+    return None if status is None else f"{status:04X}"
+
+
+def lane(view: LaneView, now: float) -> Lane:
+    """Shape one lane."""
+    counts = view.counts
+    oldest = counts.oldest_at
+    return Lane(
+        destination=counts.destination,
+        kind=view.kind,
+        state=view.state,
+        why=view.why,
+        oldest_s=None if oldest is None else round(max(0.0, now - oldest), 1),
+        **{state.value: getattr(counts, state.value) for state in State},
+    )
+
+
+def queue(view: QueueView) -> Queue:
+    """Shape the queue."""
+    return Queue(
+        lanes=[lane(one, view.now) for one in view.lanes],
+        held=dict(view.held),
+        unplanned=view.unplanned,
+    )
+
+
+def delivery(entry: Listed) -> Delivery:
+    """Shape one delivery."""
+    fields = {name: getattr(entry, name) for name in Listed.__slots__}
+    return Delivery(
+        **fields
+        | {
+            "id": id_text(entry.id),
+            "arrival": id_text(entry.arrival),
+            "priority": PRIORITIES[entry.priority],
+            "rules": entry.rules.split(", ") if entry.rules else [],
+            "status": status_hex(entry.status),
+        }
+    )
+
+
+def deliveries(entries: Iterable[Listed], limit: int) -> Deliveries:
+    """Shape one page of deliveries."""
+    page = [delivery(entry) for entry in entries]
+    return Deliveries(deliveries=page, next=page[-1].id if len(page) == limit else None)
+
+
+def arrival(entry: ListedArrival) -> Arrival:
+    """Shape one arrival."""
+    fields = {name: getattr(entry, name) for name in ListedArrival.__slots__}
+    verdicts = [Verdict(rule=v.rule, matched=v.matched, clause=v.clause) for v in entry.verdicts]
+    return Arrival(**fields | {"id": id_text(entry.id), "verdicts": verdicts})
+
+
+def arrivals(entries: Iterable[ListedArrival], limit: int) -> Arrivals:
+    """Shape one page of held arrivals."""
+    page = [arrival(entry) for entry in entries]
+    return Arrivals(arrivals=page, next=page[-1].id if len(page) == limit else None)
+
+
+def _attempt(entry: FailedAttempt) -> Attempt:
+    return Attempt(
+        number=entry.number,
+        ended_at=entry.ended_at,
+        status=status_hex(entry.status),
+        why=entry.why,
+    )
+
+
+def told(story: Story) -> Told:
+    """Shape the story of one arrival."""
+    return Told(
+        arrival=arrival(story.arrival),
+        deliveries=[delivery(entry) for entry in story.deliveries],
+        attempts={
+            id_text(number): [_attempt(entry) for entry in entries]
+            for number, entries in story.attempts.items()
+        },
+    )

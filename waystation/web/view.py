@@ -1,0 +1,125 @@
+"""What the web faces need of a running node, and nothing more.
+
+Contract: the site asks, the node answers in values; no method raises for an unknown id (None) or
+destination (False).  Nothing in here carries a patient's identity.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from waystation.journal.decisions import Action
+from waystation.journal.queue import Chosen, LaneCounts, Listed, ListedArrival, Story
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LaneView:
+    """One lane.  state: flowing, resting, down, blocked, paused, or gone (no such destination)."""
+
+    counts: LaneCounts
+    state: str
+    why: str
+    kind: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueueView:
+    """All lanes, what is held by reason, arrivals without a plan."""
+
+    lanes: tuple[LaneView, ...]
+    held: Mapping[str, int]
+    unplanned: int
+    now: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatusView:
+    """The node at a glance."""
+
+    name: str
+    version: str
+    pid: int
+    started_at: float
+    ae_title: str
+    dicom: str
+    associations: int
+    draining: bool
+    config_ok: bool
+    config_problem: str
+    intake_stopped: str
+    unplanned: int
+    unaccounted: int
+    free_bytes: int
+    received: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ActionAsked:
+    """Something to do with what was chosen.  preview: only count."""
+
+    action: Action
+    chosen: Chosen
+    user: str
+    because: str = ""
+    preview: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ActionDone:
+    """matching: what can be acted upon.  changed: what was.  left: the others, by state."""
+
+    matching: int
+    changed: int
+    left: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Complaint:
+    """One fault of a configuration."""
+
+    where: str
+    key: str
+    problem: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reloaded:
+    """faults: why the old configuration stays, or nothing.  restart: what only that changes."""
+
+    faults: tuple[Complaint, ...] = ()
+    warnings: tuple[Complaint, ...] = ()
+    restart: tuple[str, ...] = ()
+
+
+class NodeView(Protocol):
+    """A running node."""
+
+    async def ready(self) -> list[str]:
+        """Return why the node is not ready, in words of a fixed list."""
+
+    async def metrics_text(self) -> bytes:
+        """Return the metrics in the text format of Prometheus."""
+
+    async def status(self) -> StatusView: ...
+
+    async def lanes(self) -> QueueView: ...
+
+    async def deliveries(self, chosen: Chosen) -> Sequence[Listed]: ...
+
+    async def delivery(self, delivery_id: int) -> Story | None:
+        """Return the arrival of a delivery, with all its deliveries."""
+
+    async def arrivals(self, chosen: Chosen) -> Sequence[ListedArrival]:
+        """Return arrivals that are held themselves."""
+
+    async def arrival(self, arrival_id: int) -> Story | None: ...
+
+    async def act(self, asked: ActionAsked) -> ActionDone: ...
+
+    async def reload(self) -> Reloaded: ...
+
+    async def pause_lane(self, name: str, author: str) -> bool:
+        """Return False if there is no such destination."""
+
+    async def resume_lane(self, name: str, author: str) -> bool:
+        """Return False if there is no such destination."""
