@@ -114,8 +114,7 @@ def test_texts_are_those_of_pydicom(file: Path) -> None:
         expected = [str(part).strip("\0 ") for part in parts]
         ours = head.values(f"({tag.group:04X},{tag.element:04X})")
         assert ours is not None
-        assert [str(one).replace("\ufffd", "") for one in ours] == [
-            one.replace("\ufffd", "") for one in expected
-        ], tag
+        # An empty last group of a name is kept by us and dropped by pydicom.
+        assert [str(one).rstrip("=") for one in ours] == [one.rstrip("=") for one in expected], tag
         compared += 1
     assert compared or len(theirs) < 8

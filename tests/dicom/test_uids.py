@@ -18,8 +18,8 @@ from waystation.dicom import uids
         ("3.1", True, False),
         ("1.40", True, False),
         ("1", True, False),
-        ("1." + "2" * 62, True, True),
-        ("1." + "2" * 63, False, False),
+        ("1.2." + "3" * 60, True, True),
+        ("1.2." + "3" * 61, False, False),
         ("", False, False),
         ("1..2", False, False),
         (".1", False, False),
@@ -92,7 +92,7 @@ def test_constants_are_registered_under_their_names() -> None:
         assert uids.is_transfer_syntax(uid)
     assert uids.name_of(uids.JPEG_LOSSLESS_SV1).startswith("JPEG Lossless")
     assert uids.name_of(uids.MODALITY_WORKLIST_FIND).startswith("Modality Worklist")
-    assert uids.name_of(uids.MPPS) == "Modality Performed Procedure Step"
+    assert uids.name_of(uids.MPPS) == "Modality Performed Procedure Step SOP Class"
     assert uids.DEFLATED not in uids.UNCOMPRESSED
     assert uids.is_uid(uids.IMPLEMENTATION_CLASS_UID, strict=True)
     assert len(uids.IMPLEMENTATION_VERSION_NAME) <= 16

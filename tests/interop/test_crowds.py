@@ -24,9 +24,11 @@ def test_200_associations_at_once_all_store_and_the_next_is_rejected_2_3_2(
     start_node: StartNode, stack: ExitStack
 ) -> None:
     node = start_node(HOLD, dicom=LIMIT)
-    clients = [stack.enter_context(RawClient(node.port)) for _ in range(200)]
+    clients = []
     items = [sample(seed=f"crowd {number}") for number in range(200)]
-    for client, item in zip(clients, items, strict=True):
+    for item in items:
+        client = stack.enter_context(RawClient(node.port))
+        clients.append(client)
         answer = client.associate([(item.sop_class, [item.transfer_syntax])])
         assert answer is not None
         assert answer[0] == ASSOCIATE_AC

@@ -7,7 +7,7 @@ import pytest
 from tests.interop.conftest import StartNode
 from tests.objects.elements import EXPLICIT_LITTLE, IMPLICIT_LITTLE
 from tests.objects.files import Stored
-from tests.objects.samples import sample
+from tests.objects.samples import ENCAPSULATED, sample
 from tests.objects.study import CT_IMAGE, MR_IMAGE
 from tests.peers.dcmtk import echoscu, storescu
 from tests.peers.node import Node
@@ -77,13 +77,13 @@ def test_a_wrong_application_context_and_version_are_rejected(open_node: Node) -
 
 
 @pytest.mark.req("R-16", "R-17", "E14")
-def test_a_refused_class_and_an_unknown_syntax_fail_their_own_context_only(
+def test_a_refused_class_and_an_unfit_syntax_fail_their_own_context_only(
     start_node: StartNode,
 ) -> None:
     node = start_node(HOLD, dicom='refuse = ["MRImageStorage"]')
     wanted = [
         (MR_IMAGE, [EXPLICIT_LITTLE]),
-        (CT_IMAGE, ["1.2.3.4.5.6.7"]),
+        (ECHO, [ENCAPSULATED["JPEG baseline"]]),
         (CT_IMAGE, [EXPLICIT_LITTLE]),
     ]
     with Scu(node.port, wanted) as scu:
@@ -124,10 +124,19 @@ def test_cut_and_incomplete_data_sets_are_answered_c000_and_the_association_live
     with Scu(open_node.port, [(item.sop_class, [item.transfer_syntax])]) as scu:
         assert scu.store(cut).status == 0xC000
         assert scu.store(without_instance_uid(item)).status == 0xC000
-        assert scu.store(replace(item, data_set=b"")).status == 0xC000
         assert scu.store(item).status == 0x0000
     open_node.stop()
     assert open_node.blob_bytes() <= len(item.data_set) + 1024
+
+
+@pytest.mark.req("E7", "R-8")
+def test_an_empty_data_set_is_answered_c000_and_the_association_lives(open_node: Node) -> None:
+    item = sample(seed="empty")
+    with RawClient(open_node.port) as raw:
+        raw.associate([(item.sop_class, [item.transfer_syntax])])
+        assert raw.store(replace(item, data_set=b"")) == 0xC000
+        assert raw.store(item, message_id=2) == 0x0000
+        raw.release()
 
 
 @pytest.mark.req("R-34")

@@ -31,7 +31,7 @@ class Line:
 def line(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Line]:
     folder = tmp_path_factory.mktemp("line")
     with ExitStack() as stack:
-        sink = stack.enter_context(StoreScp(folder / "sink", ae_title="SINK"))
+        sink = stack.enter_context(StoreScp(folder / "sink", ae_title="SINK", options=["-v"]))
         to_sink = destination("sink", sink.port, ae_title="SINK") + rule_to("sink")
         node = stack.enter_context(Node(folder / "node", to_sink))
         stack.callback(lambda: print(node.log[-6000:]))

@@ -61,9 +61,9 @@ def rule_to(*names: str, when: str = "") -> str:
     return f'\n[[rule]]\nname = "to {" and ".join(names)}"\n{condition}send = [{listed}]\n'
 
 
-def is_database(file: Path) -> bool:
-    """Return whether ``file`` belongs to SQLite: the database, its log or its index."""
-    return file.name.endswith(("-wal", "-shm", "-journal")) or file.suffix in (".db", ".sqlite")
+def keeps_books(file: Path) -> bool:
+    """Return whether ``file`` belongs to the database or is the lock of the folder."""
+    return file.name == "lock" or file.suffix in (".db", ".db-wal", ".db-shm", ".db-journal")
 
 
 class Node:
@@ -176,17 +176,11 @@ class Node:
 
     def deliveries(self) -> list[dict[str, Any]]:
         """Return the deliveries as ``waystation queue list --json`` prints them."""
-        done = self.command("queue", "list", "--json")
+        done = self.command("queue", "list", "--deliveries", "--json")
         if done.returncode != 0:
             raise PeerFailed(f"queue list ended with {done.returncode}: {done.stderr}")
-        text = done.stdout.strip()
-        if text.startswith("["):
-            rows: list[dict[str, Any]] = json.loads(text)
-            return rows
-        found = [json.loads(line) for line in text.splitlines()]
-        if len(found) == 1 and isinstance(found[0].get("deliveries"), list):
-            return list(found[0]["deliveries"])
-        return found
+        rows: list[dict[str, Any]] = json.loads(done.stdout)["deliveries"]
+        return rows
 
     def states(self, to: str = "") -> dict[str, int]:
         """Return how many deliveries (to one destination) are in each state."""
@@ -203,10 +197,10 @@ class Node:
             time.sleep(0.2)
 
     def blob_bytes(self) -> int:
-        """Return the size of all files under the data folder, the database's own excepted."""
+        """Return the size of all files under the data folder, database and lock excepted."""
         sizes = 0
         for file in self.data.rglob("*"):
             with contextlib.suppress(FileNotFoundError):
-                if file.is_file() and not is_database(file):
+                if file.is_file() and not keeps_books(file):
                     sizes += file.stat().st_size
         return sizes

@@ -12,8 +12,9 @@ from typing import Any
 
 from pydicom.dataset import Dataset
 from pydicom.uid import AllTransferSyntaxes
-from pynetdicom import AE, evt
+from pynetdicom import AE, evt, register_uid
 from pynetdicom.presentation import AllStoragePresentationContexts
+from pynetdicom.service_class import StorageServiceClass
 
 from tests.objects.files import Stored
 from tests.peers.program import HOST, free_port
@@ -70,7 +71,8 @@ class ScriptedScp:
         taken = list(syntaxes) or [str(uid) for uid in AllTransferSyntaxes]
         for context in AllStoragePresentationContexts:
             entity.add_supported_context(str(context.abstract_syntax), taken)
-        for sop_class in extra_classes:
+        for number, sop_class in enumerate(extra_classes):
+            register_uid(sop_class, f"Private{number}", StorageServiceClass)
             entity.add_supported_context(sop_class, taken)
         entity.add_supported_context("1.2.840.10008.1.1")
         self._server: Any = entity.start_server(

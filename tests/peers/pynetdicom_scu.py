@@ -8,14 +8,11 @@ from typing import Any
 
 from pydicom import dcmread
 from pydicom.dataset import Dataset
-from pynetdicom import AE, _config, build_context
+from pynetdicom import AE, build_context
 from pynetdicom.dimse_primitives import C_STORE
 
 from tests.objects.files import Stored
 from tests.peers.program import HOST
-
-_config.UNRESTRICTED_STORAGE_SERVICE = True
-"""Private SOP classes are storage classes too."""
 
 ECHO = "1.2.840.10008.1.1"
 

@@ -15,7 +15,15 @@ from waystation.timing.retry import DAY_S, RetryPolicy
 from waystation.timing.status import classify_silence, classify_status
 
 POLICY = RetryPolicy()
-FULL = classify_status(0xA700)
+
+
+def status(code: int) -> Deferred:
+    outcome = classify_status(code)
+    assert isinstance(outcome, Deferred)
+    return outcome
+
+
+FULL = status(0xA700)
 LOST = classify_silence("aborted")
 
 
@@ -160,9 +168,7 @@ def test_a_trial_that_found_nothing_to_send_may_be_had_again() -> None:
 
 
 @pytest.mark.req("O7", "R-57")
-@pytest.mark.parametrize(
-    "answer", [REJECTED, classify_status(0x0124)], ids=["rejected", "not authorised"]
-)
+@pytest.mark.parametrize("answer", [REJECTED, status(0x0124)], ids=["rejected", "not authorised"])
 def test_a_permanent_refusal_blocks_and_is_probed_every_five_minutes(answer: Deferred) -> None:
     belt = Belt(answer=lambda mine, now: answer, probe=lambda now: REJECTED)
     belt.add(*(delivery(number) for number in range(1, 1001)))
@@ -184,7 +190,7 @@ def test_a_blocked_lane_flows_again_when_the_answer_changes() -> None:
 @pytest.mark.req("O7")
 def test_only_a_trial_lifts_a_block() -> None:
     lane = Lane(POLICY)
-    fail(lane, classify_status(0x0124), 0.0)
+    fail(lane, status(0x0124), 0.0)
     lane.succeeded(1.0, delivery(2))
     fail(lane, FULL, 1.0, 3)
     assert lane.health(1.0) is Health.BLOCKED
@@ -210,7 +216,7 @@ def test_an_unknown_ending_goes_again_at_once_and_then_with_back_off() -> None:
 
 @pytest.mark.req("R-55")
 @pytest.mark.parametrize("same_study", [True, False])
-@pytest.mark.parametrize("trouble", [FULL, LOST, classify_status(0xC000)], ids=lambda o: o.why)
+@pytest.mark.parametrize("trouble", [FULL, LOST, status(0xC000)], ids=lambda o: o.why)
 def test_one_poison_object_stops_no_lane(trouble: Deferred, same_study: bool) -> None:
     belt = Belt(lambda mine, now: trouble if mine.id == 3 else Delivered())
     study = {"study_uid": "2.25.7"} if same_study else {}
@@ -260,9 +266,9 @@ OUTCOMES = [
     REJECTED,
     FULL,
     LOST,
-    classify_status(0x0124),
-    classify_status(0xC000),
-    classify_status(0x0211),
+    status(0x0124),
+    status(0xC000),
+    status(0x0211),
     Deferred(fault=Fault.CONTEXT, why="no context"),
     Deferred(fault=Fault.OURS, why="digest"),
 ]

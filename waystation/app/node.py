@@ -129,6 +129,7 @@ class Node:
             ids=self.ids,
             clock=self.clock,
             refuses=self.router.refuses,
+            one_version=lambda: self.settings.duplicates.different == "refuse",
             full=lambda: self.sweep.nothing_more_why,
             arrived=self._arrived,
             counted=self._counted,

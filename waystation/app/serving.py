@@ -19,15 +19,12 @@ from waystation.app import logs
 from waystation.app.faults import ConfigFaults
 from waystation.app.node import Node
 from waystation.app.read import Loaded, load, load_text, read_text
+from waystation.app.server import WebServer
+from waystation.app.view import View
 from waystation.journal import recovery
 from waystation.model.errors import ConfigError
+from waystation.web.site import site
 
-try:
-    from waystation.app.server import WebServer
-    from waystation.app.view import View
-    from waystation.web.site import site
-except ImportError:
-    WebServer = None
 log = structlog.get_logger()
 LOOK_S = 2.0
 LAST_GOOD = "config.last_good"
@@ -44,7 +41,7 @@ class Serving:
         self._loaded = loaded
         self.node = Node(loaded.settings)
         self.node.config_problem = problem
-        self._web = WebServer() if WebServer else None
+        self._web = WebServer()
 
     async def run(self) -> None:
         """Start, print the ready line, wait for the end, drain."""
@@ -65,13 +62,12 @@ class Serving:
             watcher.cancel()
         finally:
             self.node.draining = True
-            if self._web:
-                await self._web.stop()
+            await self._web.stop()
             await self.node.stop()
 
     async def _serve_web(self) -> str:
         table = self.node.settings.web
-        if not table.enabled or self._web is None:
+        if not table.enabled:
             return "off"
         port = await self._web.start(site(View(self.node, self.reload)), table.host, table.port)
         return f"http://{table.host}:{port}"

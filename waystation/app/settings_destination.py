@@ -1,5 +1,6 @@
 """The ways out: ``[destination.NAME]``, one model for each kind."""
 
+import re
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
@@ -20,7 +21,9 @@ from waystation.app.settings_base import (
     complaint,
 )
 from waystation.app.settings_dicom import PduSize, Wait
+from waystation.destinations.folder import FIELDS
 
+_FIELD = re.compile(r"\{([^}]*)\}")
 DEFAULT_TEMPLATE = "{StudyInstanceUID}/{SeriesInstanceUID}/{SOPInstanceUID}.dcm"
 
 
@@ -38,6 +41,19 @@ def _calling_ae(text: str) -> str:
     if text.startswith("fixed:"):
         return f"fixed:{_ae_title(text.removeprefix('fixed:'))}"
     raise complaint('expected "own", "passthrough" or "fixed:NAME"')
+
+
+def _transcode(text: str) -> str:
+    if text != "never":
+        raise complaint('transcoding is not available in this version; write "never"')
+    return text
+
+
+def _template(text: str) -> str:
+    unknown = sorted(set(_FIELD.findall(text)) - set(FIELDS))
+    if unknown:
+        raise complaint(f"unknown field {unknown[0]}; there are {', '.join(FIELDS)}")
+    return text
 
 
 Waits = Annotated[tuple[Wait, ...], Field(min_length=1), BeforeValidator(_as_tuple)]
@@ -139,9 +155,9 @@ class DicomDestination(DestinationSettings):
     retry_on_warning: Flag = Field(
         default=False, description="Whether a warning status counts as a failure of the object"
     )
-    transcode: Literal["uncompressed", "never"] = Field(
-        default="uncompressed",
-        description="Fallback if it refuses the stored syntax: another uncompressed one, or none",
+    transcode: Annotated[str, AfterValidator(_transcode)] = Field(
+        default="never",
+        description="Fallback if it refuses the stored syntax; only never in this version",
     )
     max_pdu: PduSize = Field(default=128 * 2**10, description="Largest P-DATA-TF we send")
     tls: CallTls | None = Field(default=None, description="Call with TLS")
@@ -152,9 +168,9 @@ class FolderDestination(DestinationSettings):
 
     kind: Literal["folder"] = Field(description="Kind of destination")
     path: PathText = Field(description="The folder; counts from the file's folder")
-    name: Name = Field(
+    name: Annotated[str, AfterValidator(_template)] = Field(
         default=DEFAULT_TEMPLATE,
-        description="Template of the file name; keywords in braces, values are sanitised",
+        description="Template of the file name; fields in braces, values are sanitised",
     )
 
 

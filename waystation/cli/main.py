@@ -27,6 +27,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "queue": ("waystation.cli.queue:queue", "See deliveries and act on them"),
     "echo": ("waystation.cli.echo:echo", "Ask a peer whether it is there (C-ECHO)"),
     "send": ("waystation.cli.send:send", "Send files and folders to a peer (C-STORE)"),
+    "demo": ("waystation.cli.demo:demo", "Show one small study on its way to a simulated PACS"),
     "simulate-peer": ("waystation.cli.simulate:simulate", "Play a PACS or a modality"),
 }
 

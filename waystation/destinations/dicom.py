@@ -118,8 +118,8 @@ class DicomDestination:
 
     def key(self, delivery: Delivery) -> tuple[str, str]:
         """Return what an association may be shared by (R-48)."""
-        study = "" if self._settings.reuse == "any" else delivery.study_uid
-        return (self.calling_ae(delivery), study)
+        shared = {"any": "", "series": delivery.series_uid, "study": delivery.study_uid}
+        return (self.calling_ae(delivery), shared[self._settings.reuse])
 
     async def close(self) -> None:
         """Release what lingers."""

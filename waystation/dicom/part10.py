@@ -70,8 +70,12 @@ def read_meta(prefix: bytes) -> Meta:
 
 
 def _group_2(prefix: bytes, at: int) -> tuple[dict[int, str], int]:
-    """Read the elements of group 2 from ``at`` on; the group length is not believed."""
+    """Read the elements of group 2 from ``at`` on.
+
+    The group length is often wrong: it only tells a file that is cut from one that ends.
+    """
     found: dict[int, str] = {}
+    promised = 0
     while at + 8 <= len(prefix):
         group, number, code, length = HEADERS[EXPLICIT_LE].unpack_from(prefix, at)
         if group != 2:
@@ -85,8 +89,12 @@ def _group_2(prefix: bytes, at: int) -> tuple[dict[int, str], int]:
         at = start + length
         if at > len(prefix):
             raise DatasetError("R-5", "the file ends in its meta information")
+        if number == 0:
+            promised = at + int.from_bytes(prefix[start:at], "little")
         if length <= 64:
             found[0x20000 | number] = prefix[start:at].decode("latin-1").strip("\0 ")
+    if at + 8 > len(prefix) and (at < promised or not found):
+        raise DatasetError("R-5", "the file ends in its meta information")
     return found, at
 
 

@@ -1,7 +1,7 @@
 """One object on its way in: checked while it comes, staged, written piece by piece.
 
 Contract: `take` copies what it is given and never blocks; `full_piece` hands out what should be
-written next.  At most two pieces and the head are in memory, whatever the size of the object
+written next.  Two pieces and the head are in memory at most, whatever the size of the object
 (R-6).  The bytes are kept as they came; the walker only looks at their structure (R-5).
 """
 
@@ -11,17 +11,20 @@ from collections.abc import Callable
 from waystation.blobs.folder import Draft
 from waystation.dicom.errors import DatasetError
 from waystation.dicom.head import Head, Identity, identity
+from waystation.dicom.limits import WalkLimits
 from waystation.dicom.part10 import file_meta
 from waystation.dicom.uids import has_study, is_storage_class, is_uid
 from waystation.dicom.walk import Walker
+from waystation.flows.stage import Stage, Stages
 from waystation.model.errors import RefusedError
 from waystation.wire.commands import Command
 from waystation.wire.items import AcceptedContext
 from waystation.wire.status import CANNOT_UNDERSTAND, DATA_SET_MISMATCH
 
-PIECE = 256 * 1024
 # Objects up to this size ride in the journal: one commit seals them (decision 0002).
 INLINE_LIMIT = 64 * 1024
+# Of longer heads the rest is read from the file when somebody needs it (L11, R-6).
+WALK_LIMITS = WalkLimits(head_bytes=1 << 20)
 
 
 class Incoming:
@@ -35,6 +38,7 @@ class Incoming:
         command: Command,
         context: AcceptedContext,
         new_draft: Callable[[], Draft],
+        stages: Stages,
         calling_ae: str,
     ) -> None:
         self.command = command
@@ -43,12 +47,13 @@ class Incoming:
         self.draft: Draft | None = None
         self.size_bytes = 0
         self._new_draft = new_draft
+        self._stages = stages
+        self._stage: Stage | None = stages.take()
         self._calling_ae = calling_ae
         self._digest = hashlib.sha256()
-        self._walker = Walker(context.transfer_syntax)
-        self._stage = bytearray()
+        self._walker = Walker(context.transfer_syntax, limits=WALK_LIMITS)
         if command.fault_status:
-            self.fault = RefusedError(command.fault_status, command.fault_comment)
+            self.refuse(RefusedError(command.fault_status, command.fault_comment))
 
     def take(self, data: memoryview) -> None:
         """Take a piece of the data set; after a fault the rest is only counted (S-36)."""
@@ -58,45 +63,69 @@ class Incoming:
         try:
             self._walker.feed(data)
         except DatasetError as error:
-            self.refuse(RefusedError(CANNOT_UNDERSTAND, str(error)))
+            self.refuse(RefusedError(CANNOT_UNDERSTAND, error.comment))
             return
         self._digest.update(data)
-        self._stage += data
+        stage = self._stage
+        assert stage is not None
+        if stage.put(data) < len(data):
+            raise AssertionError("a read was longer than a stage has room for")
 
     def refuse(self, fault: RefusedError) -> None:
         """Note why this object will not be kept; the first reason stays."""
         self.fault = self.fault or fault
-        self._stage = bytearray()
+        self.forget()
 
-    def full_piece(self) -> bytearray | None:
-        """Return a piece that should be written now, or None."""
-        return self._cut() if len(self._stage) >= PIECE else None
+    def forget(self) -> None:
+        """Give back what is staged."""
+        stage, self._stage = self._stage, None
+        if stage is not None:
+            self._stages.give_back(stage)
 
-    def last_piece(self) -> bytearray:
-        """Return what is still staged."""
-        return self._cut()
+    def full_piece(self) -> tuple[bytes, Stage] | None:
+        """Return (bytes before it, a full stage) to be written now, or None.
 
-    def _cut(self) -> bytearray:
-        piece, self._stage = self._stage, bytearray()
-        if self.draft is None:
-            self.draft = self._new_draft()
-            piece[:0] = file_meta(
-                self.command.sop_class_uid,
-                self.command.sop_instance_uid,
-                self.context.transfer_syntax,
-                source_ae=self._calling_ae,
-            )
-        return piece
+        The stage goes back to `Stages` once it is written.
+        """
+        stage = self._stage
+        if stage is None or not stage.full or not self._stages.spare:
+            return None
+        self._stage = self._stages.take()
+        return self._meta(), stage
+
+    def last_piece(self) -> tuple[bytes, Stage]:
+        """Return what is still staged, like `full_piece`."""
+        stage, self._stage = self._stage, None
+        assert stage is not None
+        return self._meta(), stage
+
+    @property
+    def must_wait(self) -> bool:
+        """True if nothing more can be taken before a stage comes back."""
+        stage = self._stage
+        return stage is not None and stage.full and not self._stages.spare
+
+    def _meta(self) -> bytes:
+        """Return the file meta information in front of the first piece, later nothing."""
+        if self.draft is not None:
+            return b""
+        self.draft = self._new_draft()
+        return file_meta(
+            self.command.sop_class_uid,
+            self.command.sop_instance_uid,
+            self.context.transfer_syntax,
+            source_ae=self._calling_ae,
+        )
 
     @property
     def fits_inline(self) -> bool:
         """True if the object is small enough to ride in the journal."""
         return self.draft is None and self.size_bytes <= INLINE_LIMIT
 
-    @property
-    def staged(self) -> bytearray:
-        """The whole data set of an object that fits inline."""
-        return self._stage
+    def inline(self) -> bytes:
+        """Return the whole data set of an object that fits inline."""
+        assert self._stage is not None
+        return bytes(self._stage.filled())
 
     def sha256(self) -> str:
         """Return the digest of the data set as it came over the wire."""
@@ -109,7 +138,7 @@ class Incoming:
         try:
             head = self._walker.finish()
         except DatasetError as error:
-            raise RefusedError(CANNOT_UNDERSTAND, str(error)) from error
+            raise RefusedError(CANNOT_UNDERSTAND, error.comment) from error
         found = identity(head)
         _check(found, self.command)
         return head, found

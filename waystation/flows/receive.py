@@ -16,15 +16,19 @@ from waystation.blobs.folder import BlobFolder, Draft
 from waystation.db.engine import Database
 from waystation.dicom.head import Head, Identity
 from waystation.flows.incoming import Incoming
+from waystation.flows.stage import Stage, Stages
 from waystation.journal import arrivals
 from waystation.journal.ids import IdSource
 from waystation.model.arrival import Arrival, Source
 from waystation.model.errors import RefusedError, StorageError
 from waystation.model.instance import Instance
+from waystation.net.conversation import RECEIVE_BYTES
 from waystation.net.listener import Guest
 from waystation.wire.commands import C_CANCEL_RQ, C_ECHO_RQ, C_STORE_RQ, Command, reply
 from waystation.wire.events import Aborted, DataCame, Event, MessageBegun, ReleaseAsked
 from waystation.wire.status import (
+    DATA_SET_MISMATCH,
+    NOT_AUTHORISED,
     OUT_OF_RESOURCES,
     PROCESSING_FAILURE,
     SOP_CLASS_NOT_SUPPORTED,
@@ -43,6 +47,7 @@ def success(command: Command) -> Command:
 class Keeping:
     """What receiving needs of the node.
 
+    one_version: whether other bytes under a known UID are refused (``different = "refuse"``).
     refuses: decides before the answer whether no rule would take the object (0124H).
     full: why nothing can be stored now, or "".
     arrived: told about each acknowledged arrival with its head.
@@ -55,6 +60,7 @@ class Keeping:
     ids: IdSource
     clock: Callable[[], float]
     refuses: Callable[[Head, Source, Instance, int], str]
+    one_version: Callable[[], bool]
     full: Callable[[], str]
     arrived: Callable[[Arrival, Head], None]
     counted: Callable[[str, int, int], None]
@@ -75,6 +81,7 @@ class Reception:
             tls=guest.conversation.tls,
         )
         self._loop = asyncio.get_running_loop()
+        self._stages = Stages(RECEIVE_BYTES)
         self._incoming: Incoming | None = None
         self._writing: asyncio.Future[None] | None = None
         self._task: asyncio.Task[None] | None = None
@@ -102,8 +109,10 @@ class Reception:
     def gone(self) -> None:
         """The transport is closed: what was not whole is forgotten (F24)."""
         incoming, self._incoming = self._incoming, None
-        if incoming is not None and incoming.draft is not None:
-            self._forget(incoming.draft)
+        if incoming is not None:
+            incoming.forget()
+            if incoming.draft is not None:
+                self._forget(incoming.draft)
         log.info("association ended", **self._who(), stored=self._kept, refused=self._refused)
 
     def busy(self) -> bool:
@@ -126,6 +135,7 @@ class Reception:
                 command,
                 self._association.contexts[context_id],
                 self._keeping.blobs.draft,
+                self._stages,
                 self._source.calling_ae,
             )
             full = self._keeping.full()
@@ -152,29 +162,33 @@ class Reception:
             self._conversation.message_ends()
             self._incoming = None
             self._task = self._loop.create_task(self._keep(incoming))
-        elif self._writing is None and (piece := incoming.full_piece()) is not None:
-            self._write(incoming, piece)
+        else:
+            self._write_full(incoming)
 
-    def _write(self, incoming: Incoming, piece: bytearray) -> None:
-        """Write a piece in a disk thread; a peer that is faster than the disk waits."""
-        assert incoming.draft is not None
-        self._writing = self._loop.run_in_executor(self._keeping.disk, incoming.draft.write, piece)
-        self._writing.add_done_callback(lambda done: self._written(incoming, done))
+    def _write_full(self, incoming: Incoming) -> None:
+        """Write a full piece in a disk thread; a peer that is faster than the disk waits."""
+        if self._writing is None and (piece := incoming.full_piece()) is not None:
+            draft = incoming.draft
+            assert draft is not None
+            meta, stage = piece
+            self._writing = self._loop.run_in_executor(
+                self._keeping.disk, _write, draft, meta, stage
+            )
+            self._writing.add_done_callback(lambda done: self._written(incoming, stage, done))
+        if incoming.must_wait:
+            self._conversation.pause()
 
-    def _written(self, incoming: Incoming, done: "asyncio.Future[None]") -> None:
+    def _written(self, incoming: Incoming, stage: Stage, done: "asyncio.Future[None]") -> None:
         self._writing = None
+        self._stages.give_back(stage)
         error = done.exception()
         if error is not None:
             log.error("writing failed", **self._who(), error=str(error))
             incoming.refuse(RefusedError(OUT_OF_RESOURCES, "cannot write the object"))
-        if self._incoming is not incoming:
-            return
-        piece = incoming.full_piece() if incoming.fault is None else None
-        if piece is not None:
-            self._write(incoming, piece)
-            self._conversation.pause()
-        else:
-            self._conversation.resume()
+        if self._incoming is incoming:
+            self._write_full(incoming)
+            if not incoming.must_wait:
+                self._conversation.resume()
 
     async def _keep(self, incoming: Incoming) -> None:
         """Keep one whole object and answer; the only way to an answer of a C-STORE."""
@@ -190,6 +204,7 @@ class Reception:
             log.exception("storing failed", **self._who(), message_id=command.message_id)
             self._refuse(incoming, RefusedError(PROCESSING_FAILURE, "internal failure"))
         finally:
+            incoming.forget()
             self._task = None
 
     async def _accept(self, incoming: Incoming) -> None:
@@ -197,13 +212,16 @@ class Reception:
         keeping = self._keeping
         if self._writing is not None:
             await asyncio.wait([self._writing])
+            # The callback that gives the stage back runs before this task goes on.
         head, found = incoming.finish()
         arrival = self._arrival(incoming, found)
         word = keeping.refuses(head, arrival.source, arrival.instance, arrival.size_bytes)
         if word:
-            raise RefusedError(0x0124, word)
+            raise RefusedError(NOT_AUTHORISED, word)
+        if keeping.one_version():
+            await self._refuse_version(arrival)
         if incoming.fits_inline:
-            await keeping.database.write(arrivals.add(arrival, incoming.staged))
+            await keeping.database.write(arrivals.add(arrival, incoming.inline()))
         else:
             arrival = await self._seal(incoming, arrival)
         self._kept += 1
@@ -211,22 +229,30 @@ class Reception:
         keeping.arrived(arrival, head)
         keeping.counted(self._source.peer, 0, arrival.size_bytes)
 
+    async def _refuse_version(self, arrival: Arrival) -> None:
+        """Refuse other bytes under a UID that was received before (E11)."""
+        uid = arrival.instance.sop_instance_uid
+        known = await self._keeping.database.read(arrivals.digests(uid))
+        if known and arrival.sha256 not in known:
+            raise RefusedError(DATA_SET_MISMATCH, "other bytes under this SOP Instance UID")
+
     async def _seal(self, incoming: Incoming, arrival: Arrival) -> Arrival:
         """Sync the blob and commit its row side by side; both are awaited (decision 0002).
 
         If only the row came through it is withdrawn: its sender never heard Success.
         """
         keeping = self._keeping
-        piece = incoming.last_piece()
+        meta, stage = incoming.last_piece()
         draft = incoming.draft
         assert draft is not None
         name = draft.name
         if name is None:
             name = await self._loop.run_in_executor(keeping.disk, draft.bind)
         arrival = replace(arrival, blob=name)
-        sealed = self._loop.run_in_executor(keeping.disk, _write_and_seal, draft, piece)
+        sealed = self._loop.run_in_executor(keeping.disk, _write_and_seal, draft, meta, stage)
         committed = keeping.database.submit(arrivals.add(arrival, None))
         await asyncio.wait([sealed, committed])
+        self._stages.give_back(stage)
         if sealed.exception() is not None and committed.exception() is None:
             await keeping.database.write(arrivals.withdraw(arrival.id))
         await sealed
@@ -286,6 +312,12 @@ class Reception:
         return {"calling_ae": source.calling_ae, "address": source.address}
 
 
-def _write_and_seal(draft: Draft, piece: bytearray) -> None:
-    draft.write(piece)
+def _write(draft: Draft, meta: bytes, stage: Stage) -> None:
+    if meta:
+        draft.write(meta)
+    draft.write(stage.filled())
+
+
+def _write_and_seal(draft: Draft, meta: bytes, stage: Stage) -> None:
+    _write(draft, meta, stage)
     draft.seal()

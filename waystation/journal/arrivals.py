@@ -272,6 +272,18 @@ def parcel(arrival_id: int) -> Job[bytes | None]:
     return job
 
 
+def digests(sop_instance_uid: str) -> Job[set[str]]:
+    """Read the digests of everything received under a SOP Instance UID."""
+
+    def job(transaction: Transaction) -> set[str]:
+        rows = transaction.rows(
+            "SELECT sha256 FROM arrival WHERE sop_instance = :uid", {"uid": sop_instance_uid}
+        )
+        return {bytes(row[0]).hex() for row in rows}
+
+    return job
+
+
 def last_id() -> Job[int]:
     """Read the highest id in use, 0 in an empty journal."""
 

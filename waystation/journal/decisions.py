@@ -151,7 +151,7 @@ def _move(transaction: Transaction, found: Sequence[Listed], decision: Decision)
             "after": after.value,
             "now": decision.now,
             "by": decision.by,
-            "why": (decision.because or f"{decision.action.value} by {decision.by}")[:500],
+            "why": (decision.because or f"held by {decision.by}")[:500],
             "reason": HoldReason.OPERATOR.value,
         }
         if transaction.run(_UPDATES[decision.action], values):

@@ -9,7 +9,7 @@ from waystation.model.instance import Instance
 class Source:
     """How an object came in: the association facts that rules may ask about."""
 
-    peer: str            # name of the [peer.NAME] table, "" where anybody may call
+    peer: str  # name of the [peer.NAME] table, "" where anybody may call
     calling_ae: str
     called_ae: str
     address: str

@@ -9,13 +9,13 @@ from waystation.model.delivery import HoldReason
 class Fault(Enum):
     """Who is to blame, and so who pays: the rows of the policy table O3 to O9."""
 
-    TRANSIENT = "transient"    # the lane backs off; the object is not charged
-    UNKNOWN = "unknown"        # sent, no answer: again on a new association
-    OBJECT = "object"          # this object is charged a try
-    PROTOCOL = "protocol"      # one more try on a fresh association, then held
-    PEER = "peer"              # the destination is blocked until its answer changes
-    CONTEXT = "context"        # no presentation context: held after one association
-    OURS = "ours"              # unreadable or damaged on our side: held at once
+    TRANSIENT = "transient"  # the lane backs off; the object is not charged
+    UNKNOWN = "unknown"  # sent, no answer: again on a new association
+    OBJECT = "object"  # this object is charged a try
+    PROTOCOL = "protocol"  # one more try on a fresh association, then held
+    PEER = "peer"  # the destination is blocked until its answer changes
+    CONTEXT = "context"  # no presentation context: held after one association
+    OURS = "ours"  # unreadable or damaged on our side: held at once
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,6 +13,7 @@ switch off.
 """
 
 import asyncio
+import os
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -66,7 +67,7 @@ class Conversation(asyncio.BufferedProtocol):
         self._make_audience = audience
         self._audience: Audience | None = None
         self._transport: asyncio.Transport | None = None
-        self._socket: Any = None
+        self._socket: socket.socket | None = None
         self._memory = bytearray(RECEIVE_BYTES)
         self._view = memoryview(self._memory)
         self._loop = asyncio.get_running_loop()
@@ -89,7 +90,7 @@ class Conversation(asyncio.BufferedProtocol):
         self._transport = transport = cast(asyncio.Transport, transport)
         self.peername = _address(transport)
         self.tls = transport.get_extra_info("ssl_object") is not None
-        self._socket = transport.get_extra_info("socket")
+        self._socket = _own_socket(transport)
         if self._socket is not None:
             self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         transport.set_write_buffer_limits(high=1 << 20, low=1 << 18)
@@ -123,6 +124,9 @@ class Conversation(asyncio.BufferedProtocol):
                 timer.cancel()
         self._can_write.set()
         self._transport = None
+        if self._socket is not None:
+            self._socket.close()
+            self._socket = None
         audience, self._audience = self._audience, None
         if audience is not None:
             audience.gone()
@@ -252,6 +256,14 @@ class Conversation(asyncio.BufferedProtocol):
     def message_ends(self) -> None:
         """The message is whole."""
         self.inside_message = False
+
+
+def _own_socket(transport: asyncio.Transport) -> socket.socket | None:
+    """Return a socket object for options; uvloop's stand-in makes a new one for every call."""
+    stand_in = transport.get_extra_info("socket")
+    if stand_in is None or stand_in.family not in (socket.AF_INET, socket.AF_INET6):
+        return None
+    return socket.socket(fileno=os.dup(stand_in.fileno()))
 
 
 def _address(transport: asyncio.Transport) -> str:

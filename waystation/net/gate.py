@@ -1,9 +1,10 @@
 """Who may come in: decided from values alone, before anything is promised.
 
 Contract: the most specific configured peer wins (exact AE title before a pattern, then the
-narrowest network, then the pattern with more letters); with ``anybody`` an unknown caller is let in under the name "".  A refusal is
-the triple of PS3.8 9.3.4 that E13 asks for: 1/1/7 for a called title that is not ours, 1/1/3 for
-a caller we do not know.  A title alone authenticates nobody: title and address must both match.
+narrowest network, then the pattern with more letters); with ``anybody`` an unknown caller is let
+in under the name "".  A refusal is the triple of PS3.8 9.3.4 that E13 asks for: 1/1/7 for a called
+title that is not ours, 1/1/3 for a caller we do not know.  A title alone authenticates nobody:
+title and address must both match.
 """
 
 import ipaddress

@@ -21,7 +21,7 @@ from waystation.net.conversation import Conversation, Patience
 from waystation.net.gate import BUSY, Gate, GateSettings
 from waystation.wire import status as words
 from waystation.wire.association import Association
-from waystation.wire.events import Aborted, AssociateAsked, Event
+from waystation.wire.events import Aborted, AssociateAsked, AssociateRejected, Event
 from waystation.wire.items import AssociateReject, AssociateRequest
 from waystation.wire.limits import Limits
 from waystation.wire.negotiate import AcceptPolicy, answer, listed
@@ -252,22 +252,26 @@ class _Visitor:
             self._service.came(event)
         elif isinstance(event, AssociateAsked):
             self._asked(event.request)
+        elif isinstance(event, AssociateRejected):
+            no = event.reject
+            self._refused(words.reject_text(no.result, no.source, no.reason))
         elif isinstance(event, Aborted) and event.by == "us":
             self._listener.refused("protocol")
             log.warning("protocol fault", address=self.conversation.peername, problem=event.problem)
+
+    def _refused(self, text: str, **titles: str) -> None:
+        self._listener.refused(text)
+        address = self.conversation.peername
+        log.warning("association refused", address=address, reason=text, **titles)
 
     def _asked(self, request: AssociateRequest) -> None:
         conversation = self.conversation
         decision = self._listener.ask(self, request)
         if isinstance(decision, AssociateReject):
-            text = words.reject_text(decision.result, decision.source, decision.reason)
-            self._listener.refused(text)
-            log.warning(
-                "association refused",
-                address=conversation.peername,
+            self._refused(
+                words.reject_text(decision.result, decision.source, decision.reason),
                 calling_ae=request.calling_ae,
                 called_ae=request.called_ae,
-                reason=text,
             )
             conversation.association.reject(decision.result, decision.source, decision.reason)
             return

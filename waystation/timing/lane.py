@@ -41,8 +41,8 @@ class Health(Enum):
 class Lane:
     """The health of one destination.
 
-    aside: the delivery that failed last; when the lane moves again another study goes first,
-    or else another object, if there is one (R-55).
+    aside: the delivery that failed last while the connection was up; when the lane moves again
+    another study goes first, or else another object, if there is one (R-55).
     """
 
     def __init__(self, policy: RetryPolicy, *, paused_by: str = "") -> None:
@@ -132,7 +132,6 @@ class Lane:
     def _lane_failure(
         self, outcome: Deferred, now: float, jitter: float, delivery: Delivery
     ) -> Fault:
-        self.aside = delivery
         if not outcome.connected:
             self._break(now, blocked=False, connecting=True)
             return outcome.fault
@@ -141,8 +140,8 @@ class Lane:
         if outcome.fault is Fault.UNKNOWN and first_time and self._breaker is None:
             # Perhaps only this association broke: the same object goes again at once.
             self._suspects.failed(delivery.id)
-            self.aside = None
             return Fault.UNKNOWN
+        self.aside = delivery
         pause = lane_pause(self._policy, self._failures, jitter, outcome.rest_s)
         self._rest_until = max(self._rest_until, now + pause)
         if self._failures >= FAILURES_TO_OPEN or self._breaker is not None:

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from waystation.journal.queue import FailedAttempt, Listed, ListedArrival, Story
 from waystation.model.delivery import State
-from waystation.web.view import LaneView, QueueView
+from waystation.web.view import LaneView, QueueView, StatusView
 
 PRIORITIES = ("stat", "normal", "low")
 
@@ -91,11 +91,10 @@ class Deliveries(Shape):
 
 
 class Verdict(Shape):
-    """What one rule said, and the clause that decided."""
+    """What one rule said.  The deciding clause stays out: it quotes values of the object."""
 
     rule: str
     matched: bool
-    clause: str
 
 
 class Arrival(Shape):
@@ -191,7 +190,7 @@ def deliveries(entries: Iterable[Listed], limit: int) -> Deliveries:
 def arrival(entry: ListedArrival) -> Arrival:
     """Shape one arrival."""
     fields = {name: getattr(entry, name) for name in ListedArrival.__slots__}
-    verdicts = [Verdict(rule=v.rule, matched=v.matched, clause=v.clause) for v in entry.verdicts]
+    verdicts = [Verdict(rule=v.rule, matched=v.matched) for v in entry.verdicts]
     return Arrival(**fields | {"id": id_text(entry.id), "verdicts": verdicts})
 
 
@@ -220,3 +219,28 @@ def told(story: Story) -> Told:
             for number, entries in story.attempts.items()
         },
     )
+
+
+class Status(Shape):
+    """The node at a glance."""
+
+    name: str
+    version: str
+    pid: int
+    started_at: float
+    ae_title: str
+    dicom: str
+    associations: int
+    draining: bool
+    config_ok: bool
+    config_problem: str
+    intake_stopped: str = Field(description="Why new associations are refused, or empty")
+    unplanned: int
+    unaccounted: int
+    free_bytes: int
+    received: int
+
+
+def status(view: StatusView) -> Status:
+    """Shape the node's status."""
+    return Status(**{name: getattr(view, name) for name in StatusView.__slots__})

@@ -73,24 +73,6 @@ class ActionDone:
     left: Mapping[str, int]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Complaint:
-    """One fault of a configuration."""
-
-    where: str
-    key: str
-    problem: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reloaded:
-    """faults: why the old configuration stays, or nothing.  restart: what only that changes."""
-
-    faults: tuple[Complaint, ...] = ()
-    warnings: tuple[Complaint, ...] = ()
-    restart: tuple[str, ...] = ()
-
-
 class NodeView(Protocol):
     """A running node."""
 
@@ -116,7 +98,8 @@ class NodeView(Protocol):
 
     async def act(self, asked: ActionAsked) -> ActionDone: ...
 
-    async def reload(self) -> Reloaded: ...
+    async def reload(self) -> list[str]:
+        """Read the configuration again; return its faults, [] if it is in force now."""
 
     async def pause_lane(self, name: str, author: str) -> bool:
         """Return False if there is no such destination."""

@@ -1,0 +1,1 @@
+"""Long fault runs with a ledger: ``python -m tests.torture`` (``make torture``)."""

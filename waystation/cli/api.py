@@ -1,0 +1,113 @@
+"""The running node of a configuration, reached through its API.
+
+Contract: the node says in ``data/node.json`` where it listens.  `running` returns a connection
+only if the process that wrote the file answers there; a file left by a crash, or a stranger on
+the same port, count as "not running".  Proxies of the environment are never used.
+"""
+
+import json
+import os
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from waystation.model.errors import UnreachableError, WaystationError
+
+TIMEOUT_S = 60.0
+ASK_S = 5.0
+
+
+class NodeApi:
+    """The API under ``base``, such as ``http://127.0.0.1:8080``."""
+
+    def __init__(self, base: str) -> None:
+        self._base = base
+        self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+    def get(self, path: str, params: Mapping[str, object] | None = None) -> Any:
+        """Return the JSON of a GET; "" and None parameters are left out."""
+        given = {name: value for name, value in (params or {}).items() if value not in ("", None)}
+        query = "?" + urllib.parse.urlencode(given) if given else ""
+        return self._ask(urllib.request.Request(self._base + path + query), TIMEOUT_S)
+
+    def post(self, path: str, body: Mapping[str, object]) -> Any:
+        """Return the JSON of a POST."""
+        request = urllib.request.Request(
+            self._base + path,
+            data=json.dumps(body).encode(),
+            headers={"Content-Type": "application/json"},
+        )
+        return self._ask(request, TIMEOUT_S)
+
+    def pid(self) -> int:
+        """Return the process id of whoever answers; raise `UnreachableError` if nobody does."""
+        found = self._ask(urllib.request.Request(self._base + "/api/v1/status"), ASK_S)
+        return int(found.get("pid", 0)) if isinstance(found, dict) else 0
+
+    def _ask(self, request: urllib.request.Request, timeout_s: float) -> Any:
+        try:
+            with self._opener.open(request, timeout=timeout_s) as answer:
+                return json.load(answer)
+        except urllib.error.HTTPError as error:
+            return _problem(error)
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "reason", error)
+            raise UnreachableError("connect", f"{self._base}: {reason}") from error
+
+
+def _problem(error: urllib.error.HTTPError) -> Any:
+    """Return the answer to a rejected reload; raise every other problem in its own words."""
+    try:
+        body = json.load(error)
+    except ValueError:
+        body = {}
+    if error.code == 422:
+        return body
+    title, detail = body.get("title", f"HTTP {error.code}"), body.get("detail", "")
+    raise WaystationError(f"{title}: {detail}" if detail else str(title))
+
+
+def running(data: Path) -> NodeApi | None:
+    """Return the API of the node that works on the folder ``data``, or None."""
+    try:
+        known = json.loads((data / "node.json").read_text(encoding="utf-8"))
+        url, pid = str(known["web"]), int(known["pid"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    if not url.startswith("http://"):
+        return None
+    api = NodeApi(url)
+    try:
+        return api if api.pid() == pid else None
+    except (UnreachableError, WaystationError):
+        return None
+
+
+def data_folder(stated: Path | None) -> Path:
+    """Return the data folder of the configuration; raise `ConfigFaults` if that is broken."""
+    from waystation.app.read import find_file, load
+
+    return Path(load(find_file(stated), os.environ).settings.node.data)
+
+
+def need_running(data: Path) -> NodeApi:
+    """Return the API of the running node; raise `UnreachableError` saying what is missing."""
+    api = running(data)
+    if api is None:
+        raise UnreachableError(
+            "connect", f"no node is running on {data} (or its web listener is off)"
+        )
+    return api
+
+
+def who() -> str:
+    """Return the name that decisions are recorded under: the login of this user."""
+    import getpass
+
+    try:
+        return getpass.getuser()[:64]
+    except (OSError, KeyError):
+        return f"uid {os.getuid()}"

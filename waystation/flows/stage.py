@@ -1,0 +1,63 @@
+"""Two buffers per association: one fills while the other is written.
+
+They are made once and used again for every object, because fresh memory costs the kernel a page
+fault for every 4 KiB.
+"""
+
+PIECE = 256 * 1024
+
+
+class Stage:
+    """A buffer of fixed size with a mark how far it is filled."""
+
+    __slots__ = ("_memory", "_view", "size")
+
+    def __init__(self, capacity: int) -> None:
+        self._memory = bytearray(capacity)
+        self._view = memoryview(self._memory)
+        self.size = 0
+
+    def put(self, data: bytes | memoryview) -> int:
+        """Take as much of ``data`` as fits; return how much that was."""
+        room = min(len(data), len(self._memory) - self.size)
+        self._view[self.size : self.size + room] = data[:room]
+        self.size += room
+        return room
+
+    def filled(self) -> memoryview:
+        """Return what was put in; valid until `clear`."""
+        return self._view[: self.size]
+
+    @property
+    def full(self) -> bool:
+        return self.size >= PIECE
+
+    def clear(self) -> None:
+        """Begin anew."""
+        self.size = 0
+
+
+class Stages:
+    """The buffers of one association.
+
+    Each holds a piece and one read from the socket, so that what came with one read always fits
+    behind a piece that is not full yet.
+    """
+
+    def __init__(self, longest_read: int) -> None:
+        self._spare = [Stage(PIECE + longest_read), Stage(PIECE + longest_read)]
+
+    def take(self) -> Stage:
+        """Return an empty stage; there are never more than two in use."""
+        stage = self._spare.pop()
+        stage.clear()
+        return stage
+
+    def give_back(self, stage: Stage) -> None:
+        """The stage's bytes are written or not wanted any more."""
+        self._spare.append(stage)
+
+    @property
+    def spare(self) -> bool:
+        """True if another stage can be taken."""
+        return bool(self._spare)
