@@ -11,7 +11,7 @@ from tests.objects.samples import ENCAPSULATED, sample
 from tests.objects.study import CT_IMAGE, MR_IMAGE
 from tests.peers.dcmtk import echoscu, storescu
 from tests.peers.node import Node
-from tests.peers.pynetdicom_scu import ECHO, Refused, Rejection, Scu
+from tests.peers.pynetdicom_scu import ECHO, Refused, Scu
 from tests.peers.raw import (
     ABORT,
     ASSOCIATE_AC,
@@ -46,9 +46,10 @@ def open_node(start_node: StartNode) -> Node:
 def test_unknown_titles_and_addresses_are_rejected_1_1_3_and_known_ones_let_in(
     guarded: Node,
 ) -> None:
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(Refused):
         Scu(guarded.port, calling="STRANGER")
-    assert refused.value.rejection == Rejection(result=1, source=1, reason=3)
+    with RawClient(guarded.port) as raw:
+        assert raw.associate(calling="STRANGER") == (ASSOCIATE_RJ, bytes([0, 1, 1, 3]))
     with RawClient(guarded.port, source="127.0.0.2") as elsewhere:
         answer = elsewhere.associate(calling="CT1")
         # Outside every peer's addresses the socket may be closed before a byte is read.
@@ -59,9 +60,10 @@ def test_unknown_titles_and_addresses_are_rejected_1_1_3_and_known_ones_let_in(
 
 @pytest.mark.req("R-15", "E13")
 def test_a_wrong_called_title_is_rejected_1_1_7(open_node: Node) -> None:
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(Refused):
         Scu(open_node.port, called="SOMEBODY")
-    assert refused.value.rejection == Rejection(result=1, source=1, reason=7)
+    with RawClient(open_node.port) as raw:
+        assert raw.associate(called="SOMEBODY") == (ASSOCIATE_RJ, bytes([0, 1, 1, 7]))
     assert "Called AE Title Not Recognized" in echoscu(open_node.port, called="ELSE").text
 
 

@@ -62,8 +62,8 @@ def rule_to(*names: str, when: str = "") -> str:
 
 
 def keeps_books(file: Path) -> bool:
-    """Return whether ``file`` belongs to the database or is the lock of the folder."""
-    return file.name == "lock" or file.suffix in (".db", ".db-wal", ".db-shm", ".db-journal")
+    """Return whether ``file`` belongs to the database, or tells of the running node."""
+    return file.name in ("lock", "node.json") or file.suffix.startswith(".db")
 
 
 class Node:
@@ -197,7 +197,7 @@ class Node:
             time.sleep(0.2)
 
     def blob_bytes(self) -> int:
-        """Return the size of all files under the data folder, database and lock excepted."""
+        """Return the size of all files under the data folder, the books excepted."""
         sizes = 0
         for file in self.data.rglob("*"):
             with contextlib.suppress(FileNotFoundError):

@@ -14,7 +14,10 @@ Thing = tuple[str, str]
 
 
 class Books:
-    """attempted: UID → digests that were sent.  acked: seen Success.  delivered: sink → multiset."""
+    """What happened so far.
+
+    attempted: UID → digests that were sent.  acked: seen Success.  delivered: sink → multiset.
+    """
 
     def __init__(self) -> None:
         self.attempted: dict[str, set[str]] = {}

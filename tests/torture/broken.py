@@ -6,36 +6,43 @@ thing in it was replaced.  The product itself has no switch for any of this (S-6
 
 import asyncio
 import sys
+from typing import Any
 
 from waystation.blobs.folder import Buffer, Draft
-from waystation.flows.incoming import Incoming
-from waystation.flows.receive import Reception, success
+from waystation.db.engine import Database
+from waystation.dicom.head import Head
+from waystation.flows.route import Router
+from waystation.journal import arrivals
+from waystation.model.arrival import Arrival
 from waystation.model.errors import StorageError
-from waystation.wire.commands import Command
 
 LATE_S = 0.4
 
 
 def early() -> None:
-    """Answer Success first; seal and commit a little later."""
-    answer, accept = Reception._answer, Reception._accept
-    tasks = set()
+    """Let the journal say "committed" first and commit a little later."""
+    add, submit, arrived = arrivals.add, Database.submit, Router.arrived
 
-    def silent(self: Reception, context_id: int, command: Command) -> None:
-        """The answer was given already."""
+    def late_add(arrival: Arrival, data: bytes | bytearray | None) -> Any:
+        job = add(arrival, None if data is None else bytes(data))
+        job.late = True  # type: ignore[attr-defined]
+        return job
 
-    async def later(self: Reception, incoming: Incoming) -> None:
-        await asyncio.sleep(LATE_S)
-        await accept(self, incoming)
+    def hasty(self: Database, job: Any, **options: Any) -> "asyncio.Future[Any]":
+        if not getattr(job, "late", False):
+            return submit(self, job, **options)
+        loop = asyncio.get_running_loop()
+        loop.call_later(LATE_S, submit, self, job)
+        done = loop.create_future()
+        done.set_result(None)
+        return done
 
-    async def at_once(self: Reception, incoming: Incoming) -> None:
-        answer(self, incoming.context.id, success(incoming.command))
-        task = asyncio.create_task(later(self, incoming))
-        tasks.add(task)
-        task.add_done_callback(tasks.discard)
+    def told_later(self: Router, arrival: Arrival, head: Head | None) -> None:
+        asyncio.get_running_loop().call_later(2 * LATE_S, arrived, self, arrival, head)
 
-    Reception._answer = silent  # type: ignore[method-assign]
-    Reception._accept = at_once  # type: ignore[method-assign]
+    arrivals.add = late_add
+    Database.submit = hasty  # type: ignore[method-assign, assignment]
+    Router.arrived = told_later  # type: ignore[method-assign]
 
 
 def deaf() -> None:

@@ -132,8 +132,15 @@ def recording(file: Path) -> list[str]:
 
 
 def spread(points: Sequence[Point], most: int) -> list[Point]:
-    """Return at most ``most`` points, evenly over all of them; 0 returns all."""
+    """Return about ``most`` points, of every thread and call some; 0 returns all."""
     if not most or len(points) <= most:
         return list(points)
-    step = len(points) / most
-    return [points[int(place * step)] for place in range(most)]
+    groups: dict[tuple[int, str], list[Point]] = {}
+    for point in points:
+        groups.setdefault((point.thread, point.call), []).append(point)
+    share = max(1, most // len(groups))
+    chosen = []
+    for group in groups.values():
+        step = max(1.0, len(group) / share)
+        chosen += [group[int(place * step)] for place in range(min(share, len(group)))]
+    return chosen

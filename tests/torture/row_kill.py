@@ -50,6 +50,8 @@ def random_kills(
             sender.result(60)  # type: ignore[call-arg]
         drain_s = 10.0 if broken else 60.0 + kills
         row = rig.judge("F1", runs=kills, drain_s=drain_s)
+        if rig.slowest_s > READY_S:
+            row.faults.append(f"ready only after {rig.slowest_s:.1f} s")
     if row.acked == 0:
         row.faults.append("nothing was acknowledged: the run proves nothing")
     return row
@@ -103,9 +105,7 @@ def kill_at_calls(folder: Path, *, seed: int, most: int = 0) -> Row:
         for point in inject.spread(points, most):
             hit += _kill_at(rig, work, point)
         row = rig.judge("F2 relay", runs=hit)
-    row.notes.append(
-        f"{hit} kills at {len(points)} points of {len(set(p.call for p in points))} calls"
-    )
+    row.notes.append(f"{hit} kills at {len(points)} points of {len(calls_of(points))} calls")
     if hit == 0:
         row.faults.append("no kill took place")
     return row
@@ -154,7 +154,7 @@ def _start_points(rig: Rig) -> list[Point]:
     trace = rig.node.folder / "start.txt"
     _leave_debris(rig, 0)
     rig.node.prefix = inject.recording(trace)
-    rig.start()
+    rig.node.start()
     rig.node.kill()
     rig.node.prefix = []
     text = trace.read_text(errors="replace")
@@ -162,7 +162,7 @@ def _start_points(rig: Rig) -> list[Point]:
         dict.fromkeys(int(line.split()[0]) for line in text.splitlines() if line[:1].isdigit())
     )
     points = inject.points_in(text, order)
-    before = inject.points_in(text[: text.index("/lock")], order)
+    before = inject.points_in(text[: text.index(f"{rig.data}/lock")], order)
     known = {(point.call, point.n) for point in before}
     # The n-th call is counted for each thread: what was passed before the lock cannot be meant.
     return sorted({Point(0, p.call, p.n) for p in points if (p.call, p.n) not in known})

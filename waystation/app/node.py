@@ -25,6 +25,7 @@ from waystation.flows.cargo import JournalCargo
 from waystation.flows.deliver import LaneBelt
 from waystation.flows.heads import HeadReader
 from waystation.flows.receive import Keeping, Reception
+from waystation.flows.recent import Recent
 from waystation.flows.route import Router
 from waystation.flows.sweep import Sweep
 from waystation.journal import arrivals, deliveries, recovery
@@ -77,7 +78,8 @@ class Node:
         self.blobs = BlobFolder(self.data / "blobs")
         found = await recover(self.database, self.blobs)
         self.ids = IdSource(await self.database.read(arrivals.last_id()))
-        self.cargo = JournalCargo(self.database, self.blobs, self.disk)
+        self.recent = Recent()
+        self.cargo = JournalCargo(self.database, self.blobs, self.disk, self.recent)
         heads = HeadReader(self.database, self.blobs, self.disk)
         self.router = Router(
             routing, self.database, self.ids, self.clock, self._wake_lane, heads.head_of
@@ -126,6 +128,7 @@ class Node:
             database=self.database,
             blobs=self.blobs,
             disk=self.disk,
+            recent=self.recent,
             ids=self.ids,
             clock=self.clock,
             refuses=self.router.refuses,
@@ -152,10 +155,10 @@ class Node:
     def _no_room(self) -> str:
         return "draining" if self.draining else self.sweep.stopped_why
 
-    def _wake_lane(self, destination: str) -> None:
+    def _wake_lane(self, destination: str, study_uid: str) -> None:
         belt = self.belts.get(destination)
         if belt is not None:
-            belt.wake()
+            belt.wake(study_uid)
 
     # lanes
 

@@ -161,6 +161,9 @@ def serve(path: Path | None) -> None:
     for warning in loaded.warnings:
         log.warning("configuration", says=str(warning))
 
+    # The writer thread should not wait 5 ms for the interpreter when a commit has returned.
+    sys.setswitchinterval(0.0005)
+
     async def life() -> None:
         await Serving(path, loaded, problem).run()
 

@@ -16,12 +16,15 @@ from pathlib import Path
 from typing import IO
 
 from waystation.app.synthetic import Image, Study
+from waystation.dicom.uids import CT_IMAGE_STORAGE, EXPLICIT_VR_LE, MR_IMAGE_STORAGE
 from waystation.model.errors import LostError, UnreachableError
 from waystation.model.peer import Remote
 from waystation.net.client import Call, Waits
 from waystation.wire.negotiate import propose
 from waystation.wire.status import Category, category, status_text
 
+# Offered besides what the first image of a study needs.
+USUAL = ((CT_IMAGE_STORAGE, EXPLICIT_VR_LE), (MR_IMAGE_STORAGE, EXPLICIT_VR_LE))
 GOOD = (Category.SUCCESS, Category.WARNING)
 
 
@@ -127,8 +130,9 @@ class Modality:
             await call.release()
 
     async def _open(self, image: Image) -> Call:
-        pairs = [(image.sop_class, [image.transfer_syntax])]
-        return await Call.open(self._remote, propose(pairs)[0], self._waits)
+        pairs = dict.fromkeys([(image.sop_class, image.transfer_syntax), *USUAL])
+        wanted = [(sop_class, [syntax]) for sop_class, syntax in pairs]
+        return await Call.open(self._remote, propose(wanted)[0], self._waits)
 
     async def _store(self, call: Call, image: Image) -> str:
         """Send one object; return why the association is of no use any more, or ""."""

@@ -1,7 +1,9 @@
 """One database: a single writer thread with group commit, and a few readers.
 
 Contract: `write` runs a job inside a transaction and resolves **after** the commit has returned;
-jobs that wait together share one commit (S-2).  A job that raises is rolled back alone and its
+jobs that wait together share one commit (S-2).  A job that is not ``urgent`` waits a moment for
+company: each commit costs a sync of the disk, and an answer to a sender must not queue behind
+bookkeeping.  A job that raises is rolled back alone and its
 caller gets the exception; the others of its group are run again, each on its own, so a job must
 be repeatable until it has committed.  Anything the engine itself raises becomes `StorageError`.
 
@@ -24,6 +26,7 @@ from waystation.model.errors import MisuseError, StorageError, WaystationError
 T = TypeVar("T")
 Job = Callable[[Transaction], T]
 GROUP = 64
+COMPANY_S = 0.003
 READERS = 2
 # Pages of 4 KiB; a larger log makes fewer, longer checkpoints than SQLite's own 1,000.
 CHECKPOINT_PAGES = 2000
@@ -33,10 +36,11 @@ LOG_BYTES = CHECKPOINT_PAGES * 4200
 
 
 class _Pending(Generic[T]):
-    __slots__ = ("error", "future", "job", "loop", "result")
+    __slots__ = ("error", "future", "job", "loop", "result", "urgent")
 
-    def __init__(self, job: Job[T], loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, job: Job[T], loop: asyncio.AbstractEventLoop, urgent: bool) -> None:
         self.job = job
+        self.urgent = urgent
         self.loop = loop
         self.future: asyncio.Future[T] = loop.create_future()
         self.result: T | None = None
@@ -113,27 +117,27 @@ class Database:
                 writer.execute("ROLLBACK")
             raise StorageError(f"database: {error}") from error
 
-    async def write(self, job: Job[T]) -> T:
+    async def write(self, job: Job[T], *, urgent: bool = True) -> T:
         """Run ``job`` in a transaction; return its result once the commit has returned.
 
         Raises what the job raised, or `StorageError` if the database failed.
         """
-        return await self.submit(job)
+        return await self.submit(job, urgent=urgent)
 
-    def submit(self, job: Job[T]) -> "asyncio.Future[T]":
+    def submit(self, job: Job[T], *, urgent: bool = True) -> "asyncio.Future[T]":
         """Like `write`, without waiting: the future resolves after the commit."""
-        return self._enqueue(self._jobs, job)
+        return self._enqueue(self._jobs, job, urgent)
 
     async def read(self, job: Job[T]) -> T:
         """Run ``job`` on a read-only connection; it sees what was committed."""
-        return await self._enqueue(self._reads, job)
+        return await self._enqueue(self._reads, job, True)
 
     def _enqueue(
-        self, jobs: "queue.SimpleQueue[_Pending[Any] | None]", job: Job[T]
+        self, jobs: "queue.SimpleQueue[_Pending[Any] | None]", job: Job[T], urgent: bool
     ) -> "asyncio.Future[T]":
         if self._closed:
             raise MisuseError("the database is closed")
-        pending = _Pending(job, asyncio.get_running_loop())
+        pending = _Pending(job, asyncio.get_running_loop(), urgent)
         jobs.put(pending)
         return pending.future
 
@@ -153,20 +157,25 @@ class Database:
     def _write_loop(self) -> None:
         stop = False
         while not stop:
-            group: list[_Pending[Any]] = []
-            pending = self._jobs.get()
-            while pending is not None:
-                group.append(pending)
-                if len(group) == GROUP:
-                    break
-                try:
-                    pending = self._jobs.get_nowait()
-                except queue.Empty:
-                    break
-            stop = pending is None
+            group, stop = self._next_group()
             if group:
                 self._commit(group)
                 _answer(group)
+
+    def _next_group(self) -> tuple[list[_Pending[Any]], bool]:
+        """Return the jobs to commit together, and whether to stop afterwards."""
+        group: list[_Pending[Any]] = []
+        pending = self._jobs.get()
+        while pending is not None:
+            group.append(pending)
+            if len(group) == GROUP:
+                return group, False
+            hurry = any(member.urgent for member in group)
+            try:
+                pending = self._jobs.get_nowait() if hurry else self._jobs.get(timeout=COMPANY_S)
+            except queue.Empty:
+                return group, False
+        return group, True
 
     def _commit(self, group: list[_Pending[Any]]) -> None:
         """Run all jobs in one transaction; if one fails, each in its own."""

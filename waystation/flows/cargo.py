@@ -11,6 +11,7 @@ from concurrent.futures import Executor
 from waystation.blobs.folder import BlobFolder
 from waystation.db.engine import Database
 from waystation.destinations.base import WHOLE_BYTES, Pieces
+from waystation.flows.recent import Recent
 from waystation.journal import arrivals
 from waystation.model.delivery import Delivery
 from waystation.model.errors import StorageError
@@ -19,7 +20,10 @@ from waystation.model.errors import StorageError
 class JournalCargo:
     """Loads from the journal (small objects) or from the blobs."""
 
-    def __init__(self, database: Database, blobs: BlobFolder, disk: Executor) -> None:
+    def __init__(
+        self, database: Database, blobs: BlobFolder, disk: Executor, recent: Recent
+    ) -> None:
+        self._recent = recent
         self._database = database
         self._blobs = blobs
         self._disk = disk
@@ -27,6 +31,8 @@ class JournalCargo:
     async def load(self, delivery: Delivery) -> bytes | Pieces:
         """Return the verified data set.  Raises `StorageError`."""
         if not delivery.blob:
+            if (held := self._recent.get(delivery.arrival_id)) is not None:
+                return held
             data = await self._database.read(arrivals.parcel(delivery.arrival_id))
             if data is None:
                 raise StorageError("the object is not in the journal")

@@ -80,9 +80,14 @@ class LaneBelt:
         """The destination's name."""
         return self.destination.name
 
-    def wake(self) -> None:
-        """There may be something to do."""
-        self._wake.set()
+    def wake(self, study_uid: str | None = None) -> None:
+        """There may be something to do; ``study_uid``: only for this study.
+
+        A study that is being served needs no round: its worker claims again when its batch is
+        done, and ends with a wake of its own.
+        """
+        if study_uid is None or study_uid not in self._busy:
+            self._wake.set()
 
     def now(self) -> float:
         """Return the monotonic clock that the lane lives by."""
@@ -176,9 +181,9 @@ class LaneBelt:
 
         batch: list[Delivery] = []
         if aside is not None and study is None:
-            batch = await self._database.write(job(True))
+            batch = await self._database.write(job(True), urgent=False)
         if not batch:
-            batch = await self._database.write(job(False))
+            batch = await self._database.write(job(False), urgent=False)
         if aside is not None and len(batch) > 1:
             # The one that failed last goes last, so that one poison object stops no study.
             batch.sort(key=lambda delivery: delivery.id == aside.id)

@@ -16,6 +16,7 @@ from waystation.blobs.folder import BlobFolder, Draft
 from waystation.db.engine import Database
 from waystation.dicom.head import Head, Identity
 from waystation.flows.incoming import Incoming
+from waystation.flows.recent import Recent
 from waystation.flows.stage import Stage, Stages
 from waystation.journal import arrivals
 from waystation.journal.ids import IdSource
@@ -57,6 +58,7 @@ class Keeping:
     database: Database
     blobs: BlobFolder
     disk: Executor
+    recent: Recent
     ids: IdSource
     clock: Callable[[], float]
     refuses: Callable[[Head, Source, Instance, int], str]
@@ -221,7 +223,9 @@ class Reception:
         if keeping.one_version():
             await self._refuse_version(arrival)
         if incoming.fits_inline:
-            await keeping.database.write(arrivals.add(arrival, incoming.inline()))
+            data = incoming.inline()
+            await keeping.database.write(arrivals.add(arrival, data))
+            keeping.recent.keep(arrival.id, data)
         else:
             arrival = await self._seal(incoming, arrival)
         self._kept += 1

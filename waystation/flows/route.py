@@ -55,7 +55,7 @@ class Router:
         database: Database,
         ids: IdSource,
         clock: Callable[[], float],
-        wake: Callable[[str], None],
+        wake: Callable[[str, str], None],
         head_of: Callable[[Arrival], Awaitable[Head]],
     ) -> None:
         self.routing = routing
@@ -166,13 +166,19 @@ class Router:
         def judged(arrival: Arrival, made: Plan, earlier: Sequence[Earlier]) -> Plan:
             return judge(policy, arrival, made, earlier, now)
 
-        plans = await self._database.write(arrivals.adopt(adoptions, self._ids, now, judged))
+        job = arrivals.adopt(adoptions, self._ids, now, judged)
+        plans = await self._database.write(job, urgent=False)
         wanted = set()
         for adoption, final in zip(adoptions, plans, strict=True):
             _report(adoption.arrival, final)
-            wanted |= {t.destination for t in final.targets if not t.filtered_by and not t.hold}
-        for destination in wanted:
-            self._wake(destination)
+            study = adoption.arrival.instance.study_uid
+            wanted |= {
+                (target.destination, study)
+                for target in final.targets
+                if not target.filtered_by and not target.hold
+            }
+        for destination, study in wanted:
+            self._wake(destination, study)
 
 
 def _report(arrival: Arrival, final: Plan) -> None:

@@ -316,6 +316,8 @@ class Call:
 
     async def _drained(self, conversation: Conversation) -> None:
         """Wait until the kernel takes more, at most the time for a response without progress."""
+        if conversation.writable:
+            return
         async with asyncio.timeout(self._waits.response_s):
             await conversation.drain()
 

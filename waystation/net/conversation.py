@@ -158,6 +158,11 @@ class Conversation(asyncio.BufferedProtocol):
         """Write what the core has queued; close when the core is done."""
         self._settle()
 
+    @property
+    def writable(self) -> bool:
+        """True while the kernel takes more without waiting."""
+        return self._can_write.is_set()
+
     async def drain(self) -> None:
         """Wait until the kernel takes more."""
         await self._can_write.wait()

@@ -1,0 +1,211 @@
+"""Whatever happens in whatever order, nothing is lost and everything adds up (R-11, S-14, S-15).
+
+A state machine plays the life of a journal: objects arrive, are planned, claimed, settled, held,
+tried again, discarded, swept away; the power goes before a commit; the process dies while
+sending.  After each step the counts agree with the rows, and with what the test remembers.
+"""
+
+import random
+import tempfile
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    invariant,
+    rule,
+    run_state_machine_as_test,
+)
+
+from tests.journal.making import NOW, MemoryJournal, adopted, arrival
+from waystation.journal import arrivals, counts, keeping, queue, recovery
+from waystation.journal.decisions import Action, Decision, decide, decide_arrivals
+from waystation.journal.deliveries import Settlement, claim, hold_all, release_gone, settle
+from waystation.journal.ids import IdSource
+from waystation.journal.queue import Chosen
+from waystation.model.arrival import Arrival
+from waystation.model.delivery import Delivery, HoldReason, State, Step
+from waystation.model.plan import Plan, Target
+
+PLACES = ("pacs", "cd")
+FAR = 1 << 62
+ENDINGS = (Step.DELIVERED, Step.DEFERRED, Step.REFUSED, Step.LOST, Step.EXPIRE)
+LOST = st.booleans()
+
+fates = st.one_of(
+    st.builds(
+        lambda names, filtered, hold: Plan(
+            targets=tuple(
+                Target(
+                    destination=name,
+                    rules=("r",),
+                    filtered_by="f" if filtered else "",
+                    hold=hold,
+                )
+                for name in names
+            )
+        ),
+        st.lists(st.sampled_from(PLACES), min_size=1, max_size=2, unique=True),
+        st.booleans(),
+        st.sampled_from([None, None, HoldReason.CONFLICT]),
+    ),
+    st.just(Plan(hold=HoldReason.NO_RULE)),
+    st.just(Plan(discard="rule x")),
+)
+
+
+class Journal(RuleBasedStateMachine):
+    """The journal, and beside it what must be true of it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._folder = tempfile.TemporaryDirectory()
+        self.journal = MemoryJournal(Path(self._folder.name))
+        self.ids = IdSource()
+        self.chance = random.Random(0)
+        self.now = NOW
+        self.unplanned: list[Arrival] = []
+        self.acknowledged: set[int] = set()
+        self.sending: list[Delivery] = []
+        self.made = dict.fromkeys(PLACES, 0)
+
+    def teardown(self) -> None:
+        self.journal.close()
+        self._folder.cleanup()
+
+    @rule(study=st.sampled_from(["1.1", "1.2"]), lost=LOST)
+    def receive(self, study: str, lost: bool) -> None:
+        one = arrival(self.ids.next(), study=study, blob="b")
+        self.journal.run(arrivals.add(one, b"x"), lost=lost)
+        if not lost:
+            self.unplanned.append(one)
+            self.acknowledged.add(one.id)
+
+    @rule()
+    def withdraw(self) -> None:
+        if self.unplanned:
+            one = self.unplanned.pop()
+            self.journal.run(arrivals.withdraw(one.id))
+            self.acknowledged.discard(one.id)
+
+    @rule(plan=fates, lost=LOST)
+    def plan(self, plan: Plan, lost: bool) -> None:
+        batch = [(one, plan) for one in self.unplanned]
+        self.journal.run(adopted(self.ids, *batch, now=self.now), lost=lost)
+        if not lost:
+            for target in plan.targets:
+                self.made[target.destination] += len(batch)
+            self.unplanned = []
+
+    @rule(place=st.sampled_from(PLACES), limit=st.integers(1, 3), lost=LOST)
+    def claim(self, place: str, limit: int, lost: bool) -> None:
+        job = claim(place, now=self.now, lease_until=self.now + 60, limit=limit)
+        batch = self.journal.run(job, lost=lost)
+        known = {delivery.id for delivery in self.sending}
+        assert not [delivery for delivery in batch if delivery.id in known]
+        if not lost:
+            self.sending += batch
+
+    @rule(step=st.sampled_from(ENDINGS), n=st.integers(1, 3), lost=LOST)
+    def settle(self, step: Step, n: int, lost: bool) -> None:
+        batch = self.sending[:n]
+        hold = HoldReason.EXPIRED if step in (Step.REFUSED, Step.EXPIRE) else None
+        items = [
+            Settlement(delivery=d, step=step, due=self.now + 5, now=self.now, hold=hold)
+            for d in batch
+        ]
+        settled = self.journal.run(settle(items), lost=lost)
+        assert settled == len(batch)
+        if not lost:
+            self.sending = self.sending[n:]
+
+    @rule(
+        action=st.sampled_from(list(Action)),
+        place=st.sampled_from(["", *PLACES]),
+        lost=LOST,
+    )
+    def decide(self, action: Action, place: str, lost: bool) -> None:
+        decision = Decision(action=action, by="ann", now=self.now, because="test")
+        chosen = Chosen(destination=place, limit=self.chance.choice([1, 100]))
+        changed = self.journal.run(decide(chosen, decision, self.ids), lost=lost)
+        if action is Action.RESEND and not lost:
+            for entry in changed.deliveries:
+                self.made[entry.destination] += 1
+        done = self.journal.run(decide_arrivals(chosen, decision), lost=lost)
+        if not lost:
+            self.unplanned += done.to_plan
+
+    @rule(place=st.sampled_from(PLACES))
+    def destination_goes_and_comes_back(self, place: str) -> None:
+        self.journal.run(hold_all(place, HoldReason.DESTINATION_GONE, "gone"))
+        self.journal.run(release_gone(place, self.now))
+
+    @rule()
+    def die_and_start_again(self) -> None:
+        assert self.journal.run(recovery.return_leases(self.now)) == len(self.sending)
+        self.sending = []
+        waiting = self.journal.run(arrivals.unplanned(0, 1000))
+        assert {one.id for one in waiting} == {one.id for one in self.unplanned}
+        self.unplanned = list(waiting)
+
+    @rule()
+    def find_damage(self) -> None:
+        planned = sorted(self.acknowledged - {one.id for one in self.unplanned})[:1]
+        self.journal.run(recovery.hold_corrupt(planned, "cut"))
+        self.sending = [d for d in self.sending if d.arrival_id not in planned]
+
+    @rule(lost=LOST)
+    def sweep(self, lost: bool) -> None:
+        self.now += 100
+        found = self.journal.run(keeping.droppable(self.now, FAR, 0, 100))
+        self.journal.run(keeping.drop(found, self.now), lost=lost)
+        before = {row[0] for row in self.journal.rows("SELECT id FROM arrival")}
+        self.journal.run(keeping.purge(FAR, 100), lost=lost)
+        after = {row[0] for row in self.journal.rows("SELECT id FROM arrival")}
+        self.acknowledged -= {int(str(gone)) for gone in before - after}
+
+    @invariant()
+    def nothing_is_unaccounted_for(self) -> None:
+        assert self.journal.unaccounted(self.now - 1000) == (0, 0, 0, 0, 0)
+
+    @invariant()
+    def the_tally_agrees_with_the_rows(self) -> None:
+        tallied = {
+            (destination, state): n
+            for destination, states in self.journal.run(counts.tallies()).items()
+            for state, n in states.items()
+            if n
+        }
+        counted = {
+            (row[0], row[1]): row[2]
+            for row in self.journal.rows(
+                "SELECT destination, state, count(*) FROM delivery GROUP BY destination, state"
+            )
+        }
+        assert tallied == counted
+
+    @invariant()
+    def every_delivery_ever_made_is_in_a_state(self) -> None:
+        lanes = {lane.destination: lane for lane in self.journal.run(queue.overview()).lanes}
+        for place, made in self.made.items():
+            lane = lanes.get(place)
+            found = sum(getattr(lane, state.value) for state in State) if lane else 0
+            assert found == made
+
+    @invariant()
+    def every_acknowledged_object_is_there(self) -> None:
+        rows = self.journal.rows("SELECT id FROM arrival")
+        assert {row[0] for row in rows} == self.acknowledged
+
+    @invariant()
+    def what_is_being_sent_is_what_lanes_hold(self) -> None:
+        rows = self.journal.rows("SELECT id FROM delivery WHERE state = 'sending'")
+        assert {row[0] for row in rows} == {delivery.id for delivery in self.sending}
+
+
+@pytest.mark.slow
+@pytest.mark.req("R-11", "S-14", "S-15")
+def test_whatever_happens_in_whatever_order_everything_adds_up() -> None:
+    run_state_machine_as_test(Journal, settings=settings(max_examples=120, stateful_step_count=40))

@@ -1,0 +1,28 @@
+"""Small objects that came in a moment ago, so that sending them on need not read them again.
+
+Contract: holds at most ``capacity_bytes``; the oldest goes first.  What is in here is the very
+memory that was journalled, so there is no disk in between whose damage a digest could show.
+"""
+
+from collections import OrderedDict
+
+
+class Recent:
+    """Data sets by arrival id."""
+
+    def __init__(self, capacity_bytes: int = 16 << 20) -> None:
+        self._capacity = capacity_bytes
+        self._held: OrderedDict[int, bytes] = OrderedDict()
+        self._size = 0
+
+    def keep(self, arrival_id: int, data: bytes) -> None:
+        """Remember a data set for a while."""
+        self._held[arrival_id] = data
+        self._size += len(data)
+        while self._size > self._capacity:
+            _, old = self._held.popitem(last=False)
+            self._size -= len(old)
+
+    def get(self, arrival_id: int) -> bytes | None:
+        """Return the data set if it is still here."""
+        return self._held.get(arrival_id)
