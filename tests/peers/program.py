@@ -4,8 +4,10 @@ Contract: a `Program` dies with the process that started it (Linux parent-death 
 `close` ends it in any state, a stopped one too.  Its output goes to a file in its folder.
 """
 
+import contextlib
 import ctypes
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -20,6 +22,7 @@ import pytest
 PR_SET_PDEATHSIG = 1
 LIBC = ctypes.CDLL(None, use_errno=True)
 HOST = "127.0.0.1"
+PORTS = (15_000, 32_000)
 
 
 class PeerFailed(Exception):
@@ -36,11 +39,16 @@ def need(program: str) -> str:
 
 
 def free_port() -> int:
-    """Return a TCP port that nobody used a moment ago."""
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """Return a TCP port that nobody uses, from below those the system gives to callers.
+
+    Those above may be taken by an outgoing connection before the peer has bound them.
+    """
+    while True:
+        port = random.randrange(*PORTS)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind((HOST, port))
+            return port
 
 
 def answers(port: int) -> bool:

@@ -37,6 +37,7 @@ class Journal:
 
     unaccounted: int = 0
     open_rows: int = 0
+    held: int = 0
     stray: tuple[str, ...] = ()
     integrity: str = "ok"
 
@@ -97,6 +98,8 @@ def judge(
             row.unexpected += known is None
             row.corrupt += known is not None and digest not in known
     row.faults += _faults(row, journal)
+    if journal.held:
+        row.notes.append(f"{journal.held} deliveries are held for a person")
     return row
 
 

@@ -21,6 +21,7 @@ LATE_S = 0.4
 
 def early() -> None:
     """Let the journal say "committed" first and commit a little later."""
+    single()
     add, submit, arrived = arrivals.add, Database.submit, Router.arrived
 
     def late_add(arrival: Arrival, data: bytes | bytearray | None) -> Any:
@@ -41,12 +42,13 @@ def early() -> None:
         asyncio.get_running_loop().call_later(2 * LATE_S, arrived, self, arrival, head)
 
     arrivals.add = late_add
-    Database.submit = hasty  # type: ignore[method-assign, assignment]
+    Database.submit = hasty  # type: ignore[method-assign]
     Router.arrived = told_later  # type: ignore[method-assign]
 
 
 def deaf() -> None:
     """Go on as if a failed write or sync of a blob had worked."""
+    single()
     write, seal = Draft.write, Draft.seal
 
     def hopeful_write(self: Draft, data: Buffer) -> None:

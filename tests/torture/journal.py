@@ -86,10 +86,12 @@ def examine(data: Path) -> Journal:
     with reading(data) as connection:
         cursor = connection.cursor()
         numbers = unaccounted(time.time())(Transaction(cursor, "sqlite"))
+        held = cursor.execute("SELECT count(*) FROM delivery WHERE state = 'held'").fetchone()[0]
         integrity = str(cursor.execute("PRAGMA integrity_check").fetchone()[0])
     return Journal(
         unaccounted=sum(abs(value) for value in numbers.values()),
         open_rows=open_rows(data),
+        held=int(held),
         stray=stray_files(data),
         integrity=integrity,
     )

@@ -100,6 +100,7 @@ class Rig:
     """A node that sends everything to every sink.
 
     scripts: sink name → behaviour.  lanes: sink name → further lines of its destination table.
+    ports: where the node finds each sink; a proxy may stand there.
     """
 
     def __init__(
@@ -117,6 +118,7 @@ class Rig:
             name: self.crowd.sink(name, script)
             for name, script in (scripts or {"sink": Script()}).items()
         }
+        self.ports = {name: sink.port for name, sink in self.sinks.items()}
         self.node = FaultNode(folder, "")
         self.configure(lanes or {}, extra)
         self.kills = 0
@@ -129,12 +131,12 @@ class Rig:
         text = "".join(
             destination(
                 name,
-                sink.port,
+                port,
                 ae_title="SINK",
                 retry=QUICK,
                 extra=f"parallel = {PARALLEL}\n{(lanes or {}).get(name, '')}",
             )
-            for name, sink in self.sinks.items()
+            for name, port in self.ports.items()
         )
         self.node.write_config(text + rule_to(*self.sinks) + QUIET_LOG + extra)
 

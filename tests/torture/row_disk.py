@@ -44,6 +44,8 @@ def _failing(
         rig.start()
         work = Relay(rig, seed)
         points = [point for point in relay_points(rig, work) if point.call in calls]
+        if broken == "deaf":
+            points = [point for point in points if point.on_blob]
         chosen = inject.spread(points, most)
         for point in chosen:
             for when in (str(point.n), f"{point.n}+"):

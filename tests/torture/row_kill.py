@@ -91,20 +91,20 @@ def relay_points(rig: Rig, work: Relay) -> list[Point]:
     return inject.record(rig.node.pid, rig.node.folder / "calls.txt", work)
 
 
-def kill_at_calls(folder: Path, *, seed: int, most: int = 0) -> Row:
+def kill_at_calls(folder: Path, *, seed: int, most: int = 0, broken: str = "single") -> Row:
     """Kill before each system call of accept, route and deliver; most: 0 for all of them."""
     why = inject.unavailable()
     if why:
         return Row(row="F2 relay", skipped=why)
     with Rig(folder, start=False) as rig:
-        rig.node.broken = "single"
+        rig.node.broken = broken
         rig.start()
         work = Relay(rig, seed)
         points = relay_points(rig, work)
         hit = 0
         for point in inject.spread(points, most):
             hit += _kill_at(rig, work, point)
-        row = rig.judge("F2 relay", runs=hit)
+        row = rig.judge("F2 relay", runs=hit, drain_s=60.0 if broken == "single" else 5.0)
     row.notes.append(f"{hit} kills at {len(points)} points of {len(calls_of(points))} calls")
     if hit == 0:
         row.faults.append("no kill took place")
