@@ -98,22 +98,6 @@ def test_dcmsend_and_storescp_exchange_compressed_objects_through_us(
     wait_until(lambda: sink.digests() == wanted, "all compressed objects at the sink")
 
 
-@pytest.mark.req("R-62")
-def test_a_receiver_of_implicit_only_gets_the_object_re_encoded(
-    tmp_path: Path, stack: ExitStack
-) -> None:
-    item, expected = sample(seed="implicit"), in_syntax(IMPLICIT_LITTLE, seed="implicit")
-    sink = stack.enter_context(ScriptedScp(syntaxes=[IMPLICIT_LITTLE]))
-    config = destination("sink", sink.port, ae_title="SINK") + rule_to("sink")
-    node = stack.enter_context(Node(tmp_path / "node", config))
-    with RawClient(node.port) as raw:
-        raw.associate([(item.sop_class, [item.transfer_syntax])])
-        assert raw.store(item) == 0
-        raw.release()
-    wait_until(lambda: sink.count() == 1, "the re-encoded object")
-    assert sink.seen.stored == [expected]
-
-
 @pytest.mark.req("R-64", "O8")
 def test_an_object_no_context_fits_is_held_after_one_association_and_the_rest_goes_on(
     tmp_path: Path, stack: ExitStack

@@ -68,9 +68,16 @@ def as_planned(_arrival: Arrival, plan: Plan, _earlier: Sequence[Earlier]) -> Pl
     return plan
 
 
-def adopted(ids: IdSource, *pairs: tuple[Arrival, Plan], now: float = NOW) -> Job[list[Plan]]:
+def adopted(
+    ids: IdSource,
+    *pairs: tuple[Arrival, Plan],
+    now: float = NOW,
+    data: bytes | None = None,
+    known: bool = False,
+) -> Job[list[Plan]]:
     """Return the job that adopts ``pairs`` as they are."""
-    return adopt([Adoption(arrival=a, plan=p) for a, p in pairs], ids, now, as_planned)
+    adoptions = [Adoption(arrival=a, plan=p, data=data, known=known) for a, p in pairs]
+    return adopt(adoptions, ids, now, as_planned)
 
 
 @lru_cache(maxsize=1)

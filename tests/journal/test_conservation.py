@@ -66,7 +66,8 @@ class Journal(RuleBasedStateMachine):
         self.ids = IdSource()
         self.now = NOW
         self.unplanned: list[Arrival] = []
-        self.acknowledged: set[int] = set()
+        self.logged: list[Arrival] = []
+        self.in_tables: set[int] = set()
         self.sending: list[Delivery] = []
         self.made = dict.fromkeys(PLACES, 0)
 
@@ -74,37 +75,29 @@ class Journal(RuleBasedStateMachine):
         self.journal.close()
         self._folder.cleanup()
 
-    @rule(study=st.sampled_from(["1.1", "1.2"]), n=st.integers(1, 4), lost=LOST)
-    def receive(self, study: str, n: int, lost: bool) -> None:
-        for _ in range(n):
-            one = arrival(self.ids.next(), study=study, blob="b")
-            self.journal.run(arrivals.add(one, b"x"), lost=lost)
-            if not lost:
-                self.unplanned.append(one)
-                self.acknowledged.add(one.id)
+    @rule(study=st.sampled_from(["1.1", "1.2"]), n=st.integers(1, 4))
+    def receive(self, study: str, n: int) -> None:
+        """The intake log has them from now on, whatever happens to the tables."""
+        self.logged += [arrival(self.ids.next(), study=study, blob="b") for _ in range(n)]
 
     @rule(place=st.sampled_from(PLACES), step=st.sampled_from(ENDINGS))
     def an_ordinary_study(self, place: str, step: Step) -> None:
-        self.receive("1.1", 3, False)
+        self.receive("1.1", 3)
         self.plan(plan_to(place), False)
         self.claim(place, 3, False)
         self.settle(step, 3, False)
 
-    @rule(really=LOST)
-    def withdraw(self, really: bool) -> None:
-        if self.unplanned and really:
-            one = self.unplanned.pop()
-            self.journal.run(arrivals.withdraw(one.id))
-            self.acknowledged.discard(one.id)
-
     @rule(plan=fates, lost=LOST)
     def plan(self, plan: Plan, lost: bool) -> None:
-        batch = [(one, plan) for one in self.unplanned]
-        self.journal.run(adopted(self.ids, *batch, now=self.now), lost=lost)
+        new = [(one, plan) for one in self.logged]
+        again = [(one, plan) for one in self.unplanned]
+        self.journal.run(adopted(self.ids, *new, now=self.now, data=b"x"), lost=lost)
+        self.journal.run(adopted(self.ids, *again, now=self.now, known=True), lost=lost)
         if not lost:
+            self.in_tables |= {one.id for one in self.logged}
             for target in plan.targets:
-                self.made[target.destination] += len(batch)
-            self.unplanned = []
+                self.made[target.destination] += len(new) + len(again)
+            self.logged, self.unplanned = [], []
 
     @rule(place=st.sampled_from(PLACES), limit=st.integers(1, 3), lost=LOST)
     def claim(self, place: str, limit: int, lost: bool) -> None:
@@ -159,7 +152,7 @@ class Journal(RuleBasedStateMachine):
 
     @rule()
     def find_damage(self) -> None:
-        planned = sorted(self.acknowledged - {one.id for one in self.unplanned})[:1]
+        planned = sorted(self.in_tables - {one.id for one in self.unplanned})[:1]
         self.journal.run(recovery.hold_corrupt(planned, "cut"))
         self.sending = [d for d in self.sending if d.arrival_id not in planned]
 
@@ -167,7 +160,7 @@ class Journal(RuleBasedStateMachine):
     def drop_bytes(self, lost: bool) -> None:
         self.now += 100
         found = self.journal.run(keeping.droppable(self.now, FAR, 0, 100))
-        found += [(one, "b") for one in sorted(self.acknowledged)[:2]]
+        found += [(one, "b") for one in sorted(self.in_tables)[:2]]
         self.journal.run(keeping.drop(found, self.now), lost=lost)
 
     @rule(lost=LOST)
@@ -175,7 +168,7 @@ class Journal(RuleBasedStateMachine):
         before = {row[0] for row in self.journal.rows("SELECT id FROM arrival")}
         self.journal.run(keeping.purge(FAR, 100), lost=lost)
         after = {row[0] for row in self.journal.rows("SELECT id FROM arrival")}
-        self.acknowledged -= {int(str(gone)) for gone in before - after}
+        self.in_tables -= {int(str(gone)) for gone in before - after}
 
     @invariant()
     def nothing_is_unaccounted_for(self) -> None:
@@ -206,9 +199,9 @@ class Journal(RuleBasedStateMachine):
             assert found == made
 
     @invariant()
-    def every_acknowledged_object_is_there(self) -> None:
+    def every_object_of_the_tables_is_there(self) -> None:
         rows = self.journal.rows("SELECT id FROM arrival")
-        assert {row[0] for row in rows} == self.acknowledged
+        assert {row[0] for row in rows} == self.in_tables
 
     @invariant()
     def what_is_being_sent_is_what_lanes_hold(self) -> None:

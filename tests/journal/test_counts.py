@@ -3,7 +3,7 @@
 import pytest
 
 from tests.journal.making import NOW, MemoryJournal, adopted, arrival, plan_to
-from waystation.journal import arrivals, counts
+from waystation.journal import counts
 from waystation.journal.ids import IdSource
 
 NAMES = ("missing_rows", "fateless", "nameless", "stuck", "eaten")
@@ -26,7 +26,6 @@ NAMES = ("missing_rows", "fateless", "nameless", "stuck", "eaten")
     ],
 )
 def test_a_lost_row_shows(damage: str, found: str, journal: MemoryJournal, ids: IdSource) -> None:
-    journal.run(arrivals.add(arrival(1), None))
     journal.run(adopted(ids, (arrival(1), plan_to("pacs"))))
     assert set(journal.run(counts.unaccounted(NOW)).values()) == {0}
     journal.execute(damage)

@@ -31,7 +31,6 @@ def add(
     journal: MemoryJournal, ids: IdSource, number: int, plan: Plan, *, study: str = "1.1"
 ) -> None:
     one = arrival(number, study=study)
-    journal.run(arrivals.add(one, None))
     journal.run(adopted(ids, (one, plan)))
 
 
@@ -60,7 +59,6 @@ def decided(
     return journal.run(job)
 
 
-@pytest.mark.req("R-59")
 def test_a_retry_waits_now_with_its_failures_forgotten(held: MemoryJournal, ids: IdSource) -> None:
     assert len(decided(held, ids, Action.RETRY).deliveries) == 1
     entry = held.run(queue.deliveries(Chosen()))[0]
@@ -188,7 +186,7 @@ def test_a_held_arrival_goes_back_to_the_router_once(
     assert journal.unaccounted() == (0, 0, 0, 0, 0)
     again = journal.run(decide_arrivals(Chosen(), by_ann(action)))
     assert (again.arrivals, again.to_plan) == (0, ())
-    journal.run(adopted(ids, (done.to_plan[0], plan_to("pacs"))))
+    journal.run(adopted(ids, (done.to_plan[0], plan_to("pacs")), known=True))
     assert journal.run(queue.states(Chosen())) == {"waiting": 1}
     assert journal.unaccounted() == (0, 0, 0, 0, 0)
 

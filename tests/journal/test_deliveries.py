@@ -8,7 +8,7 @@ import pytest
 from tests.journal.making import NOW, MemoryJournal, adopted, arrival, plan_to
 from waystation.db.engine import Database
 from waystation.db.statement import Transaction
-from waystation.journal import arrivals, counts, deliveries, queue
+from waystation.journal import counts, deliveries, queue
 from waystation.journal.deliveries import Settlement, claim, settle
 from waystation.journal.ids import IdSource
 from waystation.journal.queue import Chosen
@@ -22,7 +22,6 @@ def waiting(journal: MemoryJournal, ids: IdSource, *studies: str, priority: str 
     """Add one delivery to ``pacs`` for each of ``studies``, in that order."""
     for study in studies:
         one = arrival(ids.next(), study=study)
-        journal.run(arrivals.add(one, None))
         journal.run(adopted(ids, (one, plan_to("pacs", priority=priority))))
 
 

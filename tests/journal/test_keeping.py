@@ -17,8 +17,7 @@ ALL = 1 << 62
 def kept(journal: MemoryJournal, ids: IdSource) -> MemoryJournal:
     """One arrival with a blob and one delivery that waits."""
     one = arrival(1, blob="blob1")
-    journal.run(arrivals.add(one, b"bytes"))
-    journal.run(adopted(ids, (one, plan_to("pacs"))))
+    journal.run(adopted(ids, (one, plan_to("pacs")), data=b"bytes"))
     return journal
 
 
@@ -45,14 +44,14 @@ def test_only_what_ended_long_ago_may_go_whatever_the_caller_says(
 
 @pytest.mark.parametrize("plan", [held_plan(), Plan(targets=(), hold=HoldReason.CONFLICT)])
 def test_a_held_arrival_keeps_its_bytes(plan: Plan, journal: MemoryJournal, ids: IdSource) -> None:
-    journal.run(arrivals.add(arrival(1, blob="b"), None))
-    journal.run(adopted(ids, (arrival(1), plan)))
+    journal.run(adopted(ids, (arrival(1, blob="b"), plan)))
     assert journal.run(keeping.droppable(LATER, ALL, 0, 10)) == []
     assert journal.run(keeping.drop([(1, "b")], LATER)) == []
 
 
-def test_an_arrival_without_a_plan_keeps_its_bytes(journal: MemoryJournal) -> None:
-    journal.run(arrivals.add(arrival(1, blob="b"), None))
+def test_an_arrival_without_a_plan_keeps_its_bytes(journal: MemoryJournal, ids: IdSource) -> None:
+    journal.run(adopted(ids, (arrival(1, blob="b"), plan_to())))
+    journal.execute("UPDATE arrival SET planned = 0")
     assert journal.run(keeping.drop([(1, "b")], LATER)) == []
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from tests.journal.making import NOW, MemoryJournal, adopted, arrival, held_plan, plan_to
 from waystation.db.statement import Transaction
-from waystation.journal import arrivals, queue
+from waystation.journal import queue
 from waystation.journal.decisions import Action, Decision, decide
 from waystation.journal.deliveries import claim
 from waystation.journal.ids import IdSource
@@ -26,7 +26,6 @@ def filled(journal: MemoryJournal, ids: IdSource) -> MemoryJournal:
     }
     for number, plan in plans.items():
         one = arrival(number, study="1.1" if number < 3 else "1.2")
-        journal.run(arrivals.add(one, None))
         journal.run(adopted(ids, (one, plan), now=NOW + number))
     chosen = Chosen(destination="pacs", limit=1)
     journal.run(decide(chosen, Decision(action=Action.HOLD, by="ann", now=NOW), ids))
@@ -84,7 +83,6 @@ def test_the_overview_counts_without_looking_at_rows(filled: MemoryJournal) -> N
 def test_what_waits_is_counted_by_priority(journal: MemoryJournal, ids: IdSource) -> None:
     for number, priority in enumerate(("low", "stat", "low"), start=1):
         one = arrival(number)
-        journal.run(arrivals.add(one, None))
         plan = plan_to("pacs", priority=priority)
         journal.run(adopted(ids, (one, plan), now=NOW + number))
     assert journal.run(queue.waiting("pacs")) == [(0, 1, NOW + 2), (2, 2, NOW + 1)]
@@ -134,7 +132,7 @@ def a_million_waiting(transaction: Transaction) -> None:
 def test_a_queue_of_a_million_opens_in_a_few_steps_for_each_row(
     journal: MemoryJournal, ids: IdSource
 ) -> None:
-    journal.run(arrivals.add(arrival(1), None))
+    journal.run(adopted(ids, (arrival(1), plan_to())))
     journal.run(a_million_waiting)
     with journal.counting() as steps:
         seen = journal.run(queue.overview())

@@ -3,16 +3,14 @@
 import pytest
 
 from tests.journal.making import NOW, MemoryJournal, adopted, arrival, plan_to
-from waystation.journal import arrivals, counts, deliveries, queue, recovery
+from waystation.journal import counts, deliveries, queue, recovery
 from waystation.journal.ids import IdSource
 from waystation.journal.queue import Chosen
 
 
 def add(journal: MemoryJournal, ids: IdSource, number: int, *destinations: str) -> None:
     one = arrival(number, study=f"1.{number}", blob=f"blob{number}")
-    journal.run(arrivals.add(one, None))
-    if destinations:
-        journal.run(adopted(ids, (one, plan_to(*destinations))))
+    journal.run(adopted(ids, (one, plan_to(*destinations))))
 
 
 def test_what_our_previous_life_was_sending_waits_again_at_once(

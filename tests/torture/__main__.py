@@ -55,6 +55,7 @@ FAULTS: dict[str, Fault] = {
     "F19": Fault(row_life.second_process),
     "F22": Fault(row_life.little_memory, {"senders": (6, 12, 20)}),
     "F24": Fault(row_crowd.vanishing_sender, {"times": (10, 200, 2000)}),
+    "N-14": Fault(row_kill.killed_while_sending, {"images": (1000, 1000, 10_000)}),
     "S-30 F1": Fault(control.answers_before_commit, {"kills": (3, 8, 8)}),
     "S-30 F2": Fault(control.answers_before_commit_at_calls, {"most": (6, 12, 12)}),
     "S-30 F4": Fault(control.ignores_no_space),

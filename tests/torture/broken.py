@@ -6,43 +6,29 @@ thing in it was replaced.  The product itself has no switch for any of this (S-6
 
 import asyncio
 import sys
-from typing import Any
 
 from waystation.blobs.folder import Buffer, Draft
-from waystation.db.engine import Database
-from waystation.dicom.head import Head
-from waystation.flows.route import Router
-from waystation.journal import arrivals
-from waystation.model.arrival import Arrival
+from waystation.flows.route import Acknowledged, Router
+from waystation.journal.intake import IntakeLog
 from waystation.model.errors import StorageError
 
-LATE_S = 0.4
+LATE_S = 0.8
 
 
 def early() -> None:
-    """Let the journal say "committed" first and commit a little later."""
+    """Let the intake log say "durable" without writing; the tables follow a little later."""
     single()
-    add, submit, arrived = arrivals.add, Database.submit, Router.arrived
+    arrived = Router.arrived
 
-    def late_add(arrival: Arrival, data: bytes | bytearray | None) -> Any:
-        job = add(arrival, None if data is None else bytes(data))
-        job.late = True  # type: ignore[attr-defined]
-        return job
-
-    def hasty(self: Database, job: Any, **options: Any) -> "asyncio.Future[Any]":
-        if not getattr(job, "late", False):
-            return submit(self, job, **options)
-        loop = asyncio.get_running_loop()
-        loop.call_later(LATE_S, submit, self, job)
-        done = loop.create_future()
-        done.set_result(None)
+    def hasty(self: IntakeLog, meta: bytes, data: bytes | memoryview) -> "asyncio.Future[int]":
+        done: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        done.set_result(0)
         return done
 
-    def told_later(self: Router, arrival: Arrival, head: Head | None) -> None:
-        asyncio.get_running_loop().call_later(2 * LATE_S, arrived, self, arrival, head)
+    def told_later(self: Router, item: Acknowledged) -> None:
+        asyncio.get_running_loop().call_later(LATE_S, arrived, self, item)
 
-    arrivals.add = late_add
-    Database.submit = hasty  # type: ignore[method-assign]
+    IntakeLog.append = hasty  # type: ignore[method-assign]
     Router.arrived = told_later  # type: ignore[method-assign]
 
 

@@ -11,7 +11,7 @@ from waystation.db.statement import Transaction
 from waystation.journal.counts import unaccounted
 
 OWN_FILES = {"journal.db", "journal.db-wal", "journal.db-shm", "lock", "node.json"}
-OWN_FOLDERS = {"blobs", "orphans", "corrupt"}
+OWN_FOLDERS = {"blobs", "intake", "orphans", "corrupt"}
 OPEN = (
     "SELECT (SELECT count(*) FROM arrival WHERE planned = 0)"
     " + (SELECT count(*) FROM delivery WHERE state IN ('waiting', 'sending'))"

@@ -29,7 +29,9 @@ def no_space_at_calls(folder: Path, *, seed: int, most: int = 0, broken: str = "
 
 def failed_sync_at_calls(folder: Path, *, seed: int, most: int = 0, broken: str = "single") -> Row:
     """Let each sync of a relay fail with EIO, once and for good (F5, S-20)."""
-    return _failing("F5", folder, seed, ("fsync", "fdatasync"), "EIO", most, broken)
+    # The intake log is written synchronously (O_DSYNC): there a write is the sync.
+    calls = ("fsync", "fdatasync", "pwrite64")
+    return _failing("F5", folder, seed, calls, "EIO", most, broken)
 
 
 def _failing(

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from tests.peers.program import PeerFailed
-from tests.torture import inject
+from tests.torture import inject, journal
 from tests.torture.books import Row
 from tests.torture.crowd import LARGE, SMALL
 from tests.torture.inject import Point
@@ -25,9 +25,18 @@ READY_S = 5.0
 
 
 def random_kills(
-    folder: Path, *, seed: int, kills: int, sources: int = 8, broken: str = "", calm_s: float = 1.5
+    folder: Path,
+    *,
+    seed: int,
+    kills: int,
+    sources: int = 8,
+    broken: str = "",
+    ready_s: float = READY_S,
 ) -> Row:
-    """Kill at random moments while several sources send; now and then during the start too."""
+    """Kill at random moments while several sources send; now and then during the start too.
+
+    ready_s: a slower start fails the row.
+    """
     chance = random.Random(seed)
     with Rig(folder, scripts=THREE_SINKS, start=False) as rig:
         rig.node.broken = broken
@@ -38,7 +47,7 @@ def random_kills(
             for n in range(sources)
         ]
         for _ in range(kills):
-            time.sleep(chance.uniform(0.1, calm_s))
+            time.sleep(chance.uniform(0.1, 1.5))
             rig.kill()
             if chance.random() < 0.25:
                 rig.node.begin()
@@ -50,10 +59,27 @@ def random_kills(
             sender.result(60)  # type: ignore[call-arg]
         drain_s = 10.0 if broken else 60.0 + kills
         row = rig.judge("F1", runs=kills, drain_s=drain_s)
-        if rig.slowest_s > READY_S:
+        if rig.slowest_s > ready_s:
             row.faults.append(f"ready only after {rig.slowest_s:.1f} s")
     if row.acked == 0:
         row.faults.append("nothing was acknowledged: the run proves nothing")
+    return row
+
+
+def killed_while_sending(folder: Path, *, seed: int, images: int = 1000) -> Row:
+    """Kill while much is open and some is being sent: all of it is taken up again (N-14)."""
+    scripts = {"sink": Script(hang_after=20)}
+    with Rig(folder, scripts=scripts) as rig:
+        study = Study(seed=f"{seed}/open", number=1, series=1, images=images, size_bytes=SMALL)
+        rig.send(study)
+        time.sleep(0.5)
+        sending = journal.states(rig.data).get("sending", 0)
+        rig.kill()
+        rig.sinks["sink"].follow(Script())
+        rig.start()
+        row = rig.judge("N-14", runs=1)
+    if not sending:
+        row.faults.append("nothing was being sent when the node was killed")
     return row
 
 

@@ -9,7 +9,7 @@ import json
 import os
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -17,20 +17,19 @@ from typing import Any
 import structlog
 
 from waystation.app import wiring
-from waystation.app.recovery import DataLock, open_database, recover
+from waystation.app.recovery import DataLock, open_database, read_intake, recover
 from waystation.app.settings import Settings
 from waystation.blobs.folder import BlobFolder
-from waystation.dicom.head import Head
 from waystation.flows.cargo import JournalCargo
 from waystation.flows.deliver import LaneBelt
 from waystation.flows.heads import HeadReader
 from waystation.flows.receive import Keeping, Reception
 from waystation.flows.recent import Recent
-from waystation.flows.route import Router
+from waystation.flows.route import Acknowledged, Router
 from waystation.flows.sweep import Sweep
 from waystation.journal import arrivals, deliveries, recovery
 from waystation.journal.ids import IdSource
-from waystation.model.arrival import Arrival
+from waystation.journal.intake import IntakeLog
 from waystation.model.delivery import HoldReason
 from waystation.net.gate import Gate
 from waystation.net.listener import Guest, Listener
@@ -76,31 +75,42 @@ class Node:
         self.lock = DataLock(self.data)
         self.database = open_database(self.data)
         self.blobs = BlobFolder(self.data / "blobs")
-        found = await recover(self.database, self.blobs)
-        self.ids = IdSource(await self.database.read(arrivals.last_id()))
+        self.intake = IntakeLog(self.data / "intake")
+        left = await read_intake(self.intake, self.database, self.blobs)
+        last = await self.database.read(arrivals.last_id())
+        self.ids = IdSource(max([last, *(item.arrival.id for item in left)]))
         self.recent = Recent()
         self.cargo = JournalCargo(self.database, self.blobs, self.disk, self.recent)
         heads = HeadReader(self.database, self.blobs, self.disk)
         self.router = Router(
-            routing, self.database, self.ids, self.clock, self._wake_lane, heads.head_of
+            routing,
+            self.database,
+            self.ids,
+            self.clock,
+            self._wake_lane,
+            heads.head_of,
+            self.intake,
         )
+        self._start_belt("route", self.router.run())
+        for item in left:
+            self.router.arrived(item)
+        await self.router.settled()
+        self.intake.start()
+        found = await recover(self.database, self.blobs)
         self.sweep = Sweep(
             wiring.sweep_settings(self.settings), self.database, self.blobs, self.disk, self.clock
         )
         self.sweep.look()
         self.blobs.start()
         for arrival in found.unplanned:
-            self.router.arrived(arrival, None)
+            self.router.arrived(Acknowledged(arrival=arrival, known=True))
         await self._build_lanes()
-        self._tasks = [
-            asyncio.create_task(coroutine, name=name)
-            for name, coroutine in (
-                ("route", self.router.run()),
-                ("sweep", self.sweep.run()),
-                ("volume", self.sweep.watch_volume()),
-            )
-        ]
+        self._start_belt("sweep", self.sweep.run())
+        self._start_belt("volume", self.sweep.watch_volume())
         await self._listen()
+
+    def _start_belt(self, name: str, belt: Coroutine[Any, Any, None]) -> None:
+        self._tasks.append(asyncio.create_task(belt, name=name))
 
     async def _listen(self) -> None:
         table = self.settings.dicom
@@ -126,6 +136,7 @@ class Node:
         """Return what receiving needs of this node."""
         return Keeping(
             database=self.database,
+            intake=self.intake,
             blobs=self.blobs,
             disk=self.disk,
             recent=self.recent,
@@ -135,12 +146,13 @@ class Node:
             one_version=lambda: self.settings.duplicates.different == "refuse",
             full=lambda: self.sweep.nothing_more_why,
             arrived=self._arrived,
+            room=self.router.room,
             counted=self._counted,
         )
 
-    def _arrived(self, arrival: Arrival, head: Head) -> None:
-        self.sweep.received(arrival.size_bytes)
-        self.router.arrived(arrival, head)
+    def _arrived(self, item: Acknowledged) -> None:
+        self.sweep.received(item.arrival.size_bytes)
+        self.router.arrived(item)
 
     def _counted(self, peer: str, status: int, size_bytes: int) -> None:
         self.received[peer, status] += 1
@@ -250,6 +262,7 @@ class Node:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self.disk.shutdown(wait=True)
+        self.intake.close()
         self.blobs.stop()
         await self.database.write(recovery.set_mark("checked_at", str(time.time())))
         self.database.close()

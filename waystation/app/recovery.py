@@ -11,8 +11,11 @@ import structlog
 from waystation.blobs.folder import BlobFolder
 from waystation.db.engine import Database
 from waystation.db.migrate import migrate, quick_check
+from waystation.flows.route import Acknowledged
 from waystation.journal import arrivals, recovery
+from waystation.journal.arrivals import LSN, from_meta
 from waystation.journal.ids import id_at
+from waystation.journal.intake import IntakeLog
 from waystation.model.arrival import Arrival
 from waystation.model.errors import StorageError
 
@@ -51,10 +54,9 @@ class DataLock:
 
 @dataclass(slots=True)
 class Found:
-    """What recovery came upon.  unplanned: acknowledged or about to be, without a plan."""
+    """What recovery came upon.  unplanned: a person asked for a new plan and it was not made."""
 
     leases: int = 0
-    withdrawn: int = 0
     orphans: int = 0
     corrupt: int = 0
     unplanned: list[Arrival] = field(default_factory=list)
@@ -72,21 +74,39 @@ def open_database(folder: Path) -> Database:
     return database
 
 
+async def read_intake(log_: IntakeLog, database: Database, blobs: BlobFolder) -> list[Acknowledged]:
+    """Return the arrivals that the intake log has and the tables do not (step 4).
+
+    The record of an object in a file may have been written while its blob was not yet sealed.
+    Such a pair was never acknowledged; it is told by its digest and left out.
+    """
+    text = await database.read(recovery.mark(LSN))
+    found = []
+    for record in log_.open(int(text) if text else 0):
+        arrival = from_meta(record.meta)
+        if arrival.blob and not blobs.intact(arrival.blob, arrival.size_bytes, arrival.sha256):
+            log.info("never acknowledged", arrival=f"{arrival.id:x}")
+            log_.settled([record.lsn])
+            continue
+        data = None if arrival.blob else record.data
+        found.append(Acknowledged(arrival=arrival, data=data, lsn=record.lsn))
+    return found
+
+
 async def recover(database: Database, blobs: BlobFolder) -> Found:
-    """Bring journal and blobs together again (steps 3 to 6)."""
+    """Bring journal and blobs together again, once the intake log is in the tables."""
     found = Found()
     text = await database.read(recovery.mark(MARK))
     since = float(text) - SLACK_S if text else 0.0
-    await _tell_torn_pairs(database, blobs, found)
     await _check_rows(database, blobs, since, found)
     await _clear_folders(database, blobs, since, found)
+    found.unplanned = await _unplanned(database)
     found.leases = await database.write(recovery.return_leases(time.time()))
     await database.write(recovery.set_mark(MARK, str(time.time())))
-    if found.leases or found.withdrawn or found.orphans or found.corrupt or found.unplanned:
+    if found.leases or found.orphans or found.corrupt or found.unplanned:
         log.info(
             "recovered",
             resumed=found.leases,
-            never_acknowledged=found.withdrawn,
             orphans=found.orphans,
             corrupt=found.corrupt,
             to_be_routed=len(found.unplanned),
@@ -94,26 +114,14 @@ async def recover(database: Database, blobs: BlobFolder) -> Found:
     return found
 
 
-async def _tell_torn_pairs(database: Database, blobs: BlobFolder, found: Found) -> None:
-    """Withdraw rows that were committed while their blob was not yet sealed.
-
-    Such a row has no plan, because plans are made after both had been awaited; and it is among
-    the last ones, because each association has one object in flight.
-    """
+async def _unplanned(database: Database) -> list[Arrival]:
+    """Return arrivals that a person wanted planned anew when the process ended."""
+    found: list[Arrival] = []
     after = 0
     while batch := await database.read(arrivals.unplanned(after, CHUNK)):
         after = batch[-1].id
-        found.unplanned += batch
-    newest = max((arrival.received_at for arrival in found.unplanned), default=0.0)
-    kept = []
-    for arrival in found.unplanned:
-        doubtful = arrival.blob and arrival.received_at > newest - SLACK_S
-        if doubtful and not blobs.intact(arrival.blob, arrival.size_bytes, arrival.sha256):
-            await database.write(arrivals.withdraw(arrival.id))
-            found.withdrawn += 1
-        else:
-            kept.append(arrival)
-    found.unplanned = kept
+        found += batch
+    return found
 
 
 async def _check_rows(database: Database, blobs: BlobFolder, since: float, found: Found) -> None:

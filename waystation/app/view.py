@@ -16,6 +16,8 @@ from waystation.app.node import Node
 from waystation.app.pulse import Pulse
 from waystation.blobs.volume import look
 from waystation.flows.deliver import LaneBelt
+from waystation.flows.route import Acknowledged
+from waystation.flows.route import Acknowledged
 from waystation.journal import decisions, queue
 from waystation.journal.decisions import Action, Changed, Decision
 from waystation.journal.queue import Chosen, LaneCounts, Listed, ListedArrival, Story
@@ -200,7 +202,7 @@ class View:
 
     def _tell(self, done: Changed) -> None:
         for arrival in done.to_plan:
-            self._node.router.arrived(arrival, None)
+            self._node.router.arrived(Acknowledged(arrival=arrival, known=True))
         for entry in done.deliveries:
             belt = self._node.belts.get(entry.destination)
             if belt is not None:

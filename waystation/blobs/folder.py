@@ -15,6 +15,8 @@ from contextlib import suppress
 from pathlib import Path
 
 from waystation.blobs.slots import SlotPool, sync_folder
+from waystation.dicom.errors import DatasetError
+from waystation.dicom.part10 import read_meta
 from waystation.model.errors import StorageError
 
 Buffer = bytes | bytearray | memoryview
@@ -45,7 +47,10 @@ class Draft:
         return None if self._slot is None else self._slot.name
 
     def write(self, data: Buffer) -> None:
-        """Append ``data``.  Raises `StorageError` if the volume does not take all of it."""
+        """Append ``data``: whole blocks of 4 KiB that begin on a page of memory.
+
+        Raises `StorageError` if the volume does not take all of it.
+        """
         self.bind()
         slot = self._slot
         assert slot is not None
@@ -118,7 +123,7 @@ class BlobFolder:
             raise StorageError(f"blob cannot be opened: {error.strerror}") from error
 
     def pieces(self, name: str, size_bytes: int) -> Iterator[bytes]:
-        """Yield the data set (the last ``size_bytes`` of the file) in pieces of `PIECE` bytes."""
+        """Yield the data set (``size_bytes`` behind the file meta) in pieces of `PIECE` bytes."""
         descriptor = self.open(name)
         try:
             at = self._start_of_data(descriptor, size_bytes)
@@ -136,8 +141,12 @@ class BlobFolder:
 
     @staticmethod
     def _start_of_data(descriptor: int, size_bytes: int) -> int:
-        start = os.fstat(descriptor).st_size - size_bytes
-        if start < 0:
+        """Return where the data set begins; behind it there may be padding."""
+        try:
+            start = read_meta(os.pread(descriptor, 4096, 0)).data_set_offset
+        except DatasetError as error:
+            raise StorageError(f"blob has no file meta: {error.comment}") from error
+        if start + size_bytes > os.fstat(descriptor).st_size:
             raise StorageError("blob is shorter than its row says")
         return start
 

@@ -5,6 +5,7 @@ thread keeps some empty files ready, created exclusively under random names with
 synced once for many; then only the data sync stands between the last byte and the answer.
 """
 
+import errno
 import os
 import secrets
 import threading
@@ -14,6 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 FILES_PER_FOLDER = 4096
+# Past the page cache: half a megabyte costs a fifth of the processor time, and memory that was
+# never touched costs nothing.
+_DIRECT = getattr(os, "O_DIRECT", 0)
 _FLAGS = os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
@@ -51,6 +55,7 @@ class SlotPool:
         self._made = 0
         self._making = threading.Lock()
         self._stopped = False
+        self._direct = _DIRECT
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
@@ -108,7 +113,7 @@ class SlotPool:
             try:
                 for _ in range(n):
                     path = folder / f"{secrets.token_hex(12)}.dcm"
-                    slots.append(Slot(f"{folder.name}/{path.name}", os.open(path, _FLAGS, 0o600)))
+                    slots.append(Slot(f"{folder.name}/{path.name}", self._create(path)))
                 sync_folder(folder)
             except OSError:
                 for slot in slots:
@@ -117,6 +122,17 @@ class SlotPool:
                 raise
             self._made += n
             return slots
+
+    def _create(self, path: Path) -> int:
+        try:
+            return os.open(path, _FLAGS | self._direct, 0o600)
+        except OSError as error:
+            if error.errno != errno.EINVAL or not self._direct:
+                raise
+            # This file system knows no direct writing.
+            self._direct = 0
+            path.unlink(missing_ok=True)
+            return os.open(path, _FLAGS, 0o600)
 
     def _new_folder(self) -> None:
         folder = self._root / f"{int(time.time()):08x}-{secrets.token_hex(2)}"

@@ -30,9 +30,9 @@ class JournalCargo:
 
     async def load(self, delivery: Delivery) -> bytes | Pieces:
         """Return the verified data set.  Raises `StorageError`."""
+        if (held := self._recent.get(delivery.arrival_id)) is not None:
+            return held
         if not delivery.blob:
-            if (held := self._recent.get(delivery.arrival_id)) is not None:
-                return held
             data = await self._database.read(arrivals.parcel(delivery.arrival_id))
             if data is None:
                 raise StorageError("the object is not in the journal")

@@ -21,10 +21,12 @@ class HeadReader:
         self._blobs = blobs
         self._disk = disk
 
-    async def head_of(self, arrival: Arrival) -> Head:
-        """Return the head.  Raises `StorageError` if the bytes are gone or cannot be read."""
-        data = None
-        if not arrival.blob:
+    async def head_of(self, arrival: Arrival, data: bytes | None = None) -> Head:
+        """Return the head; ``data``: the data set if it is at hand.
+
+        Raises `StorageError` if the bytes are gone or cannot be read.
+        """
+        if not arrival.blob and data is None:
             data = await self._database.read(arrivals.parcel(arrival.id))
             if data is None:
                 raise StorageError("the object is not in the journal")

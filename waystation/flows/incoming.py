@@ -6,6 +6,7 @@ written next.  Two pieces and the head are in memory at most, whatever the size 
 """
 
 import hashlib
+import struct
 from collections.abc import Callable
 
 from waystation.blobs.folder import Draft
@@ -13,9 +14,16 @@ from waystation.dicom.errors import DatasetError
 from waystation.dicom.head import Head, Identity, identity
 from waystation.dicom.limits import WalkLimits
 from waystation.dicom.part10 import file_meta
-from waystation.dicom.uids import has_study, is_storage_class, is_uid
+from waystation.dicom.uids import (
+    DEFLATED_SYNTAXES,
+    EXPLICIT_VR_BE,
+    IMPLICIT_SYNTAXES,
+    has_study,
+    is_storage_class,
+    is_uid,
+)
 from waystation.dicom.walk import Walker
-from waystation.flows.stage import Stage, Stages
+from waystation.flows.stage import BLOCK, Stage, Stages
 from waystation.model.errors import RefusedError
 from waystation.wire.commands import Command
 from waystation.wire.items import AcceptedContext
@@ -23,6 +31,7 @@ from waystation.wire.status import CANNOT_UNDERSTAND, DATA_SET_MISMATCH
 
 # Objects up to this size ride in the journal: one commit seals them (decision 0002).
 INLINE_LIMIT = 64 * 1024
+PADDING_HEADER = 12
 # Of longer heads the rest is read from the file when somebody needs it (L11, R-6).
 WALK_LIMITS = WalkLimits(head_bytes=1 << 20)
 
@@ -49,9 +58,16 @@ class Incoming:
         self._new_draft = new_draft
         self._stages = stages
         self._stage: Stage | None = stages.take()
-        self._calling_ae = calling_ae
         self._digest = hashlib.sha256()
         self._walker = Walker(context.transfer_syntax, limits=WALK_LIMITS)
+        meta = file_meta(
+            command.sop_class_uid,
+            command.sop_instance_uid,
+            context.transfer_syntax,
+            source_ae=calling_ae,
+        )
+        self._meta_size = len(meta)
+        self._stage.put(meta)
         if command.fault_status:
             self.refuse(RefusedError(command.fault_status, command.fault_comment))
 
@@ -66,10 +82,8 @@ class Incoming:
             self.refuse(RefusedError(CANNOT_UNDERSTAND, error.comment))
             return
         self._digest.update(data)
-        stage = self._stage
-        assert stage is not None
-        if stage.put(data) < len(data):
-            raise AssertionError("a read was longer than a stage has room for")
+        assert self._stage is not None
+        self._stage.put(data)
 
     def refuse(self, fault: RefusedError) -> None:
         """Note why this object will not be kept; the first reason stays."""
@@ -82,8 +96,8 @@ class Incoming:
         if stage is not None:
             self._stages.give_back(stage)
 
-    def full_piece(self) -> tuple[bytes, Stage] | None:
-        """Return (bytes before it, a full stage) to be written now, or None.
+    def full_piece(self) -> tuple[Stage, memoryview] | None:
+        """Return a full stage and its whole blocks, to be written now, or None.
 
         The stage goes back to `Stages` once it is written.
         """
@@ -91,13 +105,16 @@ class Incoming:
         if stage is None or not stage.full or not self._stages.spare:
             return None
         self._stage = self._stages.take()
-        return self._meta(), stage
+        self.draft = self.draft or self._new_draft()
+        return stage, stage.split(self._stage)
 
-    def last_piece(self) -> tuple[bytes, Stage]:
-        """Return what is still staged, like `full_piece`."""
-        stage, self._stage = self._stage, None
+    def last_piece(self) -> memoryview:
+        """Return what is still staged, filled up to a whole block; valid until `forget`."""
+        stage = self._stage
         assert stage is not None
-        return self._meta(), stage
+        self.draft = self.draft or self._new_draft()
+        stage.put(padding(-stage.size % BLOCK, self.context.transfer_syntax))
+        return stage.filled()
 
     @property
     def must_wait(self) -> bool:
@@ -105,27 +122,17 @@ class Incoming:
         stage = self._stage
         return stage is not None and stage.full and not self._stages.spare
 
-    def _meta(self) -> bytes:
-        """Return the file meta information in front of the first piece, later nothing."""
-        if self.draft is not None:
-            return b""
-        self.draft = self._new_draft()
-        return file_meta(
-            self.command.sop_class_uid,
-            self.command.sop_instance_uid,
-            self.context.transfer_syntax,
-            source_ae=self._calling_ae,
-        )
-
     @property
     def fits_inline(self) -> bool:
         """True if the object is small enough to ride in the journal."""
-        return self.draft is None and self.size_bytes <= INLINE_LIMIT
+        return self.size_bytes <= INLINE_LIMIT
 
-    def inline(self) -> bytes:
-        """Return the whole data set of an object that fits inline."""
-        assert self._stage is not None
-        return bytes(self._stage.filled())
+    def whole(self) -> bytes | None:
+        """Return a copy of the whole data set, or None if it is not in one piece here."""
+        stage = self._stage
+        if stage is None or stage.size < self._meta_size + self.size_bytes:
+            return None
+        return bytes(stage.filled()[self._meta_size : self._meta_size + self.size_bytes])
 
     def sha256(self) -> str:
         """Return the digest of the data set as it came over the wire."""
@@ -142,6 +149,23 @@ class Incoming:
         found = identity(head)
         _check(found, self.command)
         return head, found
+
+
+def padding(size: int, transfer_syntax_uid: str) -> bytes:
+    """Return at least ``size`` bytes that fill a file up to a whole block, behind a data set.
+
+    They are Data Set Trailing Padding (FFFC,FFFC) where the encoding lets it stand there
+    (PS3.10 7.2), else zeros.  An element that would not fit takes one more block.
+    """
+    if size == 0:
+        return b""
+    if transfer_syntax_uid in (EXPLICIT_VR_BE, *DEFLATED_SYNTAXES):
+        return bytes(size)
+    if size < PADDING_HEADER:
+        size += BLOCK
+    if transfer_syntax_uid in IMPLICIT_SYNTAXES:
+        return struct.pack("<HHI", 0xFFFC, 0xFFFC, size - 8) + bytes(size - 8)
+    return struct.pack("<HH2s2xI", 0xFFFC, 0xFFFC, b"OB", size - 12) + bytes(size - 12)
 
 
 def _check(found: Identity, command: Command) -> None:

@@ -6,9 +6,10 @@ nothing behind (R-8).  Fan-out begins after the answer: ``arrived`` is only told
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
+from typing import Any
 
 import structlog
 
@@ -17,9 +18,11 @@ from waystation.db.engine import Database
 from waystation.dicom.head import Head, Identity
 from waystation.flows.incoming import Incoming
 from waystation.flows.recent import Recent
+from waystation.flows.route import Acknowledged
 from waystation.flows.stage import Stage, Stages
 from waystation.journal import arrivals
 from waystation.journal.ids import IdSource
+from waystation.journal.intake import IntakeLog
 from waystation.model.arrival import Arrival, Source
 from waystation.model.errors import RefusedError, StorageError
 from waystation.model.instance import Instance
@@ -51,11 +54,12 @@ class Keeping:
     one_version: whether other bytes under a known UID are refused (``different = "refuse"``).
     refuses: decides before the answer whether no rule would take the object (0124H).
     full: why nothing can be stored now, or "".
-    arrived: told about each acknowledged arrival with its head.
+    arrived: told about each acknowledged arrival.  room: waits until one more may be.
     counted: told the status of each answered C-STORE, the peer and the bytes.
     """
 
     database: Database
+    intake: IntakeLog
     blobs: BlobFolder
     disk: Executor
     recent: Recent
@@ -64,7 +68,8 @@ class Keeping:
     refuses: Callable[[Head, Source, Instance, int], str]
     one_version: Callable[[], bool]
     full: Callable[[], str]
-    arrived: Callable[[Arrival, Head], None]
+    arrived: Callable[[Acknowledged], None]
+    room: Callable[[], Awaitable[None]]
     counted: Callable[[str, int, int], None]
 
 
@@ -172,10 +177,8 @@ class Reception:
         if self._writing is None and (piece := incoming.full_piece()) is not None:
             draft = incoming.draft
             assert draft is not None
-            meta, stage = piece
-            self._writing = self._loop.run_in_executor(
-                self._keeping.disk, _write, draft, meta, stage
-            )
+            stage, blocks = piece
+            self._writing = self._loop.run_in_executor(self._keeping.disk, draft.write, blocks)
             self._writing.add_done_callback(lambda done: self._written(incoming, stage, done))
         if incoming.must_wait:
             self._conversation.pause()
@@ -222,15 +225,16 @@ class Reception:
             raise RefusedError(NOT_AUTHORISED, word)
         if keeping.one_version():
             await self._refuse_version(arrival)
-        if incoming.fits_inline:
-            data = incoming.inline()
-            await keeping.database.write(arrivals.add(arrival, data))
+        await keeping.room()
+        data = incoming.whole() if incoming.fits_inline else None
+        if data is not None:
+            lsn = await keeping.intake.append(arrivals.meta_of(arrival), data)
             keeping.recent.keep(arrival.id, data)
         else:
-            arrival = await self._seal(incoming, arrival)
+            arrival, lsn = await self._seal(incoming, arrival)
         self._kept += 1
         self._answer(incoming.context.id, success(incoming.command))
-        keeping.arrived(arrival, head)
+        keeping.arrived(Acknowledged(arrival=arrival, head=head, data=data, lsn=lsn))
         keeping.counted(self._source.peer, 0, arrival.size_bytes)
 
     async def _refuse_version(self, arrival: Arrival) -> None:
@@ -240,29 +244,35 @@ class Reception:
         if known and arrival.sha256 not in known:
             raise RefusedError(DATA_SET_MISMATCH, "other bytes under this SOP Instance UID")
 
-    async def _seal(self, incoming: Incoming, arrival: Arrival) -> Arrival:
-        """Sync the blob and commit its row side by side; both are awaited (decision 0002).
+    async def _seal(self, incoming: Incoming, arrival: Arrival) -> tuple[Arrival, int]:
+        """Sync the blob and log its arrival side by side; both are awaited (decision 0002).
 
-        If only the row came through it is withdrawn: its sender never heard Success.
+        If only the record came through it is given up: its sender never heard Success, and
+        recovery finds that its blob is not whole.
         """
         keeping = self._keeping
-        meta, stage = incoming.last_piece()
+        blocks = incoming.last_piece()
         draft = incoming.draft
         assert draft is not None
         name = draft.name
         if name is None:
             name = await self._loop.run_in_executor(keeping.disk, draft.bind)
         arrival = replace(arrival, blob=name)
-        sealed = self._loop.run_in_executor(keeping.disk, _write_and_seal, draft, meta, stage)
-        committed = keeping.database.submit(arrivals.add(arrival, None))
-        await asyncio.wait([sealed, committed])
-        self._stages.give_back(stage)
-        if sealed.exception() is not None and committed.exception() is None:
-            await keeping.database.write(arrivals.withdraw(arrival.id))
+        sealed: asyncio.Future[Any] = self._loop.run_in_executor(
+            keeping.disk, _write_and_seal, draft, blocks
+        )
+        logged: asyncio.Future[Any] = keeping.intake.append(arrivals.meta_of(arrival), b"")
+        # While the disk works: what is sent on at once need not be read again.
+        data = incoming.whole()
+        await asyncio.wait((sealed, logged))
+        if sealed.exception() is not None and logged.exception() is None:
+            keeping.intake.settled([logged.result()])
         await sealed
-        await committed
+        lsn: int = await logged
         incoming.draft = None
-        return arrival
+        if data is not None:
+            keeping.recent.keep(arrival.id, data)
+        return arrival, lsn
 
     def _arrival(self, incoming: Incoming, found: Identity) -> Arrival:
         keeping = self._keeping
@@ -316,12 +326,6 @@ class Reception:
         return {"calling_ae": source.calling_ae, "address": source.address}
 
 
-def _write(draft: Draft, meta: bytes, stage: Stage) -> None:
-    if meta:
-        draft.write(meta)
-    draft.write(stage.filled())
-
-
-def _write_and_seal(draft: Draft, meta: bytes, stage: Stage) -> None:
-    _write(draft, meta, stage)
+def _write_and_seal(draft: Draft, blocks: memoryview) -> None:
+    draft.write(blocks)
     draft.seal()

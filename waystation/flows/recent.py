@@ -1,7 +1,8 @@
-"""Small objects that came in a moment ago, so that sending them on need not read them again.
+"""Objects that came in a moment ago, so that sending them on need not read them again.
 
-Contract: holds at most ``capacity_bytes``; the oldest goes first.  What is in here is the very
-memory that was journalled, so there is no disk in between whose damage a digest could show.
+Contract: holds at most ``capacity_bytes``; the oldest goes first.  What is in here was copied from
+the very memory that was written to the disk and never read back, so there is no disk in between
+whose damage a digest could show (S-13 is about what was read).
 """
 
 from collections import OrderedDict
@@ -10,7 +11,7 @@ from collections import OrderedDict
 class Recent:
     """Data sets by arrival id."""
 
-    def __init__(self, capacity_bytes: int = 16 << 20) -> None:
+    def __init__(self, capacity_bytes: int = 48 << 20) -> None:
         self._capacity = capacity_bytes
         self._held: OrderedDict[int, bytes] = OrderedDict()
         self._size = 0

@@ -1,8 +1,9 @@
 """New arrivals → plan → deliveries, many in one transaction.
 
-Contract: an arrival comes here only after it was acknowledged (or was found whole at start).  The
-decision is pure (`rules.plan`, `rules.duplicates`); an internal failure of the rules holds the
-arrival (``rule-error``) and never loses it.  Lanes are only told that there is something to do.
+Contract: an arrival comes here only after it was acknowledged (or was found in the intake log at
+start); its row, its plan and its deliveries are written together.  The decision is pure
+(`rules.plan`, `rules.duplicates`); an internal failure of the rules holds the arrival
+(``rule-error``) and never loses it.  Lanes are only told that there is something to do.
 """
 
 import asyncio
@@ -18,6 +19,7 @@ from waystation.dicom.head import Head
 from waystation.journal import arrivals
 from waystation.journal.arrivals import Adoption
 from waystation.journal.ids import IdSource
+from waystation.journal.intake import IntakeLog
 from waystation.model.arrival import Arrival, Earlier, Source
 from waystation.model.delivery import HoldReason
 from waystation.model.errors import StorageError
@@ -30,6 +32,9 @@ from waystation.rules.read import ARCHIVE, RuleSet
 
 log = structlog.get_logger()
 BATCH = 256
+# What is acknowledged and not yet in the tables is held in memory: a bound for both.
+MOST_WAITING = 2000
+MOST_BYTES = 32 << 20
 RETRY_S = 1.0
 
 
@@ -46,6 +51,21 @@ class Routing:
     zone: tzinfo
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Acknowledged:
+    """An arrival whose sender has heard Success.
+
+    head: None if it has to be read again.  data: the data set if it rides in the journal.
+    lsn: its record in the intake log, 0 without one.  known: its row is there already.
+    """
+
+    arrival: Arrival
+    head: Head | None = None
+    data: bytes | None = None
+    lsn: int = 0
+    known: bool = False
+
+
 class Router:
     """The belt from arrivals to deliveries."""
 
@@ -56,7 +76,8 @@ class Router:
         ids: IdSource,
         clock: Callable[[], float],
         wake: Callable[[str, str], None],
-        head_of: Callable[[Arrival], Awaitable[Head]],
+        head_of: Callable[[Arrival, bytes | None], Awaitable[Head]],
+        intake: IntakeLog,
     ) -> None:
         self.routing = routing
         self._database = database
@@ -64,16 +85,28 @@ class Router:
         self._clock = clock
         self._wake = wake
         self._head_of = head_of
-        self._queue: deque[tuple[Arrival, Head | None]] = deque()
+        self._log = intake
+        self._queue: deque[Acknowledged] = deque()
+        self._queued_bytes = 0
         self._something = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
+        self._room = asyncio.Event()
+        self._room.set()
 
-    def arrived(self, arrival: Arrival, head: Head | None) -> None:
+    def arrived(self, item: Acknowledged) -> None:
         """Take an acknowledged arrival; returns at once."""
-        self._queue.append((arrival, head))
+        self._queue.append(item)
+        self._queued_bytes += len(item.data or b"")
+        if len(self._queue) >= MOST_WAITING or self._queued_bytes >= MOST_BYTES:
+            self._room.clear()
         self._idle.clear()
         self._something.set()
+
+    async def room(self) -> None:
+        """Wait until another arrival may be acknowledged: what waits here is in memory."""
+        if not self._room.is_set():
+            await self._room.wait()
 
     @property
     def waiting(self) -> int:
@@ -141,33 +174,31 @@ class Router:
                 try:
                     await self._adopt(batch)
                 except StorageError as error:
-                    # The rows are safe and unplanned: the same batch again when the disk allows.
+                    # The arrivals are safe in the log: the same batch when the disk allows.
                     log.error("routing waits for the journal", error=str(error))
                     await asyncio.sleep(RETRY_S)
                     continue
                 for _ in range(count):
-                    self._queue.popleft()
+                    self._queued_bytes -= len(self._queue.popleft().data or b"")
+                if len(self._queue) < MOST_WAITING // 2 and self._queued_bytes < MOST_BYTES // 2:
+                    self._room.set()
             self._idle.set()
 
-    async def _adopt(self, batch: list[tuple[Arrival, Head | None]]) -> None:
-        adoptions = []
-        for arrival, known in batch:
-            try:
-                head = known or await self._head_of(arrival)
-            except StorageError as error:
-                log.error("unreadable arrival", arrival=f"{arrival.id:x}", error=str(error))
-                plan_made = Plan(hold=HoldReason.CORRUPT)
-            else:
-                plan_made = self._decide(arrival, head)
-            adoptions.append(Adoption(arrival=arrival, plan=plan_made))
+    async def _adopt(self, batch: Sequence[Acknowledged]) -> None:
+        adoptions = [await self._adoption(item) for item in batch]
+        lsns = {item.lsn for item in batch if item.lsn}
+        lsn = self._log.watermark(lsns) if lsns else None
         now = self._clock()
         policy = self.routing.duplicates
 
         def judged(arrival: Arrival, made: Plan, earlier: Sequence[Earlier]) -> Plan:
             return judge(policy, arrival, made, earlier, now)
 
-        job = arrivals.adopt(adoptions, self._ids, now, judged)
+        job = arrivals.adopt(adoptions, self._ids, now, judged, lsn)
         plans = await self._database.write(job, urgent=False)
+        self._log.settled(lsns)
+        if lsn is not None:
+            self._log.committed(lsn)
         wanted = set()
         for adoption, final in zip(adoptions, plans, strict=True):
             _report(adoption.arrival, final)
@@ -179,6 +210,17 @@ class Router:
             }
         for destination, study in wanted:
             self._wake(destination, study)
+
+    async def _adoption(self, item: Acknowledged) -> Adoption:
+        arrival = item.arrival
+        try:
+            head = item.head or await self._head_of(arrival, item.data)
+        except StorageError as error:
+            log.error("unreadable arrival", arrival=f"{arrival.id:x}", error=str(error))
+            made = Plan(hold=HoldReason.CORRUPT)
+        else:
+            made = self._decide(arrival, head)
+        return Adoption(arrival=arrival, plan=made, data=item.data, known=item.known)
 
 
 def _report(arrival: Arrival, final: Plan) -> None:

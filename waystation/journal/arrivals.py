@@ -21,12 +21,13 @@ _COLUMNS = (
     "id, received_at, peer, calling_ae, called_ae, address, way_in, tls, sop_class, sop_instance,"
     " study, series, patient_id, modality, transfer_syntax, size_bytes, sha256, blob"
 )
+_NAMES = _COLUMNS.replace(" ", "").split(",")
 _ADD = (
-    "INSERT INTO arrival ("
-    + _COLUMNS
-    + ") VALUES (:id, :received_at, :peer, :calling_ae, :called_ae,"
+    "INSERT INTO arrival (" + _COLUMNS + ", planned, ended_why, hold_reason, verdicts)"
+    " VALUES (:id, :received_at, :peer, :calling_ae, :called_ae,"
     " :address, :way_in, :tls, :sop_class, :sop_instance, :study, :series, :patient_id,"
-    " :modality, :transfer_syntax, :size_bytes, :sha256, :blob)"
+    " :modality, :transfer_syntax, :size_bytes, :sha256, :blob, 1, :ended_why, :hold_reason,"
+    " :verdicts)"
 )
 _PARCEL = "INSERT INTO parcel (arrival, data) VALUES (:arrival, :data)"
 _DELIVERY = (
@@ -35,6 +36,8 @@ _DELIVERY = (
     " VALUES (:id, :arrival, :destination, :study, :priority, :rules, :state, :due,"
     " :created_at, :by_rule, :why, :hold_reason, :ended_at)"
 )
+LSN = "intake_lsn"
+_LSN = "INSERT INTO meta (k, v) VALUES ('intake_lsn', :lsn) ON CONFLICT (k) DO UPDATE SET v = :lsn"
 _PLANNED = (
     "UPDATE arrival SET planned = 1, ended_why = :ended_why, hold_reason = :hold_reason,"
     " verdicts = :verdicts WHERE id = :id"
@@ -93,33 +96,18 @@ def arrival_from(row: Row) -> Arrival:
     )
 
 
-def add(arrival: Arrival, data: bytes | bytearray | None) -> Job[None]:
-    """Write the arrival with its obligation "to be routed".
-
-    data: the data set itself if it rides in the journal (``arrival.blob`` is then ""), else None.
-    """
+def meta_of(arrival: Arrival) -> bytes:
+    """Return the arrival as the intake log keeps it."""
     params = _params(arrival)
-
-    def job(transaction: Transaction) -> None:
-        transaction.run(_ADD, params)
-        if data is not None:
-            transaction.run(_PARCEL, {"arrival": arrival.id, "data": data})
-        count(transaction, "received")
-
-    return job
+    params["sha256"] = arrival.sha256
+    return json.dumps(params, ensure_ascii=False, separators=(",", ":")).encode()
 
 
-def withdraw(arrival_id: int) -> Job[None]:
-    """Take back a row whose blob could not be sealed; its sender never heard Success."""
-
-    def job(transaction: Transaction) -> None:
-        if transaction.run(
-            "DELETE FROM arrival WHERE id = :id AND planned = 0", {"id": arrival_id}
-        ):
-            transaction.run("DELETE FROM parcel WHERE arrival = :id", {"id": arrival_id})
-            count(transaction, "purged.never_acknowledged")
-
-    return job
+def from_meta(meta: bytes) -> Arrival:
+    """Return the arrival that `meta_of` wrote."""
+    params = json.loads(meta)
+    params["sha256"] = bytes.fromhex(params["sha256"])
+    return arrival_from(tuple(params[name] for name in _NAMES))
 
 
 Judge = Callable[[Arrival, Plan, Sequence[Earlier]], Plan]
@@ -127,44 +115,67 @@ Judge = Callable[[Arrival, Plan, Sequence[Earlier]], Plan]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Adoption:
-    """One arrival with its plan."""
+    """One arrival with its plan.
+
+    data: the data set itself if it rides in the journal (``arrival.blob`` is then ""), else None.
+    known: the row is there already (a person asked for a new plan).
+    """
 
     arrival: Arrival
     plan: Plan
+    data: bytes | None = None
+    known: bool = False
 
 
 def adopt(
-    adoptions: Sequence[Adoption], ids: IdSource, now: float, judge: Judge
+    adoptions: Sequence[Adoption],
+    ids: IdSource,
+    now: float,
+    judge: Judge,
+    lsn: int | None = None,
 ) -> Job[list[Plan]]:
-    """Write the plans of many arrivals: their deliveries, or the reason why there are none.
+    """Write many arrivals with their fate: their deliveries, or the reason why there are none.
 
     judge: pure; turns a plan into its final form when the SOP instance was received before.
+    lsn: up to where the tables have the intake log once this is committed.
     Returns the final plans, in order.
     """
 
     def job(transaction: Transaction) -> list[Plan]:
         shift = Shift()
         plans = []
-        deliveries: list[dict[str, Any]] = []
         for adoption in adoptions:
             arrival, plan = adoption.arrival, adoption.plan
+            # A batch may hold an instance twice: the rows of the first are there by then.
             earlier = _earlier(transaction, arrival)
             if earlier:
                 plan = judge(arrival, plan, earlier)
             plans.append(plan)
+            _write_arrival(transaction, adoption, plan)
             rows = [_delivery(arrival, target, ids.next(), now) for target in plan.targets]
             for row in rows:
                 shift.move(row["destination"], None, row["state"])
-            deliveries += rows
-        transaction.many(_DELIVERY, deliveries)
-        transaction.many(
-            _PLANNED,
-            [_planned(a.arrival.id, plan) for a, plan in zip(adoptions, plans, strict=True)],
-        )
+            transaction.many(_DELIVERY, rows)
+        new = sum(not adoption.known for adoption in adoptions)
+        if new:
+            count(transaction, "received", new)
         shift.write(transaction)
+        if lsn is not None:
+            transaction.run(_LSN, {"lsn": str(lsn)})
         return plans
 
     return job
+
+
+def _write_arrival(transaction: Transaction, adoption: Adoption, plan: Plan) -> None:
+    arrival = adoption.arrival
+    fate = _planned(arrival.id, plan)
+    if adoption.known:
+        transaction.run(_PLANNED, fate)
+        return
+    transaction.run(_ADD, _params(arrival) | fate)
+    if adoption.data is not None:
+        transaction.run(_PARCEL, {"arrival": arrival.id, "data": adoption.data})
 
 
 def _planned(arrival_id: int, plan: Plan) -> dict[str, Any]:

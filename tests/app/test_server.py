@@ -1,0 +1,157 @@
+"""The HTTP server: silence, size and number have limits; signals stay the node's own."""
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator
+
+import pytest
+
+from waystation.app import server
+from waystation.app.server import WebServer
+
+OK = b"HTTP/1.1 200 OK"
+
+
+async def answering(scope: dict[str, object], receive: object, send: object) -> None:
+    """Read the whole request and say so."""
+    assert scope["type"] == "http"
+    more = True
+    while more:
+        message = await receive()  # type: ignore[operator]
+        if message["type"] == "http.disconnect":
+            return
+        more = message.get("more_body", False)
+    start = {"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"2")]}
+    await send(start)  # type: ignore[operator]
+    await send({"type": "http.response.body", "body": b"ok"})  # type: ignore[operator]
+
+
+@pytest.fixture
+async def port() -> AsyncIterator[int]:
+    web = WebServer()
+    yield await web.start(answering, "127.0.0.1", 0)
+    await web.stop()
+
+
+async def exchange(port: int, *pieces: bytes, wait_s: float = 5.0) -> bytes:
+    """Send ``pieces``, then return what comes until the end of the connection."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    try:
+        for piece in pieces:
+            writer.write(piece)
+            await writer.drain()
+        async with asyncio.timeout(wait_s):
+            return await reader.read()
+    finally:
+        writer.close()
+
+
+GET = b"GET / HTTP/1.1\r\nhost: 127.0.0.1\r\nconnection: close\r\n\r\n"
+
+
+async def test_it_serves_on_a_free_port_without_naming_itself(port: int) -> None:
+    answer = await exchange(port, GET)
+    assert answer.startswith(OK)
+    assert b"server:" not in answer.lower()
+
+
+async def test_one_connection_serves_several_requests(port: int) -> None:
+    keep = GET.replace(b"close", b"keep-alive")
+    assert (await exchange(port, keep, keep, GET)).count(OK) == 3
+
+
+@pytest.mark.req("L21")
+@pytest.mark.parametrize(
+    "pieces",
+    [
+        [],
+        [b"GET / HT"],
+        [b"GET / HTTP/1.1\r\n", b"host: a\r\n"],
+    ],
+)
+async def test_a_silent_request_is_ended(
+    pieces: list[bytes], port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "HEADER_S", 0.2)
+    assert (await exchange(port, *pieces)).startswith(b"HTTP/1.1 408 ")
+
+
+async def test_a_header_that_drips_gets_no_more_time(
+    port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "HEADER_S", 0.3)
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    dripping = asyncio.create_task(_drip(writer))
+    async with asyncio.timeout(5):
+        answer = await reader.read()
+    dripping.cancel()
+    writer.close()
+    assert answer.startswith(b"HTTP/1.1 408 ")
+
+
+async def _drip(writer: asyncio.StreamWriter) -> None:
+    for byte in GET:
+        writer.write(bytes([byte]))
+        await asyncio.sleep(0.05)
+
+
+async def test_a_body_that_makes_no_progress_is_ended(
+    port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "BODY_S", 0.2)
+    head = b"POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 100\r\n\r\n"
+    assert (await exchange(port, head, b"x")).startswith(b"HTTP/1.1 408 ")
+
+
+async def test_a_large_header_block_is_refused(port: int) -> None:
+    field = b"x-long: " + b"x" * 8000 + b"\r\n"
+    answer = await exchange(port, b"GET / HTTP/1.1\r\n", *([field] * 10))
+    assert b"431" in answer.split(b"\r\n")[0]
+
+
+@pytest.mark.parametrize(
+    "garbage", [b"\0\1\2\3\r\n\r\n", b"SSH-2.0-x\r\n\r\n", b"\x16\x03\x01\n\n"]
+)
+async def test_garbage_is_closed(garbage: bytes, port: int) -> None:
+    assert OK not in await exchange(port, garbage)
+
+
+async def test_one_address_gets_only_so_many_connections(
+    port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "MOST_PER_ADDRESS", 2)
+    writers = [(await asyncio.open_connection("127.0.0.1", port))[1] for _ in range(2)]
+    assert (await exchange(port, GET)).startswith(b"HTTP/1.1 503 ")
+    for writer in writers:
+        writer.close()
+        await writer.wait_closed()
+    while not (await exchange(port, GET)).startswith(OK):
+        await asyncio.sleep(0.01)
+
+
+async def test_signals_stay_with_the_node(port: int) -> None:
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+async def test_a_port_in_use_is_an_error_of_the_caller(port: int) -> None:
+    with pytest.raises(OSError, match="in use"):
+        await WebServer().start(answering, "127.0.0.1", port)
+
+
+async def test_stopping_twice_or_before_the_start_does_nothing() -> None:
+    web = WebServer()
+    await web.stop()
+    await web.start(answering, "127.0.0.1", 0)
+    await web.stop()
+    await web.stop()
+
+
+async def test_an_idle_connection_does_not_hold_up_the_end() -> None:
+    web = WebServer()
+    port = await web.start(answering, "127.0.0.1", 0)
+    _, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(GET.replace(b"close", b"keep-alive"))
+    async with asyncio.timeout(5):
+        await web.stop()
+    writer.close()

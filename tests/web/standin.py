@@ -1,0 +1,149 @@
+"""A node without sockets or disk that keeps the contract of `NodeView`."""
+
+from collections.abc import Sequence
+
+from tests.journal.making import CT, EXPLICIT, NOW
+from waystation.journal.queue import (
+    Chosen,
+    FailedAttempt,
+    LaneCounts,
+    Listed,
+    ListedArrival,
+    Story,
+)
+from waystation.model.errors import StorageError
+from waystation.model.plan import Verdict
+from waystation.web.metrics import Figures, metrics_text
+from waystation.web.view import ActionAsked, ActionDone, LaneView, QueueView, StatusView
+
+
+def listed(number: int, **fields: object) -> Listed:
+    values: dict[str, object] = {
+        "id": number,
+        "arrival": 0xA0,
+        "destination": "pacs",
+        "state": "held",
+        "reason": "object-refused",
+        "study": "1.2.3",
+        "priority": 1,
+        "rules": "all, urgent",
+        "attempts": 1,
+        "object_failures": 1,
+        "status": 0xA700,
+        "why": "out of resources",
+        "due": NOW,
+        "created_at": NOW,
+        "first_failed_at": NOW,
+        "ended_at": None,
+        "by_rule": None,
+        "by_user": None,
+        "sop_class": CT,
+        "sop_instance": "1.2.3.4",
+        "transfer_syntax": EXPLICIT,
+        "peer": "ct1",
+        "calling_ae": "CT1",
+        "received_at": NOW,
+        "size_bytes": 100,
+    }
+    return Listed(**values | fields)  # type: ignore[arg-type]
+
+
+ARRIVAL = ListedArrival(
+    id=0xA0,
+    received_at=NOW,
+    peer="ct1",
+    calling_ae="CT1",
+    called_ae="WAYSTATION",
+    way_in="dimse",
+    study="1.2.3",
+    series="1.2.3.0",
+    sop_class=CT,
+    sop_instance="1.2.3.4",
+    transfer_syntax=EXPLICIT,
+    size_bytes=100,
+    planned=True,
+    reason="no-rule",
+    ended_why="held",
+    verdicts=(Verdict(rule="all", matched=False, clause='PatientID "SECRET-ID" is not "X"'),),
+)
+
+
+class StandIn:
+    """Remembers what it was asked."""
+
+    def __init__(self) -> None:
+        self.reasons: list[str] = []
+        self.faults: list[str] = []
+        self.broken: Exception | None = None
+        self.asked: list[ActionAsked] = []
+        self.chosen: list[Chosen] = []
+        self.lane_changes: list[tuple[str, str, str]] = []
+        self.lane_why = ""
+        self.config_problem = ""
+
+    async def ready(self) -> list[str]:
+        return self.reasons
+
+    async def metrics_text(self) -> bytes:
+        return metrics_text(Figures(unaccounted=0))
+
+    async def status(self) -> StatusView:
+        return StatusView(
+            name="waystation",
+            version="1",
+            pid=7,
+            started_at=NOW,
+            ae_title="WAYSTATION",
+            dicom="127.0.0.1:11112",
+            associations=0,
+            draining=False,
+            config_ok=not self.config_problem,
+            config_problem=self.config_problem,
+            intake_stopped="",
+            unplanned=0,
+            unaccounted=0,
+            free_bytes=1,
+            received=3,
+        )
+
+    async def lanes(self) -> QueueView:
+        counts = LaneCounts(destination="pacs", waiting=2, held=1, oldest_at=NOW - 90)
+        lane = LaneView(counts=counts, state="down", why=self.lane_why, kind="dicom")
+        return QueueView(lanes=(lane,), held={"object-refused": 1}, unplanned=0, now=NOW)
+
+    async def deliveries(self, chosen: Chosen) -> Sequence[Listed]:
+        if self.broken is not None:
+            raise self.broken
+        self.chosen.append(chosen)
+        return [listed(n) for n in range(chosen.after + 1, 4)][: chosen.limit]
+
+    async def delivery(self, delivery_id: int) -> Story | None:
+        return await self.arrival(0xA0) if delivery_id == 1 else None
+
+    async def arrivals(self, chosen: Chosen) -> Sequence[ListedArrival]:
+        self.chosen.append(chosen)
+        return [ARRIVAL]
+
+    async def arrival(self, arrival_id: int) -> Story | None:
+        if arrival_id != 0xA0:
+            return None
+        failed = FailedAttempt(number=1, ended_at=NOW, status=0xA700, why="out of resources")
+        return Story(arrival=ARRIVAL, deliveries=(listed(1),), attempts={1: (failed,)})
+
+    async def act(self, asked: ActionAsked) -> ActionDone:
+        self.asked.append(asked)
+        return ActionDone(matching=2, changed=0 if asked.preview else 2, left={"done": 5})
+
+    async def reload(self) -> list[str]:
+        return self.faults
+
+    async def pause_lane(self, name: str, author: str) -> bool:
+        self.lane_changes.append(("pause", name, author))
+        return name == "pacs"
+
+    async def resume_lane(self, name: str, author: str) -> bool:
+        self.lane_changes.append(("resume", name, author))
+        return name == "pacs"
+
+
+DISK_FULL = StorageError("database: /secret/path/journal.db is full")
