@@ -14,7 +14,7 @@ from waystation.app.node import Node
 from waystation.app.pulse import Reason
 from waystation.app.read import load_text
 from waystation.app.view import View
-from waystation.journal import arrivals
+from waystation.flows.route import Acknowledged
 from waystation.journal.decisions import Action
 from waystation.journal.queue import Chosen
 from waystation.model.errors import StorageError
@@ -64,8 +64,7 @@ async def received(node: Node, plan: Plan, *, study: str = "1.1", n: int = 1) ->
     """Put ``n`` arrivals with their plan into the journal, behind the router's back."""
     for _ in range(n):
         one = arrival(node.ids.next(), study=study)
-        await node.database.write(arrivals.add(one, b"x"))
-        await node.database.write(adopted(node.ids, (one, plan), now=node.clock()))
+        await node.database.write(adopted(node.ids, (one, plan), now=node.clock(), data=b"x"))
 
 
 def order(action: Action, **fields: object) -> ActionAsked:
@@ -107,13 +106,12 @@ async def test_a_released_delivery_wakes_its_lane(node: Node, view: View) -> Non
 
 async def test_a_held_arrival_is_planned_again_by_the_router(node: Node, view: View) -> None:
     one = replace(arrival(node.ids.next()), received_at=NOW)
-    await node.database.write(arrivals.add(one, b"x"))
-    await node.database.write(adopted(node.ids, (one, held_plan()), now=NOW))
-    handed: list[int] = []
-    node.router.arrived = lambda a, _head: handed.append(a.id)  # type: ignore[method-assign]
+    await node.database.write(adopted(node.ids, (one, held_plan()), now=NOW, data=b"x"))
+    handed: list[Acknowledged] = []
+    node.router.arrived = handed.append  # type: ignore[method-assign, assignment]
     done = await view.act(order(Action.RETRY, chosen=Chosen(reason="no-rule")))
     assert (done.matching, done.changed) == (1, 1)
-    assert handed == [one.id]
+    assert handed == [Acknowledged(arrival=one, known=True)]
 
 
 async def test_resending_ends_although_what_it_makes_may_be_done_at_once(
@@ -142,7 +140,8 @@ async def test_a_paused_lane_shows_its_author(node: Node, view: View) -> None:
 @pytest.mark.req("R-11")
 async def test_metrics_and_status_tell_what_the_node_knows(node: Node, view: View) -> None:
     await received(node, plan_to("pacs"), n=2)
-    node.sweep.unaccounted = 3
+    await node.database.write(lambda t: t.run("INSERT INTO counter VALUES ('purged.x', 3)"))
+    assert await node.sweep.account() == 3
     node.config_problem = "broken"
     text = (await view.metrics_text()).decode()
     assert 'waystation_queue_deliveries{destination="pacs",priority="normal"} 2.0' in text
@@ -180,8 +179,7 @@ async def test_ready_is_proven_and_each_reason_is_a_word_of_the_list(
     assert await view.ready() == [Reason.VOLUME.value]
     monkeypatch.undo()
     node._tasks[0].cancel()
-    while not node._tasks[0].done():
-        await asyncio.sleep(0)
+    await asyncio.wait(node._tasks[:1])
     assert Reason.BELT.value in await view.ready()
 
 

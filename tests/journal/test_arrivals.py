@@ -120,7 +120,6 @@ def test_the_same_object_again_makes_no_second_delivery(
     assert journal.unaccounted() == (0, 0, 0, 0, 0)
 
 
-@pytest.mark.req("S-17")
 def test_twenty_copies_in_one_batch_make_one_delivery(
     journal: MemoryJournal, ids: IdSource
 ) -> None:

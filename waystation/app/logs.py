@@ -37,14 +37,17 @@ def _as_text(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> str
     level = event.pop("level", "")
     what = event.pop("event", "")
     trace = event.pop("exception", "")
-    words = " ".join(f"{key}={_quoted(value)}" for key, value in event.items())
+    words = " ".join(f"{_clean(key)}={_quoted(value)}" for key, value in event.items())
     line = f"{when} {level:<7} {what}" + (f" {words}" if words else "")
     return f"{line}\n{trace}" if trace else line
 
 
 def _quoted(value: object) -> str:
-    text = str(value)
-    return f'"{text}"' if " " in text or not text else text
+    """Return a value so that nothing in it can pose as another field or another line."""
+    text = _clean(str(value))
+    if text and not set(text) & {" ", '"', "="}:
+        return text
+    return '"' + text.replace('"', '\\"') + '"'
 
 
 def set_up(level: str, form: str) -> None:

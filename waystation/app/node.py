@@ -147,6 +147,7 @@ class Node:
             full=lambda: self.sweep.nothing_more_why,
             arrived=self._arrived,
             room=self.router.room,
+            settled=self.router.settled,
             counted=self._counted,
         )
 
@@ -188,6 +189,7 @@ class Node:
             wiring.destination(name, table, self.settings.dicom.ae_title),
             wiring.lane_settings(table),
             self.database,
+            self.intake,
             self.cargo,
             self.clock,
             self._told,

@@ -12,10 +12,11 @@ from waystation.blobs.folder import BlobFolder
 from waystation.db.engine import Database
 from waystation.db.migrate import migrate, quick_check
 from waystation.flows.route import Acknowledged
-from waystation.journal import arrivals, recovery
-from waystation.journal.arrivals import LSN, from_meta
+from waystation.journal import arrivals, deliveries, recovery
+from waystation.journal.arrivals import from_meta
 from waystation.journal.ids import id_at
 from waystation.journal.intake import IntakeLog
+from waystation.journal.marks import LSN
 from waystation.model.arrival import Arrival
 from waystation.model.errors import StorageError
 
@@ -77,19 +78,33 @@ def open_database(folder: Path) -> Database:
 async def read_intake(log_: IntakeLog, database: Database, blobs: BlobFolder) -> list[Acknowledged]:
     """Return the arrivals that the intake log has and the tables do not (step 4).
 
+    Outcomes that had not reached the tables are written there at once.
+
     The record of an object in a file may have been written while its blob was not yet sealed.
     Such a pair was never acknowledged; it is told by its digest and left out.
     """
     text = await database.read(recovery.mark(LSN))
     found = []
+    outcomes = []
     for record in log_.open(int(text) if text else 0):
+        if record.meta.startswith(deliveries.OUTCOME):
+            outcomes.append(record)
+            continue
         arrival = from_meta(record.meta)
+        if await database.read(arrivals.by_id(arrival.id)) is not None:
+            log_.settled([record.lsn])
+            continue
         if arrival.blob and not blobs.intact(arrival.blob, arrival.size_bytes, arrival.sha256):
             log.info("never acknowledged", arrival=f"{arrival.id:x}")
             log_.settled([record.lsn])
             continue
+        if arrival.blob:
+            # Whole, but perhaps never synced: an equal object that comes again relies on it.
+            blobs.sync(arrival.blob)
         data = None if arrival.blob else record.data
         found.append(Acknowledged(arrival=arrival, data=data, lsn=record.lsn))
+    await database.write(deliveries.replay([record.meta for record in outcomes]))
+    log_.settled([record.lsn for record in outcomes])
     return found
 
 

@@ -17,7 +17,6 @@ from waystation.app.pulse import Pulse
 from waystation.blobs.volume import look
 from waystation.flows.deliver import LaneBelt
 from waystation.flows.route import Acknowledged
-from waystation.flows.route import Acknowledged
 from waystation.journal import decisions, queue
 from waystation.journal.decisions import Action, Changed, Decision
 from waystation.journal.queue import Chosen, LaneCounts, Listed, ListedArrival, Story

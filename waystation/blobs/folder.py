@@ -164,6 +164,16 @@ class BlobFolder:
             return False
         return digest.hexdigest() == sha256
 
+    def sync(self, name: str) -> None:
+        """Make durable what a crash may have left in caches.  Raises `StorageError`."""
+        descriptor = self.open(name)
+        try:
+            os.fsync(descriptor)
+        except OSError as error:
+            raise StorageError(f"syncing a blob: {error.strerror}") from error
+        finally:
+            os.close(descriptor)
+
     def drop(self, name: str) -> None:
         """Remove a blob that no row needs any more."""
         path = self.root / name

@@ -43,12 +43,12 @@ def why_stop(space: Space, marks: Marks, largest_bytes: int = 0, margin: float =
     """Return which mark is passed in plain words, or "" while there is room.
 
     largest_bytes: the largest object of the last 24 h; 1.5 times of it must fit.
-    margin: share of the volume (0.02 = 2 points) by which a stopped intake must be below its
-    mark before it starts again, so that it does not flap.
+    margin: share of the volume (0.02 = 2 points) by which a stopped intake must be clear of its
+    marks before it starts again, so that it does not flap.
     """
     if space.used > marks.max_used - margin:
         return f"volume {space.used:.0%} used, mark {marks.max_used:.0%}"
-    floor = max(marks.min_free_bytes, int(1.5 * largest_bytes))
+    floor = max(marks.min_free_bytes, int(1.5 * largest_bytes)) + int(margin * space.total_bytes)
     if space.free_bytes < floor:
         return f"{space.free_bytes} bytes free, mark {floor}"
     if space.total_inodes and space.free_inodes < marks.min_free_inodes * space.total_inodes:

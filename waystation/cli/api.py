@@ -7,6 +7,7 @@ the same port, count as "not running".  Proxies of the environment are never use
 
 import json
 import os
+import tomllib
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -16,6 +17,7 @@ from typing import Any
 
 from waystation.model.errors import UnreachableError, WaystationError
 
+PLACES = (Path("waystation.toml"), Path("/etc/waystation/waystation.toml"))
 TIMEOUT_S = 60.0
 ASK_S = 5.0
 
@@ -87,10 +89,23 @@ def running(data: Path) -> NodeApi | None:
 
 
 def data_folder(stated: Path | None) -> Path:
-    """Return the data folder of the configuration; raise `ConfigFaults` if that is broken."""
-    from waystation.app.read import find_file, load
+    """Return the data folder that the configuration names.
 
-    return Path(load(find_file(stated), os.environ).settings.node.data)
+    The rest of the file is not judged: the queue stays at hand while somebody edits the rules,
+    and a question costs no more than it must.  Raises `ConfigFaults` if the file does not even
+    say this much.
+    """
+    path = stated or next((place for place in PLACES if place.exists()), None)
+    try:
+        text = path.read_text(encoding="utf-8-sig") if path else ""
+        table = tomllib.loads(text).get("node", {})
+        data = os.environ.get("WAYSTATION__NODE__DATA", table.get("data", "var"))
+        folder = path.resolve().parent if path else Path.cwd()
+        return Path(os.path.normpath(folder / data.strip("\"'")))
+    except (OSError, ValueError, AttributeError):
+        from waystation.app.read import find_file, load
+
+        return Path(load(find_file(stated), os.environ).settings.node.data)
 
 
 def need_running(data: Path) -> NodeApi:

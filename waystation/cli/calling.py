@@ -112,4 +112,5 @@ def refusal_text(error: UnreachableError, remote: "Remote") -> str:
 
 def exit_code(error: UnreachableError) -> int:
     """Return 1 if the peer answered and refused, else 3."""
-    return REFUSED if error.layer == "rejected" or error.permanent else UNREACHABLE
+    answered = error.layer == "rejected" or (error.layer == "associate" and error.permanent)
+    return REFUSED if answered else UNREACHABLE

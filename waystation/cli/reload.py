@@ -17,7 +17,7 @@ def reload(config: ConfigOption = None, as_json: JsonOption = False) -> None:
     try:
         api = need_running(data_folder(config))
     except ConfigFaults as error:
-        # The file is too broken to say where the node is, so it would be rejected anyway.
+        # Too broken to say where the node is: it would be rejected anyway.
         answer: dict[str, Any] = {"ok": False, "faults": [str(fault) for fault in error.faults]}
     else:
         answer = api.post("/api/v1/reload", {})

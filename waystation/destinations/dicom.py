@@ -56,14 +56,17 @@ class DicomDestination:
         loading: asyncio.Task[bytes | Pieces] | None = None
         try:
             for place, delivery in enumerate(batch):
-                task = loading or asyncio.create_task(_load(cargo, delivery))
-                loading = None
+                loading = loading or asyncio.create_task(_load(cargo, delivery))
                 outcome = await line.prepare(place, delivery)
                 try:
-                    payload = await task
+                    payload = await loading
                 except StorageError as error:
+                    loading = None
                     yield delivery, Refused(reason=HoldReason.CORRUPT, why=str(error))
+                    if line.broken:
+                        return
                     continue
+                loading = None
                 if outcome is None:
                     if place + 1 < len(batch):
                         loading = asyncio.create_task(_load(cargo, batch[place + 1]))
@@ -83,6 +86,12 @@ class DicomDestination:
             call = await self.open(self._settings.remote.calling_ae, [(VERIFICATION, IMPLICIT)])
         except UnreachableError as error:
             return classify_unreachable(error)
+        except ConfigError as error:
+            return Deferred(fault=Fault.PEER, why=str(error))
+        if call.context_for(VERIFICATION) is None:
+            # A receiver without Verification has answered all the same: it is there.
+            self._pool.retire(call)
+            return None
         try:
             reply = await call.echo()
         except (LostError, UnreachableError) as error:
@@ -190,28 +199,31 @@ class _Line:
         return None
 
     async def store(self, delivery: Delivery, payload: bytes | Pieces) -> Outcome:
-        """Send the object; a broken association is thrown away."""
-        call = self._call
+        """Send the object; a broken association, or one left in the middle, is thrown away."""
+        call, self._call = self._call, None
         assert call is not None
         pair = (delivery.sop_class_uid, delivery.transfer_syntax_uid)
         context_id = call.context_for(*pair)
         assert context_id is not None
+        answered = False
         try:
             if isinstance(payload, Pieces):
                 async with aclosing(payload.pieces) as pieces:
                     reply = await call.store(context_id, pair[0], delivery.sop_instance_uid, pieces)
             else:
                 reply = await call.store(context_id, pair[0], delivery.sop_instance_uid, payload)
+            answered = True
         except LostError as error:
-            call.abort()
-            self._call = None
             self.broken = True
             return classify_silence(str(error))
         except StorageError as error:
-            # Half of the object is on the wire: only an abort makes the receiver forget it.
-            call.abort()
-            self._call = None
             return Refused(reason=HoldReason.CORRUPT, why=str(error))
+        finally:
+            if not answered:
+                # Perhaps half of the object is on the wire: only an abort makes the receiver
+                # forget it, and no other object may go out behind it.
+                call.abort()
+        self._call = call
         outcome = classify_status(
             reply.status, reply.error_comment, retry_on_warning=self._settings.retry_on_warning
         )

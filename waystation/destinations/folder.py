@@ -1,19 +1,20 @@
 """Delivery into a folder: write beside, sync, rename, sync the folder.
 
 Contract (R-54, S-39): the name is made from a template by one function: an allow-list of
-characters, a length cap with a digest when something was cut or replaced, and a check that the
-result lies beneath the root.  An equal file that is there already counts as delivered; another
-one under the same name is never overwritten.
+characters, a length cap with a digest when something was cut, and a check that the result lies
+beneath the root.  An equal file that is there already counts as delivered; another one under the
+same name is never overwritten.  Delivered means durable: file and every folder down to it.
 """
 
 import asyncio
+import errno
 import hashlib
 import os
 import re
 import secrets
 import unicodedata
 from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,6 +34,8 @@ FIELDS = (
 )
 _PLACE = re.compile(r"\{([A-Za-z_]+)\}")
 _LONGEST = 80
+# File systems without hard links, such as shares of other systems.
+_NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS}
 _RESERVED = re.compile(r"(?i)(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?")
 
 
@@ -90,7 +93,6 @@ class FolderDestination:
             payload = await cargo.load(delivery)
         except StorageError as error:
             return Refused(reason=HoldReason.CORRUPT, why=str(error))
-        target = self._target(delivery)
         meta = file_meta(
             delivery.sop_class_uid,
             delivery.sop_instance_uid,
@@ -98,12 +100,19 @@ class FolderDestination:
             source_ae=delivery.calling_ae,
         )
         try:
+            target = await asyncio.to_thread(self._target, delivery)
+            if target is None:
+                why = "its name leads out of the folder"
+                return Refused(reason=HoldReason.OBJECT_REFUSED, why=why)
             return await self._write(target, meta, payload)
+        except StorageError as error:
+            return Refused(reason=HoldReason.CORRUPT, why=str(error))
         except OSError as error:
             why = f"{self._settings.path}: {error.strerror}"
             return Deferred(fault=Fault.TRANSIENT, why=why, connected=True)
 
-    def _target(self, delivery: Delivery) -> Path:
+    def _target(self, delivery: Delivery) -> Path | None:
+        """Return where the object goes, or None if a link leads that out of the folder."""
         values = {
             "SOPInstanceUID": delivery.sop_instance_uid,
             "SOPClassUID": delivery.sop_class_uid,
@@ -114,9 +123,7 @@ class FolderDestination:
         }
         root = self._settings.path.resolve()
         target = root / name_for(self._settings.template, values)
-        if not target.resolve().is_relative_to(root):
-            raise OSError(0, "a name leads out of the folder")
-        return target
+        return target if target.parent.resolve().is_relative_to(root) else None
 
     async def _write(self, target: Path, meta: bytes, payload: bytes | Pieces) -> Outcome:
         draft = target.parent / f".{secrets.token_hex(8)}.part"
@@ -125,9 +132,10 @@ class FolderDestination:
             if isinstance(payload, bytes):
                 await asyncio.to_thread(_append, draft, payload)
             else:
-                async for piece in payload.pieces:
-                    await asyncio.to_thread(_append, draft, piece)
-            return await asyncio.to_thread(_finish, draft, target)
+                async with aclosing(payload.pieces) as pieces:
+                    async for piece in pieces:
+                        await asyncio.to_thread(_append, draft, piece)
+            return await asyncio.to_thread(_finish, draft, target, self._settings.path.resolve())
         finally:
             with suppress(FileNotFoundError):
                 await asyncio.to_thread(draft.unlink)
@@ -158,28 +166,47 @@ def _append(path: Path, data: bytes) -> None:
         file.write(data)
 
 
-def _finish(draft: Path, target: Path) -> Outcome:
+def _finish(draft: Path, target: Path, root: Path) -> Outcome:
     """Seal the draft under its name unless a file is there already."""
-    descriptor = os.open(draft, os.O_RDONLY)
+    _sync(draft)
+    comment = ""
+    if not _give_name(draft, target):
+        if not target.is_file() or not _same(draft, target):
+            return Deferred(
+                fault=Fault.OBJECT, why="another file has this name already", connected=True
+            )
+        # Perhaps it came here just before a crash, or before a sync that failed.
+        _sync(target)
+        comment = "already there"
+    folder = target.parent
+    _sync(folder)
+    while folder != root:
+        folder = folder.parent
+        _sync(folder)
+    return Delivered(comment=comment)
+
+
+def _give_name(draft: Path, target: Path) -> bool:
+    """Let the draft appear under its name; return False if something is there already."""
+    try:
+        os.link(draft, target)
+    except FileExistsError:
+        return False
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        if os.path.lexists(target):
+            return False
+        os.rename(draft, target)
+    return True
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-    try:
-        os.link(draft, target)
-    except FileExistsError:
-        if _same(draft, target):
-            return Delivered(comment="already there")
-        return Deferred(
-            fault=Fault.OBJECT, why="another file has this name already", connected=True
-        )
-    for folder in (target.parent, target.parent.parent):
-        folder_descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(folder_descriptor)
-        finally:
-            os.close(folder_descriptor)
-    return Delivered()
 
 
 def _same(one: Path, other: Path) -> bool:

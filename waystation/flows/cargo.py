@@ -1,12 +1,18 @@
 """The bytes of a delivery, compared with the digest taken from the wire before they leave (S-13).
 
-A damaged file is moved aside at once so that nobody else sends it; the row keeps its name.
+A damaged file is moved aside at once so that nobody else sends it; the row keeps its name.  What
+fails for another reason than the object itself (the journal is locked, no descriptor is left) is
+tried again until it works: it must not make a good object look damaged.
 """
 
 import asyncio
+import errno
 import hashlib
 from collections.abc import AsyncGenerator
 from concurrent.futures import Executor
+from typing import NoReturn
+
+import structlog
 
 from waystation.blobs.folder import BlobFolder
 from waystation.db.engine import Database
@@ -15,6 +21,11 @@ from waystation.flows.recent import Recent
 from waystation.journal import arrivals
 from waystation.model.delivery import Delivery
 from waystation.model.errors import StorageError
+
+log = structlog.get_logger()
+AGAIN_S = 1.0
+DAMAGED = "the stored object is damaged: its digest differs"
+_SHORTAGES = {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN, errno.EINTR}
 
 
 class JournalCargo:
@@ -33,25 +44,52 @@ class JournalCargo:
         if (held := self._recent.get(delivery.arrival_id)) is not None:
             return held
         if not delivery.blob:
-            data = await self._database.read(arrivals.parcel(delivery.arrival_id))
+            data = await self._parcel(delivery.arrival_id)
             if data is None:
                 raise StorageError("the object is not in the journal")
-            _compare(data, delivery.sha256)
+            if hashlib.sha256(data).hexdigest() != delivery.sha256:
+                raise StorageError(DAMAGED)
             return data
         loop = asyncio.get_running_loop()
-        if delivery.size_bytes <= WHOLE_BYTES:
-            return await loop.run_in_executor(self._disk, self._whole, delivery)
-        if not await loop.run_in_executor(self._disk, self._intact, delivery):
-            raise StorageError("the stored object is damaged: its digest differs")
-        return Pieces(self._pieces(delivery))
+        read = self._whole if delivery.size_bytes <= WHOLE_BYTES else self._look
+        while True:
+            try:
+                data = await loop.run_in_executor(self._disk, read, delivery)
+            except StorageError as error:
+                if not _passes(error):
+                    raise
+                log.error("reading waits", error=str(error))
+                await asyncio.sleep(AGAIN_S)
+            else:
+                return Pieces(self._pieces(delivery)) if data is None else data
 
-    def _whole(self, delivery: Delivery) -> bytes:
+    async def _parcel(self, arrival_id: int) -> bytes | None:
+        """Read a small object from the journal, however long that takes."""
+        while True:
+            try:
+                return await self._database.read(arrivals.parcel(arrival_id))
+            except StorageError as error:
+                log.error("reading waits for the journal", error=str(error))
+                await asyncio.sleep(AGAIN_S)
+
+    def _whole(self, delivery: Delivery) -> bytes | None:
         data = self._blobs.read(delivery.blob, delivery.size_bytes)
-        _compare(data, delivery.sha256)
+        if hashlib.sha256(data).hexdigest() != delivery.sha256:
+            self._damaged(delivery)
         return data
 
-    def _intact(self, delivery: Delivery) -> bool:
-        return self._blobs.intact(delivery.blob, delivery.size_bytes, delivery.sha256)
+    def _look(self, delivery: Delivery) -> bytes | None:
+        """Compare a big object with its digest; it is read again when it is sent."""
+        digest = hashlib.sha256()
+        for piece in self._blobs.pieces(delivery.blob, delivery.size_bytes):
+            digest.update(piece)
+        if digest.hexdigest() != delivery.sha256:
+            self._damaged(delivery)
+        return None
+
+    def _damaged(self, delivery: Delivery) -> NoReturn:
+        self._blobs.set_aside(delivery.blob, self._blobs.corrupt)
+        raise StorageError(DAMAGED)
 
     async def _pieces(self, delivery: Delivery) -> AsyncGenerator[bytes, None]:
         loop = asyncio.get_running_loop()
@@ -60,6 +98,7 @@ class JournalCargo:
             yield piece
 
 
-def _compare(data: bytes, sha256: str) -> None:
-    if hashlib.sha256(data).hexdigest() != sha256:
-        raise StorageError("the stored object is damaged: its digest differs")
+def _passes(error: StorageError) -> bool:
+    """Return True if the process or the machine was short of something for a moment."""
+    cause = error.__cause__
+    return isinstance(cause, OSError) and cause.errno in _SHORTAGES

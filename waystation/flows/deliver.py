@@ -2,7 +2,7 @@
 
 Contract (R-47 to R-58, S-7): each lane has its own workers, health and errors; an unexpected
 error holds that one delivery and the lane goes on.  A study is sent in order of acceptance by one
-worker at a time.  An outcome is committed before the next object of that worker is sent, so that
+worker at a time.  An outcome is durable before the next object of that worker is sent, so that
 a crash repeats at most one object per association.  Nothing polls: a lane sleeps until it is
 woken, until its next due time, or until its health changes.
 """
@@ -17,12 +17,14 @@ import structlog
 
 from waystation.db.engine import Database
 from waystation.destinations.base import Cargo, Destination
+from waystation.flows.outcomes import Outcomes
 from waystation.journal import deliveries
 from waystation.journal.deliveries import Settlement
+from waystation.journal.intake import IntakeLog
 from waystation.model.delivery import Delivery, HoldReason, Step
 from waystation.model.errors import StorageError
 from waystation.model.outcome import Deferred, Delivered, Fault, Outcome, Refused
-from waystation.timing.lane import Lane
+from waystation.timing.lane import Health, Lane
 from waystation.timing.retry import RetryPolicy, after_failure
 
 log = structlog.get_logger()
@@ -32,6 +34,7 @@ LEASE_S = 60.0
 RENEW_S = 20.0
 # Longest sleep while something waits: a clock that was set back cannot hide it for longer.
 LONGEST_SLEEP_S = 60.0
+AGAIN_S = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +57,7 @@ class LaneBelt:
         destination: Destination,
         settings: LaneSettings,
         database: Database,
+        intake: IntakeLog,
         cargo: Cargo,
         clock: Callable[[], float],
         told: Callable[[str, str], None] = lambda _destination, _outcome: None,
@@ -74,6 +78,7 @@ class LaneBelt:
         self._probe: asyncio.Task[None] | None = None
         self._stopping = False
         self._renewed_at = 0.0
+        self._outcomes = Outcomes(database, intake, self._settled)
 
     @property
     def name(self) -> str:
@@ -102,7 +107,11 @@ class LaneBelt:
                 sleep_s = await self._sleep_s()
             except StorageError as error:
                 log.error("lane waits for the journal", to=self.name, error=str(error))
-                sleep_s = 1.0
+                sleep_s = AGAIN_S
+            except Exception:
+                # No lane may end for good (R-47).
+                log.exception("lane failed", to=self.name)
+                sleep_s = AGAIN_S
             try:
                 async with asyncio.timeout(sleep_s):
                     await self._wake.wait()
@@ -119,6 +128,7 @@ class LaneBelt:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        await self._outcomes.close()
         await self.destination.close()
 
     async def _round(self) -> None:
@@ -138,6 +148,9 @@ class LaneBelt:
         ):
             batch = await self._claim(None)
             if not batch:
+                return
+            if self._stopping:
+                await self._give_back(batch)
                 return
             study = batch[0].study_uid
             self._busy[study] = asyncio.create_task(self._serve(study, batch))
@@ -159,7 +172,9 @@ class LaneBelt:
                 lane_s = LONGEST_SLEEP_S if wake is None else wake - now
                 if not self._open_now():
                     lane_s = LONGEST_SLEEP_S
-                waits.append(min(max(due - self._clock(), lane_s, 0.02), LONGEST_SLEEP_S))
+                # What is due and was not claimed belongs to a study that is being served.
+                least_s = AGAIN_S if self._busy else 0.02
+                waits.append(min(max(due - self._clock(), lane_s, least_s), LONGEST_SLEEP_S))
         return min(waits) if waits else None
 
     async def _claim(self, study: str | None) -> list[Delivery]:
@@ -201,34 +216,61 @@ class LaneBelt:
                 batch = await self._claim(study)
         except StorageError as error:
             log.error("lane waits for the journal", to=self.name, error=str(error))
+        except Exception:
+            log.exception("worker failed", to=self.name)
         finally:
-            self._busy.pop(study, None)
-            self._wake.set()
+            # Nobody else returns these leases while this process lives.
+            left = [d for d in self._sending.values() if d.study_uid == study]
+            try:
+                await self._give_back(left)
+            finally:
+                self._busy.pop(study, None)
+                self._wake.set()
 
     async def _send(self, batch: list[Delivery]) -> bool:
-        """Send a batch; return False if the lane has to stop."""
-        left = {delivery.id: delivery for delivery in batch}
+        """Send a batch; return False if the lane has to stop.
+
+        What is left of it goes back when the worker ends.
+        """
         flowing = True
         try:
             async with aclosing(self.destination.send(batch, self._cargo)) as outcomes:
                 async for delivery, outcome in outcomes:
-                    del left[delivery.id]
                     settlement, flowing = self._judge(delivery, outcome)
-                    await self._settle([settlement])
-                    if not flowing or self._stopping:
+                    if settlement.step is Step.DELIVERED:
+                        await self._outcomes.add(settlement)
+                    else:
+                        await self._settle([settlement])
+                    if not flowing or self._halted():
                         break
-        except asyncio.CancelledError:
-            raise
         except Exception:
             log.exception("sending failed", to=self.name)
-            if left:
-                delivery = left.pop(next(iter(left)))
+            at_hand = next((d for d in batch if d.id in self._sending), None)
+            if at_hand is not None:
                 problem = Refused(reason=HoldReason.OBJECT_REFUSED, why="internal error, see log")
-                await self._settle([self._judge(delivery, problem)[0]])
+                await self._settle([self._refused(at_hand, problem)])
+        left = [delivery for delivery in batch if delivery.id in self._sending]
         if left:
             self.lane.released(self.now())
-            await self._settle([self._untried(delivery) for delivery in left.values()])
+            await self._settle([self._untried(delivery) for delivery in left])
         return flowing
+
+    def _halted(self) -> bool:
+        """Return whether the next object must wait for a person, a window or the next start."""
+        paused = self.lane.health(self.now()) is Health.PAUSED
+        return self._stopping or paused or not self._open_now()
+
+    async def _give_back(self, batch: Sequence[Delivery]) -> None:
+        """Return leases once; if that fails, the next start does it."""
+        if not batch:
+            return
+        self.lane.released(self.now())
+        try:
+            await self._database.write(deliveries.settle([self._untried(d) for d in batch]))
+        except StorageError as error:
+            log.error("leases not returned", to=self.name, n=len(batch), error=str(error))
+        for delivery in batch:
+            self._sending.pop(delivery.id, None)
 
     async def _settle(self, settlements: Sequence[Settlement]) -> None:
         """Write outcomes, however long the journal takes: they must not be forgotten."""
@@ -239,6 +281,9 @@ class LaneBelt:
             except StorageError as error:
                 log.error("outcome waits for the journal", to=self.name, error=str(error))
                 await asyncio.sleep(1.0)
+        self._settled(settlements)
+
+    def _settled(self, settlements: Sequence[Settlement]) -> None:
         for settlement in settlements:
             self._sending.pop(settlement.delivery.id, None)
 
@@ -274,6 +319,8 @@ class LaneBelt:
     def _refused(self, delivery: Delivery, outcome: Refused) -> Settlement:
         now = self._clock()
         self._forget(delivery)
+        # It says nothing about the destination: a trial is still to be made.
+        self.lane.released(self.now())
         self._told(self.name, "held")
         log.warning("delivery held", to=self.name, reason=outcome.reason.value, why=outcome.why)
         return Settlement(

@@ -1,6 +1,6 @@
 """One object on its way in: checked while it comes, staged, written piece by piece.
 
-Contract: `take` copies what it is given and never blocks; `full_piece` hands out what should be
+Contract: `take` copies what it is given and never blocks; `next_piece` hands out what should be
 written next.  Two pieces and the head are in memory at most, whatever the size of the object
 (R-6).  The bytes are kept as they came; the walker only looks at their structure (R-5).
 """
@@ -96,25 +96,28 @@ class Incoming:
         if stage is not None:
             self._stages.give_back(stage)
 
-    def full_piece(self) -> tuple[Stage, memoryview] | None:
-        """Return a full stage and its whole blocks, to be written now, or None.
-
-        The stage goes back to `Stages` once it is written.
-        """
+    def next_piece(self) -> tuple[memoryview, Stage | None] | None:
+        """Return blocks to be written now, and the stage that is free afterwards, or None."""
         stage = self._stage
-        if stage is None or not stage.full or not self._stages.spare:
+        if stage is None:
             return None
-        self._stage = self._stages.take()
+        if stage.full and self._stages.spare:
+            self._stage = self._stages.take()
+            self.draft = self.draft or self._new_draft()
+            return stage.split(self._stage), stage
+        blocks = stage.early()
+        if blocks is None:
+            return None
         self.draft = self.draft or self._new_draft()
-        return stage, stage.split(self._stage)
+        return blocks, None
 
     def last_piece(self) -> memoryview:
-        """Return what is still staged, filled up to a whole block; valid until `forget`."""
+        """Return what is left to write, filled up to a whole block; valid until `forget`."""
         stage = self._stage
         assert stage is not None
         self.draft = self.draft or self._new_draft()
         stage.put(padding(-stage.size % BLOCK, self.context.transfer_syntax))
-        return stage.filled()
+        return stage.rest()
 
     @property
     def must_wait(self) -> bool:
@@ -148,6 +151,8 @@ class Incoming:
             raise RefusedError(CANNOT_UNDERSTAND, error.comment) from error
         found = identity(head)
         _check(found, self.command)
+        if self.context.abstract_syntax != found.sop_class_uid:
+            raise RefusedError(DATA_SET_MISMATCH, "SOP Class UID differs from the context's")
         return head, found
 
 

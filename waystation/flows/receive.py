@@ -70,6 +70,7 @@ class Keeping:
     full: Callable[[], str]
     arrived: Callable[[Acknowledged], None]
     room: Callable[[], Awaitable[None]]
+    settled: Callable[[], Awaitable[None]]
     counted: Callable[[str, int, int], None]
 
 
@@ -170,28 +171,31 @@ class Reception:
             self._incoming = None
             self._task = self._loop.create_task(self._keep(incoming))
         else:
-            self._write_full(incoming)
+            self._write_some(incoming)
 
-    def _write_full(self, incoming: Incoming) -> None:
-        """Write a full piece in a disk thread; a peer that is faster than the disk waits."""
-        if self._writing is None and (piece := incoming.full_piece()) is not None:
+    def _write_some(self, incoming: Incoming) -> None:
+        """Write behind, in a disk thread; a peer that is faster than the disk waits."""
+        if self._writing is None and (piece := incoming.next_piece()) is not None:
             draft = incoming.draft
             assert draft is not None
-            stage, blocks = piece
+            blocks, stage = piece
             self._writing = self._loop.run_in_executor(self._keeping.disk, draft.write, blocks)
             self._writing.add_done_callback(lambda done: self._written(incoming, stage, done))
         if incoming.must_wait:
             self._conversation.pause()
 
-    def _written(self, incoming: Incoming, stage: Stage, done: "asyncio.Future[None]") -> None:
+    def _written(
+        self, incoming: Incoming, stage: Stage | None, done: "asyncio.Future[None]"
+    ) -> None:
         self._writing = None
-        self._stages.give_back(stage)
+        if stage is not None:
+            self._stages.give_back(stage)
         error = done.exception()
         if error is not None:
             log.error("writing failed", **self._who(), error=str(error))
             incoming.refuse(RefusedError(OUT_OF_RESOURCES, "cannot write the object"))
         if self._incoming is incoming:
-            self._write_full(incoming)
+            self._write_some(incoming)
             if not incoming.must_wait:
                 self._conversation.resume()
 
@@ -229,17 +233,22 @@ class Reception:
         data = incoming.whole() if incoming.fits_inline else None
         if data is not None:
             lsn = await keeping.intake.append(arrivals.meta_of(arrival), data)
-            keeping.recent.keep(arrival.id, data)
         else:
             arrival, lsn = await self._seal(incoming, arrival)
         self._kept += 1
-        self._answer(incoming.context.id, success(incoming.command))
+        # Only a word to the router; first, so that nothing in between can leave it unsaid.
         keeping.arrived(Acknowledged(arrival=arrival, head=head, data=data, lsn=lsn))
+        self._answer(incoming.context.id, success(incoming.command))
+        # The sender has its answer; what is sent on at once need not be read again.
+        if keeping.recent.wanted and (recent := data or incoming.whole()) is not None:
+            keeping.recent.keep(arrival.id, recent)
         keeping.counted(self._source.peer, 0, arrival.size_bytes)
 
     async def _refuse_version(self, arrival: Arrival) -> None:
         """Refuse other bytes under a UID that was received before (E11)."""
         uid = arrival.instance.sop_instance_uid
+        # What was acknowledged a moment ago may not be in the tables yet.
+        await self._keeping.settled()
         known = await self._keeping.database.read(arrivals.digests(uid))
         if known and arrival.sha256 not in known:
             raise RefusedError(DATA_SET_MISMATCH, "other bytes under this SOP Instance UID")
@@ -262,16 +271,12 @@ class Reception:
             keeping.disk, _write_and_seal, draft, blocks
         )
         logged: asyncio.Future[Any] = keeping.intake.append(arrivals.meta_of(arrival), b"")
-        # While the disk works: what is sent on at once need not be read again.
-        data = incoming.whole()
         await asyncio.wait((sealed, logged))
         if sealed.exception() is not None and logged.exception() is None:
             keeping.intake.settled([logged.result()])
         await sealed
         lsn: int = await logged
         incoming.draft = None
-        if data is not None:
-            keeping.recent.keep(arrival.id, data)
         return arrival, lsn
 
     def _arrival(self, incoming: Incoming, found: Identity) -> Arrival:

@@ -16,6 +16,11 @@ class Recent:
         self._held: OrderedDict[int, bytes] = OrderedDict()
         self._size = 0
 
+    @property
+    def wanted(self) -> bool:
+        """True if anything can be kept at all."""
+        return self._capacity > 0
+
     def keep(self, arrival_id: int, data: bytes) -> None:
         """Remember a data set for a while."""
         self._held[arrival_id] = data

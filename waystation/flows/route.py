@@ -32,10 +32,12 @@ from waystation.rules.read import ARCHIVE, RuleSet
 
 log = structlog.get_logger()
 BATCH = 256
+COMPANY_S = 0.01
 # What is acknowledged and not yet in the tables is held in memory: a bound for both.
 MOST_WAITING = 2000
 MOST_BYTES = 32 << 20
 RETRY_S = 1.0
+ROOM_S = 20.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,9 +106,17 @@ class Router:
         self._something.set()
 
     async def room(self) -> None:
-        """Wait until another arrival may be acknowledged: what waits here is in memory."""
-        if not self._room.is_set():
-            await self._room.wait()
+        """Wait until another arrival may be acknowledged: what waits here is in memory.
+
+        Raises `StorageError` if the journal takes nothing for so long (E3).
+        """
+        if self._room.is_set():
+            return
+        try:
+            async with asyncio.timeout(ROOM_S):
+                await self._room.wait()
+        except TimeoutError as error:
+            raise StorageError("the journal does not take what has arrived") from error
 
     @property
     def waiting(self) -> int:
@@ -167,13 +177,19 @@ class Router:
         """Plan what arrives until cancelled."""
         while True:
             await self._something.wait()
+            if len(self._queue) < BATCH:
+                # A transaction for many costs little more than one for few.
+                await asyncio.sleep(COMPANY_S)
             self._something.clear()
             while self._queue:
                 count = min(len(self._queue), BATCH)
                 batch = [self._queue[place] for place in range(count)]
                 try:
                     await self._adopt(batch)
-                except StorageError as error:
+                except Exception as error:
+                    if not isinstance(error, StorageError):
+                        # A fault of ours: no belt may end for good (R-47).
+                        log.exception("routing failed")
                     # The arrivals are safe in the log: the same batch when the disk allows.
                     log.error("routing waits for the journal", error=str(error))
                     await asyncio.sleep(RETRY_S)
@@ -218,6 +234,9 @@ class Router:
         except StorageError as error:
             log.error("unreadable arrival", arrival=f"{arrival.id:x}", error=str(error))
             made = Plan(hold=HoldReason.CORRUPT)
+        except Exception:
+            log.exception("head not read", arrival=f"{arrival.id:x}")
+            made = Plan(hold=HoldReason.RULE_ERROR)
         else:
             made = self._decide(arrival, head)
         return Adoption(arrival=arrival, plan=made, data=item.data, known=item.known)

@@ -6,19 +6,22 @@ fault for every 4 KiB, and they begin on a page, so that they can be written pas
 
 import mmap
 
-# A CT slice of half a megabyte is one piece: one hand-over to a disk thread instead of three.
+# A CT slice of half a megabyte fits, so that it lies in one piece when it is sent on.
 PIECE = 640 * 1024
+# So much of it is written while the rest still comes, that little is left for the end.
+EARLY = 128 * 1024
 BLOCK = 4096
 
 
 class Stage:
-    """A buffer of fixed size with a mark how far it is filled."""
+    """A buffer of fixed size with marks how far it is filled and handed out for writing."""
 
-    __slots__ = ("_view", "size")
+    __slots__ = ("_view", "handed", "size")
 
     def __init__(self, capacity: int) -> None:
         self._view = memoryview(mmap.mmap(-1, capacity))
         self.size = 0
+        self.handed = 0
 
     def put(self, data: bytes | memoryview) -> None:
         """Append ``data``; it must fit."""
@@ -34,16 +37,31 @@ class Stage:
     def full(self) -> bool:
         return self.size >= PIECE
 
+    def early(self) -> memoryview | None:
+        """Return whole blocks that were not handed out, if there are many of them."""
+        if self.size - self.handed < EARLY:
+            return None
+        return self._hand(self.size // BLOCK * BLOCK)
+
     def split(self, other: "Stage") -> memoryview:
-        """Return the whole blocks, and move what is behind them to ``other``."""
+        """Return all whole blocks left, and move what is behind them to ``other``."""
         whole = self.size // BLOCK * BLOCK
         other.put(self._view[whole : self.size])
         self.size = whole
-        return self.filled()
+        return self._hand(whole)
+
+    def rest(self) -> memoryview:
+        """Return everything that was not handed out."""
+        return self._hand(self.size)
+
+    def _hand(self, end: int) -> memoryview:
+        begin, self.handed = self.handed, end
+        return self._view[begin:end]
 
     def clear(self) -> None:
         """Begin anew."""
         self.size = 0
+        self.handed = 0
 
 
 class Stages:

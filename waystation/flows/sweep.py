@@ -4,7 +4,7 @@ Also looks at the volume and says when nothing more may come in (R-9, S-19).
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 
@@ -65,8 +65,8 @@ class Sweep:
         while True:
             try:
                 await loop.run_in_executor(self._disk, self.look)
-            except OSError as error:
-                log.error("volume cannot be looked at", error=str(error))
+            except Exception:
+                log.exception("volume cannot be looked at")
             await asyncio.sleep(LOOK_S)
 
     def look(self) -> None:
@@ -86,8 +86,10 @@ class Sweep:
         while True:
             try:
                 await self.once()
-            except (StorageError, OSError) as error:
+            except StorageError as error:
                 log.error("sweep failed", error=str(error))
+            except Exception:
+                log.exception("sweep failed")
             await asyncio.sleep(HOUR_S if self.settings.keep_s >= HOUR_S else 10.0)
 
     async def once(self) -> int:
@@ -103,8 +105,7 @@ class Sweep:
             after = found[-1][0]
             names = await self._database.write(keeping.drop(found, before))
             loop = asyncio.get_running_loop()
-            for name in names:
-                await loop.run_in_executor(self._disk, self._blobs.drop, name)
+            await loop.run_in_executor(self._disk, self._drop_all, names)
             dropped += len(found)
             await asyncio.sleep(0)
         purge = keeping.purge(id_at(now - self.settings.memory_s), CHUNK)
@@ -115,6 +116,13 @@ class Sweep:
         if dropped:
             log.info("swept", blobs=dropped)
         return dropped
+
+    def _drop_all(self, names: Sequence[str]) -> None:
+        for name in names:
+            try:
+                self._blobs.drop(name)
+            except OSError as error:
+                log.error("blob not removed", blob=name, error=str(error))
 
     def _old_orphans(self, now: float) -> None:
         for path in self._blobs.orphans.iterdir():

@@ -10,6 +10,7 @@ from waystation.db.engine import Job
 from waystation.db.statement import Row, Transaction
 from waystation.journal.counts import Shift, count
 from waystation.journal.ids import IdSource
+from waystation.journal.marks import take_note
 from waystation.model.arrival import Arrival, Earlier, Source
 from waystation.model.delivery import State
 from waystation.model.instance import Instance
@@ -36,8 +37,6 @@ _DELIVERY = (
     " VALUES (:id, :arrival, :destination, :study, :priority, :rules, :state, :due,"
     " :created_at, :by_rule, :why, :hold_reason, :ended_at)"
 )
-LSN = "intake_lsn"
-_LSN = "INSERT INTO meta (k, v) VALUES ('intake_lsn', :lsn) ON CONFLICT (k) DO UPDATE SET v = :lsn"
 _PLANNED = (
     "UPDATE arrival SET planned = 1, ended_why = :ended_why, hold_reason = :hold_reason,"
     " verdicts = :verdicts WHERE id = :id"
@@ -161,7 +160,7 @@ def adopt(
             count(transaction, "received", new)
         shift.write(transaction)
         if lsn is not None:
-            transaction.run(_LSN, {"lsn": str(lsn)})
+            take_note(transaction, lsn)
         return plans
 
     return job

@@ -1,5 +1,6 @@
 """Deliveries as the lanes see them: claimed with a lease, settled with an outcome."""
 
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 from waystation.db.engine import Job
 from waystation.db.statement import Row, Transaction, placeholders
 from waystation.journal.counts import Shift, count
+from waystation.journal.marks import take_note
 from waystation.model.delivery import Delivery, HoldReason, State, Step, advance
 
 _FIELDS = (
@@ -21,6 +23,8 @@ _SETTLE = (
     " why = :why, hold_reason = :hold_reason, ended_at = :ended_at, lease_until = NULL"
     " WHERE id = :id AND state = 'sending'"
 )
+# What an outcome begins with in the intake log; arrivals begin with a brace.
+OUTCOME = b"O"
 _ATTEMPT = (
     "INSERT INTO attempt (delivery, number, ended_at, status, why)"
     " VALUES (:delivery, :number, :ended_at, :status, :why) ON CONFLICT DO NOTHING"
@@ -129,8 +133,44 @@ class Settlement:
     now: float = 0.0
 
 
-def settle(settlements: Sequence[Settlement]) -> Job[int]:
-    """Write outcomes; return how many rows were ours to settle."""
+def meta_of(settlement: Settlement) -> bytes:
+    """Return a delivered outcome as the intake log keeps it."""
+    row = [settlement.delivery.id, settlement.status, settlement.why, settlement.now]
+    return OUTCOME + json.dumps(row, ensure_ascii=False).encode()
+
+
+def replay(metas: Sequence[bytes]) -> Job[int]:
+    """Write outcomes from the intake log that had not reached the tables; return how many."""
+
+    def job(transaction: Transaction) -> int:
+        shift = Shift()
+        settled = 0
+        for meta in metas:
+            delivery_id, status, why, now = json.loads(meta.removeprefix(OUTCOME))
+            row = transaction.one(
+                "SELECT destination FROM delivery WHERE id = :id AND state = 'sending'",
+                {"id": delivery_id},
+            )
+            if row is None:
+                continue
+            transaction.run(
+                "UPDATE delivery SET state = 'done', attempts = attempts + 1, status = :status,"
+                " why = :why, ended_at = :now, lease_until = NULL WHERE id = :id",
+                {"id": delivery_id, "status": status, "why": why, "now": now},
+            )
+            shift.move(row[0], State.SENDING.value, State.DONE.value)
+            settled += 1
+        shift.write(transaction)
+        return settled
+
+    return job
+
+
+def settle(settlements: Sequence[Settlement], lsn: int | None = None) -> Job[int]:
+    """Write outcomes; return how many rows were ours to settle.
+
+    lsn: up to where the tables have the intake log once this is committed.
+    """
 
     def job(transaction: Transaction) -> int:
         shift = Shift()
@@ -146,6 +186,8 @@ def settle(settlements: Sequence[Settlement]) -> Job[int]:
             if item.step is Step.DELIVERED and item.status:
                 count(transaction, "warned." + item.delivery.destination)
         shift.write(transaction)
+        if lsn is not None:
+            take_note(transaction, lsn)
         return settled
 
     return job

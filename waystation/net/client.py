@@ -8,16 +8,17 @@ had gone out whose fate is unknown (S-7).  A call that raised is never used agai
 import asyncio
 import itertools
 import ssl
+import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from waystation.model.errors import LostError, UnreachableError
 from waystation.model.peer import Remote
 from waystation.net.conversation import Conversation, Patience
-from waystation.net.tls import client_context
+from waystation.net.tls import client_context, tls_failed
 from waystation.wire import status as words
 from waystation.wire.association import Association
-from waystation.wire.commands import C_ECHO_RQ, C_STORE_RQ, Command
+from waystation.wire.commands import C_ECHO_RQ, C_STORE_RQ, RESPONSE_BIT, Command
 from waystation.wire.events import (
     Aborted,
     AssociateAccepted,
@@ -32,6 +33,9 @@ from waystation.wire.limits import Limits
 
 Buffer = bytes | memoryview
 VERIFICATION = "1.2.840.10008.1.1"
+# How often, within the time for a response, it is looked whether bytes still move.
+LOOKS = 8
+_UNKNOWN = sys.maxsize
 # Result/Reason of PS3.8 table 9-18.
 _CONTEXT_WORDS = {
     0: "accepted",
@@ -64,6 +68,10 @@ class Call:
         self._closed = asyncio.Event()
         self._message_ids = itertools.cycle(range(1, 65_536))
         self._problem = ""
+        self._expected = (0, 0)
+        self._whole = True
+        self._unsent = _UNKNOWN
+        self._look: asyncio.TimerHandle | None = None
         self._offered = {
             (context.abstract_syntax, syntax): context.id
             for context in request.contexts
@@ -92,7 +100,13 @@ class Call:
         )
         call = cls(request, waits or Waits(), limits)
         await call._connect(remote)
-        await call._associate(remote)
+        opened = False
+        try:
+            await call._associate(remote)
+            opened = True
+        finally:
+            if not opened:
+                call.abort()
         return call
 
     async def _connect(self, remote: Remote) -> None:
@@ -116,7 +130,9 @@ class Call:
                 "connect", f"{where}: no connection within {self._waits.connect_s:g} s"
             ) from error
         except ssl.SSLError as error:
-            raise UnreachableError("tls", f"{where}: TLS failed: {error.reason}") from error
+            raise tls_failed(where, error) from error
+        except UnicodeError as error:
+            raise UnreachableError("name", f"{where}: not a host name") from error
         except OSError as error:
             # getaddrinfo's errors are the only ones with negative numbers.
             layer = "name" if error.errno is not None and error.errno < 0 else "connect"
@@ -135,7 +151,6 @@ class Call:
             async with asyncio.timeout(self._waits.associate_s):
                 await self._opened
         except TimeoutError as error:
-            self.abort()
             raise UnreachableError(
                 "associate",
                 f"{remote.name}: no answer to A-ASSOCIATE-RQ in {self._waits.associate_s:g} s",
@@ -147,8 +162,7 @@ class Call:
         """Take one event of the association."""
         match event:
             case MessageBegun(command=command):
-                if self._reply is not None and not self._reply.done():
-                    self._reply.set_result(command)
+                self._answered(command)
             case DataCame():
                 pass
             case AssociateAccepted():
@@ -170,6 +184,23 @@ class Call:
         """The transport is closed."""
         self._fail("connection closed")
         self._closed.set()
+
+    def _answered(self, command: Command) -> None:
+        """Take a response.  Only the one to the message that is out counts, and never a success
+        for an object of which the peer has not seen the end (S-7)."""
+        reply = self._reply
+        if reply is None or reply.done():
+            self._strayed("a response that nobody waits for")
+        elif command.field != self._expected[0] or command.message_id != self._expected[1]:
+            self._strayed("a response to another message")
+        elif not self._whole and words.category(command.status) is not words.Category.FAILURE:
+            self._strayed("a response before the end of the object")
+        else:
+            reply.set_result(command)
+
+    def _strayed(self, problem: str) -> None:
+        self._fail(f"the peer sent {problem}")
+        self.abort()
 
     def _fail(self, problem: str, result: int = 0) -> None:
         if not self._problem:
@@ -265,7 +296,12 @@ class Call:
             raise LostError(self._problem or "association is closed")
         conversation = self._conversation
         assert conversation is not None
-        self._reply = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        self._reply = loop.create_future()
+        self._expected = (command.field | RESPONSE_BIT, command.message_id)
+        self._whole = pieces is None
+        self._unsent = _UNKNOWN
+        self._watch(loop.time())
         try:
             if pieces is not None:
                 await self._send_pieces(conversation, context_id, command, pieces)
@@ -273,21 +309,38 @@ class Call:
                 self._association.begin_data(context_id, command)
                 self._association.send_data(data, True)
                 conversation.flush()
-                await self._drained(conversation)
             else:
                 self._association.send(context_id, command)
                 conversation.flush()
-            async with asyncio.timeout(self._waits.response_s):
-                return await self._reply
-        except TimeoutError as error:
-            self.abort()
-            raise LostError(
-                f"no response within {self._waits.response_s:g} s", sent=True
-            ) from error
+            return await self._reply
         finally:
             self._forget_reply()
 
+    def _watch(self, moved_at: float) -> None:
+        """Look again in a while whether the peer still does anything."""
+        every = self._waits.response_s / LOOKS
+        self._look = asyncio.get_running_loop().call_later(every, self._check, moved_at)
+
+    def _check(self, moved_at: float) -> None:
+        """Give up when nothing has moved for the time of a response (L19)."""
+        conversation = self._conversation
+        assert conversation is not None
+        now = asyncio.get_running_loop().time()
+        unsent = conversation.unsent_bytes
+        ours = not self._whole and conversation.writable
+        if unsent < self._unsent or ours:
+            moved_at = now
+        self._unsent = unsent
+        if now - moved_at >= self._waits.response_s * (1 - 0.5 / LOOKS):
+            self._fail(f"no response within {self._waits.response_s:g} s")
+            self.abort()
+        else:
+            self._watch(moved_at)
+
     def _forget_reply(self) -> None:
+        if self._look is not None:
+            self._look.cancel()
+            self._look = None
         reply, self._reply = self._reply, None
         if reply is not None and not reply.cancel() and not reply.cancelled():
             reply.exception()
@@ -305,6 +358,7 @@ class Call:
             if before is not None:
                 await self._send_piece(conversation, before, last=False)
             before = piece
+        self._whole = True
         await self._send_piece(conversation, before or b"", last=True)
 
     async def _send_piece(self, conversation: Conversation, piece: Buffer, *, last: bool) -> None:
@@ -312,13 +366,8 @@ class Call:
             raise LostError(self._problem or "association is closed", sent=True)
         self._association.send_data(piece, last)
         conversation.flush()
-        await self._drained(conversation)
-
-    async def _drained(self, conversation: Conversation) -> None:
-        """Wait until the kernel takes more, at most the time for a response without progress."""
-        if conversation.writable:
-            return
-        async with asyncio.timeout(self._waits.response_s):
+        self._unsent = _UNKNOWN
+        if not conversation.writable:
             await conversation.drain()
 
     async def release(self) -> None:

@@ -13,16 +13,21 @@ switch off.
 """
 
 import asyncio
+import fcntl
 import os
 import socket
+import sys
+import termios
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Protocol, cast
 
 from waystation.wire.association import Association
 from waystation.wire.events import Aborted, Event, Released
 
-RECEIVE_BYTES = 256 * 1024
+# Small enough to stay in the processor's cache until it is hashed and staged.
+RECEIVE_BYTES = 128 * 1024
 TICK_S = 1.0
 QUICKACK: int | None = getattr(socket, "TCP_QUICKACK", None)
 
@@ -157,6 +162,19 @@ class Conversation(asyncio.BufferedProtocol):
     def flush(self) -> None:
         """Write what the core has queued; close when the core is done."""
         self._settle()
+
+    @property
+    def unsent_bytes(self) -> int:
+        """Bytes handed over that the other side has not acknowledged yet, as far as known."""
+        if self._transport is None:
+            return 0
+        queued = self._transport.get_write_buffer_size()
+        if self._socket is not None:
+            waiting = bytearray(4)
+            with suppress(OSError):
+                fcntl.ioctl(self._socket.fileno(), termios.TIOCOUTQ, waiting)
+            queued += int.from_bytes(waiting, sys.byteorder)
+        return queued
 
     @property
     def writable(self) -> bool:

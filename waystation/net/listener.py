@@ -27,6 +27,8 @@ from waystation.wire.limits import Limits
 from waystation.wire.negotiate import AcceptPolicy, answer, listed
 
 log = structlog.get_logger()
+# Of how many addresses the pace of new sockets is remembered before old ones are forgotten.
+MOST_ADDRESSES = 4096
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,6 +153,8 @@ class Listener:
         if len(self._waiting) > self.settings.max_sockets:
             oldest = next(iter(self._waiting))
             self.refused("idle-socket")
+            # Its end is heard of later; until then it must not be the oldest again.
+            self._forget_socket(oldest)
             oldest.conversation.sever()
         elif len(self._waiting) > self.settings.max_sockets // 2:
             visitor.hurry(self.settings.patience.request_s / 2)
@@ -158,8 +162,10 @@ class Listener:
 
     def _too_fast(self, address: str) -> bool:
         now = asyncio.get_running_loop().time()
-        recent = self._recent.setdefault(address, deque(maxlen=self.settings.new_burst))
         span = self.settings.new_burst / self.settings.new_per_s
+        if len(self._recent) > MOST_ADDRESSES:
+            self._recent = {a: seen for a, seen in self._recent.items() if now - seen[-1] < span}
+        recent = self._recent.setdefault(address, deque(maxlen=self.settings.new_burst))
         if len(recent) == self.settings.new_burst and now - recent[0] < span:
             return True
         recent.append(now)

@@ -6,11 +6,13 @@ plaintext or to older versions anywhere (S-50).
 
 import ssl
 
-from waystation.model.errors import ConfigError
+from waystation.model.errors import ConfigError, UnreachableError
 from waystation.model.peer import TlsFiles
 
 # TLS 1.2 suites of S-49: ECDHE with AES-GCM; those of TLS 1.3 are fixed.
 _CIPHERS = "ECDHE+AESGCM"
+# The connection ended inside the handshake; everything else is somebody's certificate or setting.
+_CUT = (ssl.SSLEOFError, ssl.SSLZeroReturnError, ssl.SSLSyscallError)
 
 
 def _base(protocol: int) -> ssl.SSLContext:
@@ -23,7 +25,8 @@ def _base(protocol: int) -> ssl.SSLContext:
 
 def _load_chain(context: ssl.SSLContext, files: TlsFiles) -> None:
     try:
-        context.load_cert_chain(files.certificate, files.key or None, files.key_password or None)
+        # A text, even an empty one: without it OpenSSL would ask for it on the terminal.
+        context.load_cert_chain(files.certificate, files.key or None, files.key_password)
     except (OSError, ssl.SSLError) as error:
         raise ConfigError(files.certificate, f"certificate or key not usable: {error}") from error
 
@@ -62,3 +65,11 @@ def client_context(files: TlsFiles) -> ssl.SSLContext:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
     return context
+
+
+def tls_failed(where: str, error: ssl.SSLError) -> UnreachableError:
+    """Return why TLS did not come about; a refusal lasts until somebody changes a file (O7)."""
+    reason = getattr(error, "verify_message", "") or error.reason or str(error)
+    return UnreachableError(
+        "tls", f"{where}: TLS failed: {reason}", permanent=not isinstance(error, _CUT)
+    )
