@@ -3,7 +3,7 @@
 The convention that makes it provable: a module-level function ``success`` makes the answer; it is
 named once, in a call; on the straight way to that call stands an awaited journal commit, or an
 ``if`` with one in each branch.  An awaited commit is an ``await`` of an expression that names the
-journal (``arrivals.add`` or ``...journal...``), of a variable that holds one, or of a coroutine of
+journal (``intake.append`` or ``...journal...``), of a variable that holds one, or of a coroutine of
 the same file that commits before each of its endings.  A plain ``reply(command)`` elsewhere means
 Success too, and stands only under a test for C-ECHO.
 """
@@ -173,7 +173,7 @@ def _statements_before(parent: ast.AST, node: ast.AST) -> list[ast.stmt]:
 
 def _names_journal(node: ast.AST) -> bool:
     names = [dotted(part) for part in ast.walk(node) if isinstance(part, ast.Name | ast.Attribute)]
-    return any("journal" in name or name.endswith("arrivals.add") for name in names)
+    return any("journal" in name or name.endswith("intake.append") for name in names)
 
 
 def _hides_failure(call: ast.Call) -> bool:

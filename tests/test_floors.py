@@ -53,6 +53,7 @@ HOMES = {
     "pydantic_settings": {"app"},
     "prometheus_client": {"app", "web"},
     "uvicorn": {"app"},
+    "h11": {"app"},
     "uvloop": {"app"},
     "watchfiles": {"app", "flows"},
     "structlog": IMPURE,

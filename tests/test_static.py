@@ -28,14 +28,14 @@ def success(request):
 class Reception:
     async def _accept(self, request, draft):
         if draft.small:
-            await self._database.write(arrivals.add(draft.bytes))
+            await self._intake.append(meta, draft.bytes)
         else:
             await self._seal(draft)
         self._answer(success(request))
 
     async def _seal(self, draft):
         sealed = self._loop.run_in_executor(self._disk, draft.seal)
-        committed = self._database.submit(arrivals.add(draft.name))
+        committed = self._intake.append(meta, draft.name)
         await asyncio.wait([sealed, committed])
         if committed.exception() is None and sealed.exception() is not None:
             await self._database.write(arrivals.withdraw(draft.name))
@@ -181,7 +181,7 @@ ANSWER = "    return success(request)\n"
         ("        await committed\n", ""),
         ("        await committed\n", "        if sealed:\n            await committed\n"),
         ("        await sealed\n", "        if sealed:\n            return ''\n"),
-        ("arrivals.add(draft.name)", "draft.name"),
+        ("intake.append(meta, draft.name)", "other.append(meta, draft.name)"),
         ("== C_ECHO_RQ", "!= C_STORE_RQ"),
     ),
 )

@@ -34,7 +34,7 @@ PEER = '[peer.{0}]\nae_title = "{1}"\naddress = {2}\n'
         ('[web]\nhost = "0.0.0.0"\n', "2 web.host: anything but loopback needs users"),
         ("[web]\nport = 11112\n", "2 web.port: is the port of the DICOM listener already"),
         ('[node]\ndatabase = "postgresql://x"\n', '2 node.database: "database" is not available'),
-        (f'{DISK}name = "../{{PatientID}}"\n', "4 destination.disk.name: must stay inside"),
+        (f'{DISK}name = "../{{StudyInstanceUID}}"\n', "4 destination.disk.name: must stay inside"),
         (f'{DISK}name = "{{PatientID"\n', "4 destination.disk.name: a brace has no partner"),
         (f'{DISK}name = "{{Patient}}"\n', "4 destination.disk.name: "),
     ],

@@ -16,6 +16,7 @@ from tests.journal.making import (
 from waystation.journal import arrivals, counts, recovery
 from waystation.journal.arrivals import Adoption
 from waystation.journal.ids import IdSource
+from waystation.journal.marks import LSN
 from waystation.model.arrival import Arrival, Earlier
 from waystation.model.delivery import HoldReason
 from waystation.model.plan import Plan, Target, Verdict
@@ -65,9 +66,9 @@ def test_the_place_in_the_log_is_committed_with_the_rows(
 ) -> None:
     adoption = Adoption(arrival=arrival(1), plan=plan_to("pacs"))
     journal.run(arrivals.adopt([adoption], ids, NOW, as_planned, lsn=41), lost=True)
-    assert journal.run(recovery.mark(arrivals.LSN)) is None
+    assert journal.run(recovery.mark(LSN)) is None
     journal.run(arrivals.adopt([adoption], ids, NOW, as_planned, lsn=41))
-    assert journal.run(recovery.mark(arrivals.LSN)) == "41"
+    assert journal.run(recovery.mark(LSN)) == "41"
     assert journal.run(counts.counters()) == {"received": 1}
 
 

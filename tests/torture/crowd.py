@@ -21,7 +21,7 @@ from waystation.net.client import Waits
 T = TypeVar("T")
 HOST = "127.0.0.1"
 SMALL, LARGE = 12_000, 300_000
-QUICK = Waits(connect_s=3.0, associate_s=10.0, response_s=30.0, release_s=2.0)
+QUICK = Waits(connect_s=3.0, associate_s=10.0, response_s=15.0, release_s=2.0)
 
 
 class Sink(SimulatedPacs):

@@ -17,6 +17,7 @@ from tests.torture.row_kill import CLOSED, Relay, mixed, relay_points
 from waystation.app.simulated_pacs import Script
 from waystation.app.synthetic import Study
 
+ENOUGH = 5
 HONEST = {"0000", "A700"}
 RECOVERY_S = 10.0
 NO_MARKS = '\n[spool]\nmax_used = "100 %"\nmin_free = "1B"\n'
@@ -51,7 +52,8 @@ def _failing(
         chosen = inject.spread(points, most)
         for point in chosen:
             for when in (str(point.n), f"{point.n}+"):
-                faults += _fail_at(rig, work, point, error, when)
+                if len(faults) < ENOUGH:
+                    faults += _fail_at(rig, work, point, error, when)
         rig.drain(within_s=20.0 if broken == "deaf" else 60.0)
         row = rig.judge(name, runs=2 * len(chosen), drain_s=5.0)
     odd = sorted(set(rig.books.statuses) - HONEST)
@@ -75,6 +77,8 @@ def _fail_at(rig: Rig, work: Relay, point: Point, error: str, when: str) -> Iter
         rig.start()
     if not accepts_again(rig, f"{point}/{when}"):
         yield f"does not accept {RECOVERY_S:.0f} s after {error} at {point.call} {when}"
+        rig.kill()
+        rig.start()
 
 
 def accepts_again(rig: Rig, seed: str) -> bool:

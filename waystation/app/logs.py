@@ -7,7 +7,8 @@ those may hold patient data (S-68).
 import logging
 import sys
 from collections.abc import MutableMapping
-from typing import Any
+from contextlib import suppress
+from typing import Any, TextIO, cast
 
 import structlog
 
@@ -17,6 +18,25 @@ LEVELS = {
     "warning": logging.WARNING,
     "error": logging.ERROR,
 }
+
+
+class _Unfailing:
+    """A text file whose failures nobody hears of.
+
+    A full volume or a closed pipe behind the log must not end in a belt that only wanted to tell
+    what it did: the image matters more than the line about it.
+    """
+
+    def __init__(self, file: TextIO) -> None:
+        self._file = file
+
+    def write(self, text: str) -> None:
+        with suppress(OSError, ValueError):
+            self._file.write(text)
+
+    def flush(self) -> None:
+        with suppress(OSError, ValueError):
+            self._file.flush()
 
 
 def _clean(text: str) -> str:
@@ -66,6 +86,6 @@ def set_up(level: str, form: str) -> None:
             structlog.processors.JSONRenderer(ensure_ascii=False) if form == "json" else _as_text,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(LEVELS[level]),
-        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
+        logger_factory=structlog.WriteLoggerFactory(file=cast(TextIO, _Unfailing(sys.stderr))),
         cache_logger_on_first_use=True,
     )

@@ -37,7 +37,8 @@ from waystation.net.tls import server_context
 
 log = structlog.get_logger()
 DISK_THREADS = 8
-GRACE_S = 8.0
+GRACE_S = 7.0
+SETTLE_S = 1.0
 PAUSED = "paused."
 
 
@@ -235,12 +236,15 @@ class Node:
         """
         routing = wiring.routing(settings)
         gate = Gate(wiring.gate_settings(settings))
+        for name, table in settings.destination.items():
+            wiring.check_destination(name, table, settings.dicom.ae_title)
         before, self.settings = self.settings, settings
         self.router.routing = routing
         self.listener.gate = gate
         self.sweep.settings = wiring.sweep_settings(settings)
+        renamed = settings.dicom.ae_title != before.dicom.ae_title
         for name in list(self.belts):
-            if settings.destination.get(name) != before.destination.get(name):
+            if settings.destination.get(name) != before.destination.get(name) or renamed:
                 await self._drop_lane(name)
         for name in settings.destination:
             if name not in self.belts:
@@ -253,13 +257,14 @@ class Node:
     async def stop(self) -> None:
         """Drain and end; nothing is lost."""
         self.draining = True
-        await self.listener.drain(GRACE_S)
+        await asyncio.gather(
+            self.listener.drain(GRACE_S), *(self._drop_lane(name) for name in list(self.belts))
+        )
         try:
-            async with asyncio.timeout(2.0):
+            async with asyncio.timeout(SETTLE_S):
                 await self.router.settled()
         except TimeoutError:
             log.info("unplanned arrivals are left for the next start", n=self.router.waiting)
-        await asyncio.gather(*(self._drop_lane(name) for name in list(self.belts)))
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

@@ -24,6 +24,7 @@ from waystation.net.client import Waits
 from waystation.net.conversation import Patience
 from waystation.net.gate import GateSettings
 from waystation.net.listener import ListenerSettings
+from waystation.net.tls import client_context
 from waystation.rules.classes import class_filter, class_uid
 from waystation.rules.duplicates import DuplicatePolicy
 from waystation.rules.faults import RuleFault
@@ -114,6 +115,16 @@ def _call_tls(table: CallTls | None) -> TlsFiles | None:
 def destination(name: str, table: DestinationSettings, own_title: str) -> Destination:
     """Return the way out that a ``[destination.NAME]`` table describes."""
     return _KINDS[type(table)](name, table, own_title)
+
+
+def check_destination(name: str, table: DestinationSettings, own_title: str) -> None:
+    """Raise `ConfigError` if a file or secret that the table names cannot be used."""
+    try:
+        destination(name, table, own_title)
+        if isinstance(table, DicomDestination) and (files := _call_tls(table.tls)) is not None:
+            client_context(files)
+    except (OSError, LookupError) as error:
+        raise ConfigError(f"destination.{name}.tls", f"secret not usable: {error}") from error
 
 
 def _dicom(name: str, table: DestinationSettings, own_title: str) -> Destination:

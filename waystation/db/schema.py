@@ -133,7 +133,7 @@ Index(
 attempt = Table(
     "attempt",
     metadata,
-    Column("delivery", Identity, primary_key=True, autoincrement=False),
+    Column("delivery", BigInteger, primary_key=True, autoincrement=False),
     Column("number", Integer, primary_key=True, autoincrement=False),
     Column("ended_at", Double, nullable=False),
     Column("status", Integer),

@@ -35,6 +35,7 @@ RENEW_S = 20.0
 # Longest sleep while something waits: a clock that was set back cannot hide it for longer.
 LONGEST_SLEEP_S = 60.0
 AGAIN_S = 1.0
+CLOSE_S = 2.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,7 +79,7 @@ class LaneBelt:
         self._probe: asyncio.Task[None] | None = None
         self._stopping = False
         self._renewed_at = 0.0
-        self._outcomes = Outcomes(database, intake, self._settled)
+        self._outcomes = Outcomes(database, intake)
 
     @property
     def name(self) -> str:
@@ -128,7 +129,7 @@ class LaneBelt:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        await self._outcomes.close()
+        await self._outcomes.close(CLOSE_S)
         await self.destination.close()
 
     async def _round(self) -> None:
@@ -228,10 +229,7 @@ class LaneBelt:
                 self._wake.set()
 
     async def _send(self, batch: list[Delivery]) -> bool:
-        """Send a batch; return False if the lane has to stop.
-
-        What is left of it goes back when the worker ends.
-        """
+        """Send a batch; return False if the lane has to stop.  What was not tried goes back."""
         flowing = True
         try:
             async with aclosing(self.destination.send(batch, self._cargo)) as outcomes:
@@ -239,6 +237,8 @@ class LaneBelt:
                     settlement, flowing = self._judge(delivery, outcome)
                     if settlement.step is Step.DELIVERED:
                         await self._outcomes.add(settlement)
+                        # Durable: from here on nobody may give its lease back.
+                        self._settled([settlement])
                     else:
                         await self._settle([settlement])
                     if not flowing or self._halted():

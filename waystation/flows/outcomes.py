@@ -6,7 +6,6 @@ gives leases back, so what a receiver has confirmed is not sent again (S-7).
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
 
 import structlog
 
@@ -22,17 +21,11 @@ RETRY_S = 1.0
 
 
 class Outcomes:
-    """Of one lane.  settled: told about what has reached the tables."""
+    """Of one lane."""
 
-    def __init__(
-        self,
-        database: Database,
-        intake: IntakeLog,
-        settled: Callable[[Sequence[Settlement]], None],
-    ) -> None:
+    def __init__(self, database: Database, intake: IntakeLog) -> None:
         self._database = database
         self._log = intake
-        self._told = settled
         self._waiting: list[tuple[int, Settlement]] = []
         self._task: asyncio.Task[None] | None = None
 
@@ -67,12 +60,19 @@ class Outcomes:
                 break
             except StorageError as error:
                 log.error("outcomes wait for the journal", error=str(error))
-                await asyncio.sleep(RETRY_S)
+            except Exception:
+                # No belt may end for good (R-47).
+                log.exception("outcomes not written")
+            await asyncio.sleep(RETRY_S)
         self._log.settled(lsns)
         self._log.committed(mark)
-        self._told(settlements)
 
-    async def close(self) -> None:
-        """Write what is left."""
-        if self._task is not None:
-            await self._task
+    async def close(self, grace_s: float) -> None:
+        """Write what is left; what the journal does not take in time is safe in the log."""
+        if self._task is None:
+            return
+        try:
+            async with asyncio.timeout(grace_s):
+                await self._task
+        except TimeoutError:
+            log.warning("outcomes are left for the next start", n=len(self._waiting))

@@ -267,15 +267,14 @@ class Reception:
         if name is None:
             name = await self._loop.run_in_executor(keeping.disk, draft.bind)
         arrival = replace(arrival, blob=name)
-        sealed: asyncio.Future[Any] = self._loop.run_in_executor(
-            keeping.disk, _write_and_seal, draft, blocks
-        )
-        logged: asyncio.Future[Any] = keeping.intake.append(arrivals.meta_of(arrival), b"")
-        await asyncio.wait((sealed, logged))
+        sealed = self._loop.run_in_executor(keeping.disk, _write_and_seal, draft, blocks)
+        logged = keeping.intake.append(arrivals.meta_of(arrival), b"")
+        both: list[asyncio.Future[Any]] = [sealed, logged]
+        await asyncio.wait(both)
         if sealed.exception() is not None and logged.exception() is None:
             keeping.intake.settled([logged.result()])
         await sealed
-        lsn: int = await logged
+        lsn = await logged
         incoming.draft = None
         return arrival, lsn
 
