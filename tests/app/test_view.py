@@ -16,7 +16,7 @@ from waystation.app.read import load_text
 from waystation.app.view import View
 from waystation.flows.route import Acknowledged
 from waystation.journal.decisions import Action
-from waystation.journal.queue import Chosen
+from waystation.journal.entries import Chosen
 from waystation.model.errors import StorageError
 from waystation.model.plan import Plan
 from waystation.web.view import ActionAsked

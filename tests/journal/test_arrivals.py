@@ -2,8 +2,6 @@
 
 from collections.abc import Sequence
 
-import pytest
-
 from tests.journal.making import (
     NOW,
     MemoryJournal,

@@ -22,8 +22,8 @@ from tests.journal.making import NOW, MemoryJournal, adopted, arrival, plan_to
 from waystation.journal import arrivals, counts, keeping, queue, recovery
 from waystation.journal.decisions import Action, Decision, decide, decide_arrivals
 from waystation.journal.deliveries import Settlement, claim, hold_all, release_gone, settle
+from waystation.journal.entries import Chosen
 from waystation.journal.ids import IdSource
-from waystation.journal.queue import Chosen
 from waystation.model.arrival import Arrival
 from waystation.model.delivery import Delivery, HoldReason, State, Step
 from waystation.model.plan import Plan, Target

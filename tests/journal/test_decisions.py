@@ -14,8 +14,8 @@ from waystation.journal.decisions import (
     starting_states,
 )
 from waystation.journal.deliveries import Settlement, claim, settle
+from waystation.journal.entries import Chosen
 from waystation.journal.ids import IdSource
-from waystation.journal.queue import Chosen
 from waystation.model.delivery import HoldReason, State, Step
 from waystation.model.errors import MisuseError
 from waystation.model.plan import Plan, Target

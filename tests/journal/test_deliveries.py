@@ -10,8 +10,8 @@ from waystation.db.engine import Database
 from waystation.db.statement import Transaction
 from waystation.journal import counts, deliveries, queue
 from waystation.journal.deliveries import Settlement, claim, settle
+from waystation.journal.entries import Chosen
 from waystation.journal.ids import IdSource
-from waystation.journal.queue import Chosen
 from waystation.model.delivery import Delivery, HoldReason, Step
 from waystation.model.errors import MisuseError
 

@@ -9,8 +9,8 @@ from waystation.db.statement import Transaction
 from waystation.journal import queue
 from waystation.journal.decisions import Action, Decision, decide
 from waystation.journal.deliveries import claim
+from waystation.journal.entries import Chosen, Listed, ListedArrival
 from waystation.journal.ids import IdSource
-from waystation.journal.queue import Chosen, Listed, ListedArrival
 from waystation.model.delivery import HoldReason
 from waystation.model.plan import Plan, Target
 

@@ -4,8 +4,8 @@ import pytest
 
 from tests.journal.making import NOW, MemoryJournal, adopted, arrival, plan_to
 from waystation.journal import counts, deliveries, queue, recovery
+from waystation.journal.entries import Chosen
 from waystation.journal.ids import IdSource
-from waystation.journal.queue import Chosen
 
 
 def add(journal: MemoryJournal, ids: IdSource, number: int, *destinations: str) -> None:

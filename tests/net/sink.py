@@ -9,7 +9,7 @@ twice) and `STRAY` (success for a message that nobody sent).
 import asyncio
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 
 from tests.objects.files import Stored
@@ -61,6 +61,7 @@ class Sink:
     refused: list[str] = field(default_factory=list)
     tls: list[bool] = field(default_factory=list)
     comments: dict[int, str] = field(default_factory=dict)
+    service: "type[Service]" = field(default_factory=lambda: Service)
 
     async def start(self, *, tls: ssl.SSLContext | None = None, port: int = 0) -> None:
         self.listener = Listener(
@@ -72,11 +73,11 @@ class Sink:
         self.associations += 1
         self.open_now += 1
         self.tls.append(guest.conversation.tls)
-        return Service(self, guest, self.associations)
+        return self.service(self, guest, self.associations)
 
     async def stop(self) -> None:
         await self.listener.drain(0.0)
-        await asyncio.sleep(0)
+        await until(lambda: self.open_now == 0)
 
     def uids(self, status: Answer | None = None) -> list[str]:
         """Return the SOP Instance UIDs in order of arrival, of one status or of all."""
@@ -168,6 +169,40 @@ async def running(
         await made.stop()
 
 
+@asynccontextmanager
+async def plain_server(
+    handler: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]],
+) -> AsyncIterator[Remote]:
+    """Run a bare TCP server for a while; its handlers have ended when this returns."""
+    busy: set[asyncio.StreamWriter] = set()
+
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        busy.add(writer)
+        try:
+            await handler(reader, writer)
+        except ConnectionError:
+            pass
+        finally:
+            writer.close()
+            with suppress(ConnectionError):
+                await writer.wait_closed()
+            busy.discard(writer)
+
+    server = await asyncio.start_server(handle, HOST, 0)
+    try:
+        port = server.sockets[0].getsockname()[1]
+        yield Remote(name="plain", ae_title="SINK", host=HOST, port=port)
+    finally:
+        server.close()
+        await until(lambda: not busy)
+
+
+async def swallow(reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
+    """Read everything and say nothing."""
+    while await reader.read(1 << 16):
+        continue
+
+
 async def call_to(
     remote: Remote,
     stored: Sequence[Stored] = (),
@@ -191,12 +226,17 @@ async def store(call: Call, stored: Stored) -> Command:
 
 async def until(condition: Callable[[], object], within_s: float = 8.0) -> None:
     """Return once ``condition`` holds; fail if that takes too long."""
-    async with asyncio.timeout(within_s):
-        while not condition():
-            await asyncio.sleep(0.005)
+
+    async def holds() -> object:
+        return condition()
+
+    await until_async(holds, within_s)
 
 
 async def until_async(condition: Callable[[], Awaitable[object]], within_s: float = 8.0) -> None:
-    async with asyncio.timeout(within_s):
-        while not await condition():
-            await asyncio.sleep(0.01)
+    """Like `until`, for a condition that has to ask somebody."""
+    loop = asyncio.get_running_loop()
+    limit = loop.time() + within_s
+    while not await condition():
+        assert loop.time() < limit, "waited in vain"
+        await asyncio.sleep(0.005)

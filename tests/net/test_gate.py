@@ -114,7 +114,5 @@ def test_a_socket_is_taken_from_addresses_of_some_peer_only() -> None:
         ("CT1", "CT1 ", False),
     ],
 )
-def test_star_and_question_mark_are_the_only_signs(
-    pattern: str, title: str, matches: bool
-) -> None:
+def test_star_and_question_mark_are_the_only_signs(pattern: str, title: str, matches: bool) -> None:
     assert title_matches(pattern, title) is matches

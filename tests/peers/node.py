@@ -62,7 +62,9 @@ def rule_to(*names: str, when: str = "") -> str:
 
 
 def keeps_books(file: Path) -> bool:
-    """Return whether ``file`` belongs to the database, or tells of the running node."""
+    """Return whether ``file`` belongs to database or log, or tells of the running node."""
+    if file.parent.name == "intake":
+        return True
     return file.name in ("lock", "node.json") or file.suffix.startswith(".db")
 
 

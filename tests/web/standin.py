@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from tests.journal.making import CT, EXPLICIT, NOW
-from waystation.journal.queue import (
+from waystation.journal.entries import (
     Chosen,
     FailedAttempt,
     LaneCounts,

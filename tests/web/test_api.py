@@ -8,7 +8,7 @@ from starlette.testclient import TestClient
 
 from tests.web.standin import StandIn
 from waystation.journal.decisions import Action
-from waystation.journal.queue import Chosen
+from waystation.journal.entries import Chosen
 
 LANE_KEYS = [
     "destination",

@@ -24,7 +24,7 @@ from waystation.app.simulated_pacs import PacsSettings, SimulatedPacs
 from waystation.app.synthetic import Image, Study
 from waystation.dicom.part10 import read_meta
 from waystation.journal import queue
-from waystation.journal.queue import Chosen, Listed
+from waystation.journal.entries import Chosen, Listed
 from waystation.model.peer import Remote
 from waystation.wire.status import status_text
 

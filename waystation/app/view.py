@@ -19,7 +19,7 @@ from waystation.flows.deliver import LaneBelt
 from waystation.flows.route import Acknowledged
 from waystation.journal import decisions, queue
 from waystation.journal.decisions import Action, Changed, Decision
-from waystation.journal.queue import Chosen, LaneCounts, Listed, ListedArrival, Story
+from waystation.journal.entries import Chosen, LaneCounts, Listed, ListedArrival, Story
 from waystation.timing.lane import Health
 from waystation.web.metrics import Figures, LaneFigures, metrics_text
 from waystation.web.view import (
@@ -118,7 +118,7 @@ class View:
     async def metrics_text(self) -> bytes:
         """Return the metrics (R-84)."""
         node = self._node
-        seen = await node.database.read(queue.overview())
+        seen = await node.database.read(queue.overview(ages=False))
         return metrics_text(
             Figures(
                 received=dict(node.received),

@@ -19,6 +19,8 @@ from waystation.model.errors import UnreachableError, WaystationError
 
 PLACES = (Path("waystation.toml"), Path("/etc/waystation/waystation.toml"))
 TIMEOUT_S = 60.0
+# A decision about a million deliveries is carried out piece by piece.
+DECISION_S = 3600.0
 ASK_S = 5.0
 
 
@@ -42,7 +44,7 @@ class NodeApi:
             data=json.dumps(body).encode(),
             headers={"Content-Type": "application/json"},
         )
-        return self._ask(request, TIMEOUT_S)
+        return self._ask(request, DECISION_S)
 
     def pid(self) -> int:
         """Return the process id of whoever answers; raise `UnreachableError` if nobody does."""

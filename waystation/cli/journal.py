@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from waystation.db.engine import Job
 from waystation.db.statement import Transaction
 from waystation.journal import queue
-from waystation.journal.queue import Chosen
+from waystation.journal.entries import Chosen
 from waystation.model.errors import StorageError
 from waystation.web import shapes
 from waystation.web.view import LaneView, QueueView

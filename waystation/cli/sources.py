@@ -75,7 +75,7 @@ class Source:
             asked = wanted.filters() | {"after": after, "limit": str(size)}
             found: dict[str, Any] = self.api.get(f"/api/v1/{what}", asked)
             return found
-        from waystation.journal.queue import Chosen
+        from waystation.journal.entries import Chosen
 
         chosen = Chosen(
             destination=wanted.to,

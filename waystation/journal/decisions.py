@@ -20,8 +20,9 @@ from waystation.db.engine import Job
 from waystation.db.statement import Transaction
 from waystation.journal.arrivals import by_id
 from waystation.journal.counts import Shift, count
+from waystation.journal.entries import Chosen, Listed
 from waystation.journal.ids import IdSource
-from waystation.journal.queue import Chosen, Listed, held_rows, listed
+from waystation.journal.queue import held_rows, listed
 from waystation.model.arrival import Arrival
 from waystation.model.delivery import MOVES, HoldReason, State, Step, advance
 from waystation.model.errors import MisuseError

@@ -6,131 +6,22 @@ Nothing here carries a patient's identity.
 """
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Any
 
 from waystation.db.engine import Job
 from waystation.db.statement import Row, Transaction, placeholders
+from waystation.journal.entries import (
+    Chosen,
+    FailedAttempt,
+    LaneCounts,
+    Listed,
+    ListedArrival,
+    Overview,
+    Story,
+)
 from waystation.model.delivery import State
 from waystation.model.plan import Verdict
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Chosen:
-    """Which deliveries or arrivals are meant; "" and () choose all.
-
-    reason: why held.  after: ids above this one.  until: ids up to this one, 0 for all.
-    """
-
-    destination: str = ""
-    study: str = ""
-    state: str = ""
-    reason: str = ""
-    ids: tuple[int, ...] = ()
-    after: int = 0
-    until: int = 0
-    limit: int = 100
-
-    @property
-    def everything(self) -> bool:
-        """True if nothing narrows the choice."""
-        return not (self.destination or self.study or self.state or self.reason or self.ids)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Listed:
-    """One delivery with what an operator asks first.  Instants are Unix seconds."""
-
-    id: int
-    arrival: int
-    destination: str
-    state: str
-    reason: str | None
-    study: str
-    priority: int
-    rules: str
-    attempts: int
-    object_failures: int
-    status: int | None
-    why: str
-    due: float
-    created_at: float
-    first_failed_at: float | None
-    ended_at: float | None
-    by_rule: str | None
-    by_user: str | None
-    sop_class: str
-    sop_instance: str
-    transfer_syntax: str
-    peer: str
-    calling_ae: str
-    received_at: float
-    size_bytes: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ListedArrival:
-    """One arrival.  reason: why it is held, or None; ended_why: its fate without a delivery."""
-
-    id: int
-    received_at: float
-    peer: str
-    calling_ae: str
-    called_ae: str
-    way_in: str
-    study: str
-    series: str
-    sop_class: str
-    sop_instance: str
-    transfer_syntax: str
-    size_bytes: int
-    planned: bool
-    reason: str | None
-    ended_why: str | None
-    verdicts: tuple[Verdict, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FailedAttempt:
-    """One attempt that did not end in success."""
-
-    number: int
-    ended_at: float
-    status: int | None
-    why: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Story:
-    """One arrival, its deliveries, and the failed attempts of each (by delivery id)."""
-
-    arrival: ListedArrival
-    deliveries: tuple[Listed, ...]
-    attempts: Mapping[int, tuple[FailedAttempt, ...]]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LaneCounts:
-    """How much is in which state for one destination; oldest_at: creation of the oldest waiting."""
-
-    destination: str
-    waiting: int = 0
-    sending: int = 0
-    held: int = 0
-    done: int = 0
-    discarded: int = 0
-    oldest_at: float | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Overview:
-    """All lanes that have or had something, what is held by reason, what has no plan yet."""
-
-    lanes: tuple[LaneCounts, ...]
-    held: Mapping[str, int]
-    unplanned: int
-
 
 _LISTED = (
     "d.id, d.arrival, d.destination, d.state, d.hold_reason, d.study, d.priority, d.rules,"
@@ -297,15 +188,15 @@ def count_held(chosen: Chosen) -> Job[int]:
     return job
 
 
-def overview() -> Job[Overview]:
-    """Read what opens the queue: counts and ages, no rows."""
+def overview(*, ages: bool = True) -> Job[Overview]:
+    """Read what opens the queue: counts, ages if wanted, no rows."""
 
     def job(transaction: Transaction) -> Overview:
         counts = _tallied(transaction)
         lanes = tuple(
             LaneCounts(
                 destination=name,
-                oldest_at=_oldest(transaction, name) if states.get("waiting") else None,
+                oldest_at=_oldest(transaction, name) if ages and states.get("waiting") else None,
                 **{state: max(0, n) for state, n in states.items()},
             )
             for name, states in sorted(counts.items())

@@ -11,7 +11,7 @@ from fastapi.responses import JSONResponse
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from waystation.journal.decisions import Action
-from waystation.journal.queue import Chosen
+from waystation.journal.entries import Chosen
 from waystation.web import shapes
 from waystation.web.view import ActionAsked, NodeView
 

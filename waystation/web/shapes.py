@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from waystation.journal.queue import FailedAttempt, Listed, ListedArrival, Story
+from waystation.journal.entries import FailedAttempt, Listed, ListedArrival, Story
 from waystation.model.delivery import State
 from waystation.web.view import LaneView, QueueView, StatusView
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from waystation.journal.decisions import Action
-from waystation.journal.queue import Chosen, LaneCounts, Listed, ListedArrival, Story
+from waystation.journal.entries import Chosen, LaneCounts, Listed, ListedArrival, Story
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
