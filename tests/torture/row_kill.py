@@ -93,9 +93,10 @@ def mixed(seed: str) -> list[Image]:
 class Relay:
     """The whole way of a few objects, as the work during which calls are hit."""
 
-    def __init__(self, rig: Rig, seed: int) -> None:
+    def __init__(self, rig: Rig, seed: int, *, patience_s: float = 5.0) -> None:
         self._rig = rig
         self._seed = seed
+        self._patience_s = patience_s
         self._round = 0
 
     def __call__(self) -> None:
@@ -103,7 +104,7 @@ class Relay:
         self._round += 1
         rig = self._rig
         rig.send(mixed(f"{self._seed}/relay/{self._round}"))
-        limit = time.monotonic() + 5.0
+        limit = time.monotonic() + self._patience_s
         while rig.node.alive and time.monotonic() < limit:
             if not any(rig.books.missing(sink) for sink in rig.sinks):
                 break

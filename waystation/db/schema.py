@@ -19,8 +19,6 @@ from sqlalchemy import (
     text,
 )
 
-FORMAT = 1
-
 metadata = MetaData()
 
 # SQLite keeps a row at its key only if the type says INTEGER.
