@@ -1,5 +1,6 @@
 """Nodes in this process; probes of dead destinations come quickly."""
 
+import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -15,6 +16,11 @@ def _quick_probes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("waystation.timing.breaker.BLOCKED_PROBE_S", 0.1)
 
 
+@pytest.fixture(autouse=True)
+def _small_log(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("waystation.journal.intake.SEGMENT_BYTES", 2 << 20)
+
+
 @pytest.fixture
 async def rig(tmp_path: Path) -> AsyncIterator[Rig]:
     """Return a place for a node; at its end the books must balance (S-15)."""
@@ -25,3 +31,4 @@ async def rig(tmp_path: Path) -> AsyncIterator[Rig]:
             assert await made.node.sweep.account() == 0
     finally:
         await made.close()
+        shutil.rmtree(made.data, ignore_errors=True)

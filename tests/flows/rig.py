@@ -33,6 +33,7 @@ port = 0
 [spool]
 min_free = "1KiB"
 max_used = "100 %"
+keep = "{keep}"
 """
 RETRY = '{ first = "50ms", cap = "100ms", lifetime = "1h", tries = 3, object = ["50ms"] }'
 TO_A = '[[rule]]\nname = "all"\nsend = ["a"]\n'
@@ -108,13 +109,13 @@ class Rig:
         self._sinks.remove(sink)
         await sink.stop()
 
-    def settings(self, config: str, dicom: str = "") -> Settings:
-        text = BASE.format(data=self.data, dicom=dicom) + config
+    def settings(self, config: str, dicom: str = "", keep: str = "24h") -> Settings:
+        text = BASE.format(data=self.data, dicom=dicom, keep=keep) + config
         return load_text(text, self.folder / "waystation.toml", os.environ).settings
 
-    async def start(self, config: str | None = None, *, dicom: str = "") -> None:
+    async def start(self, config: str | None = None, *, dicom: str = "", keep: str = "24h") -> None:
         self._config = self._config if config is None else config
-        self.node = Node(self.settings(self._config, dicom))
+        self.node = Node(self.settings(self._config, dicom, keep))
         await self.node.start()
         self.running = True
 

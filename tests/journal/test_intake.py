@@ -97,7 +97,7 @@ async def test_a_failed_write_is_told_and_its_segment_is_never_used_again(
     assert [record.meta for record in records] == [b"good", b"after"]
 
 
-@pytest.mark.req("S-1", "F3")
+@pytest.mark.req("S-1")
 async def test_a_torn_group_ends_the_log_and_nothing_before_it_is_lost(tmp_path: Path) -> None:
     await fill(tmp_path, [(b"whole", bytes(5000)), (b"torn", bytes(9000))])
     path = segments(tmp_path)[0]

@@ -20,6 +20,7 @@ from waystation.net.client import Waits
 
 T = TypeVar("T")
 HOST = "127.0.0.1"
+PAUSE_S = 0.3  # between two studies of a source
 SMALL, LARGE = 12_000, 300_000
 QUICK = Waits(connect_s=3.0, associate_s=10.0, response_s=15.0, release_s=2.0)
 
@@ -129,8 +130,7 @@ class Crowd:
             while not until.is_set():
                 endings = await self.send(port(), study)
                 broken = endings["lost"] + endings["unreachable"]
-                if broken:
-                    await asyncio.sleep(0.05)
+                await asyncio.sleep(0.05 if broken else PAUSE_S)
                 if not broken or chance.random() < 0.5:
                     break
 

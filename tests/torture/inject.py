@@ -132,15 +132,18 @@ def recording(file: Path) -> list[str]:
 
 
 def spread(points: Sequence[Point], most: int) -> list[Point]:
-    """Return about ``most`` points, of every thread and call some; 0 returns all."""
+    """Return at most ``most`` points, of as many threads and calls as possible; 0 returns all."""
     if not most or len(points) <= most:
         return list(points)
     groups: dict[tuple[int, str], list[Point]] = {}
     for point in points:
         groups.setdefault((point.thread, point.call), []).append(point)
-    share = max(1, most // len(groups))
+    kinds = list(groups.values())
+    if most < len(kinds):
+        kinds = [kinds[place * len(kinds) // most] for place in range(most)]
+    share = most // len(kinds)
     chosen = []
-    for group in groups.values():
+    for group in kinds:
         step = max(1.0, len(group) / share)
         chosen += [group[int(place * step)] for place in range(min(share, len(group)))]
     return chosen

@@ -161,14 +161,22 @@ class Rig:
         return dict(self.crowd.do(self.crowd.send(self.port, study)))
 
     def drain(self, *, within_s: float = 60.0, excused: Collection[Thing] = ()) -> bool:
-        """Wait until everything acknowledged has arrived everywhere and nothing is open."""
-        limit = time.monotonic() + within_s
-        while time.monotonic() < limit:
+        """Wait until everything acknowledged has arrived everywhere and nothing is open.
+
+        within_s: how long nothing at all may arrive before this gives up.
+        """
+        came = -1
+        limit = time.monotonic()
+        while True:
+            now = sum(counter.total() for counter in self.books.delivered.values())
+            if now != came:
+                came, limit = now, time.monotonic() + within_s
             missing = any(self.books.missing(sink, excused) for sink in self.sinks)
             if not missing and journal.open_rows(self.data) == 0:
                 return True
+            if time.monotonic() > limit:
+                return False
             time.sleep(0.05)
-        return False
 
     def judge(
         self,
@@ -177,7 +185,7 @@ class Rig:
         runs: int = 1,
         allowed_repeats: int | None = None,
         excused: Collection[Thing] = (),
-        drain_s: float = 60.0,
+        drain_s: float = 30.0,
     ) -> Row:
         """Drain, stop the node, and judge; allowed_repeats: default is S-7's for the kills."""
         if not self.node.alive:

@@ -7,6 +7,8 @@ wrong group length and missing elements, and guesses the syntax of a bare data s
 first element.  DatasetError if the bytes are nothing of the kind.
 """
 
+import struct
+from functools import lru_cache
 from typing import NamedTuple
 
 from waystation.dicom import tags
@@ -39,19 +41,43 @@ def file_meta(
     sop_class_uid: str, sop_instance_uid: str, transfer_syntax_uid: str, *, source_ae: str = ""
 ) -> bytes:
     """Return preamble, prefix and File Meta Information for one data set."""
-    rows = [
+    before, after = _around(sop_class_uid, transfer_syntax_uid, source_ae)
+    uid = sop_instance_uid.encode("ascii")
+    uid += b"\0" * (len(uid) & 1)
+    size = len(before) + 8 + len(uid) + len(after)
+    return (
+        PREAMBLE
+        + _GROUP_LENGTH.pack(2, 0, b"UL", 4, size)
+        + b"".join((before, _SHORT.pack(2, 3, b"UI", len(uid)), uid, after))
+    )
+
+
+_GROUP_LENGTH = struct.Struct("<HH2sHI")
+_SHORT = struct.Struct("<HH2sH")
+
+
+@lru_cache(maxsize=256)
+def _around(sop_class_uid: str, transfer_syntax_uid: str, source_ae: str) -> tuple[bytes, bytes]:
+    """Return the elements before and behind Media Storage SOP Instance UID (0002,0003).
+
+    They are the same for all objects of a series, and receiving makes this for each of them.
+    """
+    before = [
         (0x00020001, "OB", b"\0\1"),
         (CLASS, "UI", sop_class_uid.encode("ascii")),
-        (INSTANCE, "UI", sop_instance_uid.encode("ascii")),
+    ]
+    after = [
         (SYNTAX, "UI", transfer_syntax_uid.encode("ascii")),
         (0x00020012, "UI", IMPLEMENTATION_CLASS_UID.encode("ascii")),
         (0x00020013, "SH", IMPLEMENTATION_VERSION_NAME.encode("ascii")),
     ]
     if source_ae:
-        rows.append((0x00020016, "AE", source_ae.encode("ascii")))
-    body = b"".join(encode_element(tag, vr, value, EXPLICIT_LE) for tag, vr, value in rows)
-    size = len(body).to_bytes(4, "little")
-    return PREAMBLE + encode_element(0x00020000, "UL", size, EXPLICIT_LE) + body
+        after.append((0x00020016, "AE", source_ae.encode("ascii")))
+    return _encoded(before), _encoded(after)
+
+
+def _encoded(rows: list[tuple[int, str, bytes]]) -> bytes:
+    return b"".join(encode_element(tag, vr, value, EXPLICIT_LE) for tag, vr, value in rows)
 
 
 def read_meta(prefix: bytes) -> Meta:

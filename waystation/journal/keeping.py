@@ -11,12 +11,14 @@ from waystation.db.statement import Transaction
 from waystation.journal.counts import count
 
 _FREE = (
-    " a.planned = 1 AND a.hold_reason IS NULL AND a.received_at < :before AND NOT EXISTS (SELECT 1 FROM delivery d"
+    " a.planned = 1 AND a.hold_reason IS NULL AND a.received_at < :before"
+    " AND NOT EXISTS (SELECT 1 FROM delivery d"
     " WHERE d.arrival = a.id AND (d.state IN ('waiting', 'sending', 'held')"
     " OR d.ended_at IS NULL OR d.ended_at > :before))"
 )
 _SELF = (
-    " planned = 1 AND hold_reason IS NULL AND received_at < :before AND NOT EXISTS (SELECT 1 FROM delivery d"
+    " planned = 1 AND hold_reason IS NULL AND received_at < :before"
+    " AND NOT EXISTS (SELECT 1 FROM delivery d"
     " WHERE d.arrival = arrival.id AND (d.state IN ('waiting', 'sending', 'held')"
     " OR d.ended_at IS NULL OR d.ended_at > :before))"
 )

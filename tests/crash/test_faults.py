@@ -1,48 +1,15 @@
-"""The smoke tier of the fault matrix (S-32): a small part of `make torture` in every test run.
+"""Faults of disks, peers, crowds: the smoke tier of the fault matrix (S-32).
 
 How long a start takes is no matter here: other tests run beside it.
 """
 
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
 import pytest
 
-from tests.torture import control, row_crowd, row_disk, row_kill, row_life, row_peer
-from tests.torture.books import HEAD, Row, line
-
-SEED = 11
-
-
-def prove(run: Callable[..., Row], folder: Path) -> Row:
-    """Run one row and fail with its line unless it is ok; skip with its reason."""
-    row = run(folder, seed=SEED)
-    if row.skipped:
-        pytest.skip(row.skipped)
-    assert row.verdict == "ok", f"\n{HEAD}\n{line(row)}\n{row.notes}"
-    return row
-
-
-@pytest.mark.req("F1", "S-1", "S-7", "S-11", "S-25", "R-4", "R-13", "R-14")
-def test_nothing_acknowledged_is_lost_when_the_node_is_killed_at_random(tmp_path: Path) -> None:
-    row = prove(partial(row_kill.random_kills, kills=3, sources=3, ready_s=1e9), tmp_path)
-    assert row.acked > 0
-
-
-@pytest.mark.req("F2", "S-28", "S-1")
-def test_nothing_is_lost_when_the_node_is_killed_before_a_system_call(tmp_path: Path) -> None:
-    prove(partial(row_kill.kill_at_calls, most=5), tmp_path)
-
-
-@pytest.mark.req("F2", "S-11", "R-13")
-def test_a_start_may_be_killed_at_any_step(tmp_path: Path) -> None:
-    prove(partial(row_kill.kill_at_start, most=3), tmp_path)
-
-
-@pytest.mark.req("N-14", "R-13", "S-11")
-def test_what_was_being_sent_when_the_node_was_killed_is_taken_up_again(tmp_path: Path) -> None:
-    prove(row_kill.killed_while_sending, tmp_path)
+from tests.crash.proof import prove
+from tests.torture import control, row_crowd, row_disk, row_life, row_peer
 
 
 @pytest.mark.req("F4", "R-8")
@@ -53,6 +20,11 @@ def test_a_failed_write_is_answered_a700_and_forgotten(tmp_path: Path) -> None:
 @pytest.mark.req("F5", "S-20")
 def test_a_failed_sync_is_answered_a700_and_never_believed(tmp_path: Path) -> None:
     prove(partial(row_disk.failed_sync_at_calls, most=4), tmp_path)
+
+
+@pytest.mark.req("F4", "S-13")
+def test_what_was_acknowledged_beside_failed_writes_is_whole_on_the_disk(tmp_path: Path) -> None:
+    prove(partial(row_disk.no_space_at_calls, most=2, closed=True), tmp_path)
 
 
 @pytest.mark.req("F4")
@@ -93,11 +65,6 @@ def test_a_second_process_on_the_data_folder_is_refused_by_name(tmp_path: Path) 
 @pytest.mark.req("F24")
 def test_a_sender_that_vanishes_in_an_object_leaves_nothing(tmp_path: Path) -> None:
     prove(partial(row_crowd.vanishing_sender, times=10), tmp_path)
-
-
-@pytest.mark.req("S-30")
-def test_the_harness_notices_a_node_that_answers_too_early(tmp_path: Path) -> None:
-    prove(partial(control.answers_before_commit, kills=2), tmp_path)
 
 
 @pytest.mark.req("S-30")
