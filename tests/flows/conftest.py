@@ -19,6 +19,7 @@ def _quick_probes(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(autouse=True)
 def _small_log(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("waystation.journal.intake.SEGMENT_BYTES", 2 << 20)
+    monkeypatch.setattr("waystation.db.engine.LOG_BYTES", 1 << 16)
 
 
 @pytest.fixture

@@ -44,7 +44,7 @@ def destination(name: str, port: int, extra: str = "", retry: str = RETRY) -> st
     return (
         f'[destination.{name}]\nkind = "dicom"\nhost = "127.0.0.1"\nport = {port}\n'
         f'ae_title = "SINK"\nlinger = "300ms"\nretry = {retry}\n'
-        'timeouts = { connect = "1s", associate = "1s", response = "1s", release = "200ms" }\n'
+        'timeouts = { connect = "1s", associate = "1s", response = "500ms", release = "200ms" }\n'
         f"{extra}\n"
     )
 

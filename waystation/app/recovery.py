@@ -27,7 +27,7 @@ MARK = "checked_at"
 SLACK_S = 120.0
 CHUNK = 500
 # A whole check of a large file takes longer than a restart may.
-QUICK_CHECK_BYTES = 256 << 20
+QUICK_CHECK_BYTES = 128 << 20
 
 
 class DataLock:

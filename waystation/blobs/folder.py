@@ -193,9 +193,9 @@ class BlobFolder:
 
     def set_aside(self, name: str, folder: Path) -> None:
         """Move a file out of sight, under its own name (never deleted here)."""
-        path = self.root / name
-        if path.exists():
-            path.rename(folder / name.replace("/", "-"))
+        # Two lanes may find the same damage at the same time.
+        with suppress(FileNotFoundError):
+            (self.root / name).rename(folder / name.replace("/", "-"))
 
     def folders_since(self, instant: float) -> list[Path]:
         """Return the folders that changed at or after ``instant`` (Unix seconds)."""

@@ -88,7 +88,10 @@ class JournalCargo:
         return None
 
     def _damaged(self, delivery: Delivery) -> NoReturn:
-        self._blobs.set_aside(delivery.blob, self._blobs.corrupt)
+        try:
+            self._blobs.set_aside(delivery.blob, self._blobs.corrupt)
+        except OSError as error:
+            log.error("damaged blob not moved", blob=delivery.blob, error=str(error))
         raise StorageError(DAMAGED)
 
     async def _pieces(self, delivery: Delivery) -> AsyncGenerator[bytes, None]:

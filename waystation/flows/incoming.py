@@ -123,7 +123,7 @@ class Incoming:
     def must_wait(self) -> bool:
         """True if nothing more can be taken before a stage comes back."""
         stage = self._stage
-        return stage is not None and stage.full and not self._stages.spare
+        return stage is not None and stage.full
 
     @property
     def fits_inline(self) -> bool:

@@ -146,7 +146,8 @@ def adopt(
         for adoption in adoptions:
             arrival, plan = adoption.arrival, adoption.plan
             # A batch may hold an instance twice: the rows of the first are there by then.
-            earlier = _earlier(transaction, arrival)
+            # A person who asks for a new plan has seen the other versions.
+            earlier = [] if adoption.known else _earlier(transaction, arrival)
             if earlier:
                 plan = judge(arrival, plan, earlier)
             plans.append(plan)
@@ -227,7 +228,7 @@ _EARLIER = (
     "   AND d.state IN ('waiting', 'sending', 'held')),"
     " (SELECT coalesce(max(d.ended_at), a.received_at) FROM delivery d WHERE d.arrival = a.id),"
     " a.hold_reason"
-    " FROM arrival a WHERE a.sop_instance = :uid AND a.id < :id AND a.planned = 1 ORDER BY a.id"
+    " FROM arrival a WHERE a.sop_instance = :uid AND a.id <> :id AND a.planned = 1 ORDER BY a.id"
 )
 
 

@@ -232,11 +232,12 @@ class IntakeLog:
     def _write(self, group: list[_Append]) -> None:
         try:
             self._write_group(group)
-        except OSError as error:
+        except (OSError, StorageError) as error:
+            # Also a segment that could not be made: this thread must never end.
             log.error("intake log", error=str(error))
             self._abandon()
             for item in group:
-                item.error = StorageError(f"intake log: {error.strerror}")
+                item.error = StorageError(f"intake log: {error}")
                 item.error.__cause__ = error
         loops = {item.loop for item in group}
         for loop in loops:

@@ -170,7 +170,7 @@ class Call:
                     self._opened.set_result(None)
             case AssociateRejected(reject=no):
                 text = words.reject_text(no.result, no.source, no.reason)
-                self._fail(f"rejected: {text} ({no.result}/{no.source}/{no.reason})", no.result)
+                self._fail(text, no.result)
             case Aborted(by="peer", source=source, reason=reason):
                 self._fail(f"aborted by the peer: {words.abort_text(source, reason)}")
             case Aborted(problem=problem):
