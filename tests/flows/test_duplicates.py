@@ -115,10 +115,6 @@ async def test_many_senders_of_one_study_give_one_study(rig: Rig) -> None:
     await until(lambda: rig.node.received["", 0] == 18 * 20)
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="a damaged copy absorbs the good one that a person asked for: journal.arrivals._EARLIER",
-)
 @pytest.mark.req("R-74")
 async def test_a_damaged_copy_does_not_absorb_a_good_one(rig: Rig) -> None:
     sink = await rig.sink()
@@ -134,10 +130,6 @@ async def test_a_damaged_copy_does_not_absorb_a_good_one(rig: Rig) -> None:
     await rig.wait_for({"held:corrupt": 1, "done": 1}, within_s=1.0)
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="an absorbed copy counts as a delivery and prolongs resend_after: _EARLIER",
-)
 @pytest.mark.req("R-74")
 async def test_an_absorbed_copy_does_not_prolong_the_time(rig: Rig) -> None:
     sink = await rig.sink()

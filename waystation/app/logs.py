@@ -47,9 +47,15 @@ def _escaped(
     _logger: Any, _method: str, event: MutableMapping[str, Any]
 ) -> MutableMapping[str, Any]:
     for key, value in event.items():
-        if isinstance(value, str) and key != "exception":
-            event[key] = _clean(value)
+        if key != "exception":
+            event[key] = _safe(value)
     return event
+
+
+def _safe(value: Any) -> Any:
+    if isinstance(value, str):
+        return _clean(value)
+    return [_safe(member) for member in value] if isinstance(value, list | tuple) else value
 
 
 def _as_text(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> str:

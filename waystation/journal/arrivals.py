@@ -226,9 +226,12 @@ _EARLIER = (
     "SELECT a.id, a.sha256,"
     " (SELECT count(*) FROM delivery d WHERE d.arrival = a.id"
     "   AND d.state IN ('waiting', 'sending', 'held')),"
-    " (SELECT coalesce(max(d.ended_at), a.received_at) FROM delivery d WHERE d.arrival = a.id),"
+    " (SELECT coalesce(max(d.ended_at), 0.0) FROM delivery d WHERE d.arrival = a.id),"
     " a.hold_reason"
-    " FROM arrival a WHERE a.sop_instance = :uid AND a.id <> :id AND a.planned = 1 ORDER BY a.id"
+    " FROM arrival a WHERE a.sop_instance = :uid AND a.id <> :id AND a.planned = 1"
+    # A damaged copy must not keep a good one from going out.
+    " AND coalesce(a.hold_reason, '') <> 'corrupt' AND NOT EXISTS (SELECT 1 FROM delivery x"
+    " WHERE x.arrival = a.id AND x.hold_reason = 'corrupt') ORDER BY a.id"
 )
 
 

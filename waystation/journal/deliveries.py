@@ -160,6 +160,8 @@ def replay(metas: Sequence[bytes]) -> Job[int]:
             )
             shift.move(row[0], State.SENDING.value, State.DONE.value)
             settled += 1
+            if status:
+                count(transaction, "warned." + row[0])
         shift.write(transaction)
         return settled
 

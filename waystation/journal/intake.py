@@ -251,9 +251,10 @@ class IntakeLog:
                 if not item.future.cancelled():
                     item.future.set_exception(item.error)
                 continue
-            self._open[item.lsn] = None
             self._answered = item.lsn
+            # Nobody waits for a cancelled one any more: it was not acknowledged.
             if not item.future.cancelled():
+                self._open[item.lsn] = None
                 item.future.set_result(item.lsn)
 
     def _write_group(self, group: list[_Append]) -> None:
