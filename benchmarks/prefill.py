@@ -6,6 +6,7 @@ and one waiting delivery more for each copy.  All copies share the first one's b
 never sent here; they fall into studies of `STUDY_SIZE` objects.
 """
 
+import os
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -40,6 +41,9 @@ def prefill(data: Path, count: int) -> None:
         database.execute("UPDATE tally SET n = n + ? WHERE state = 'waiting'", (count,))
         database.execute("COMMIT")
         database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    # What a node finds at start was on the disk before; the copy must not be charged to it.
+    with database_in(data).open("rb") as file:
+        os.fsync(file.fileno())
 
 
 def copy_rows(

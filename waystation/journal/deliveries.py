@@ -264,7 +264,8 @@ def release_gone(destination: str, now: float) -> Job[int]:
     def job(transaction: Transaction) -> int:
         n = transaction.run(
             "UPDATE delivery SET state = 'waiting', hold_reason = NULL, due = :now"
-            " WHERE destination = :to AND state = 'held' AND hold_reason = 'destination-gone'",
+            " WHERE destination = :to AND state = 'held' AND state IN ('sending', 'held')"
+            " AND hold_reason = 'destination-gone'",
             {"to": destination, "now": now},
         )
         shift = Shift()

@@ -7,6 +7,9 @@ from waystation.db.statement import Transaction
 from waystation.journal.counts import Shift, count
 from waystation.model.delivery import HoldReason, State
 
+# A partial index serves only a query that repeats its condition word for word.
+_KNOWN = "SELECT 1 FROM arrival WHERE blob = :blob AND blob <> ''"
+
 
 def return_leases(now: float) -> Job[int]:
     """Put back what our previous life was sending; return how many (step 6)."""
@@ -14,14 +17,15 @@ def return_leases(now: float) -> Job[int]:
     def job(transaction: Transaction) -> int:
         shift = Shift()
         found = transaction.rows(
-            "SELECT destination, count(*) FROM delivery WHERE state = 'sending'"
+            "SELECT destination, count(*) FROM delivery"
+            " WHERE state = 'sending' AND state IN ('sending', 'held')"
             " GROUP BY destination"
         )
         for destination, n in found:
             shift.move(destination, State.SENDING.value, State.WAITING.value, n)
         transaction.run(
             "UPDATE delivery SET state = 'waiting', lease_until = NULL, due = :now"
-            " WHERE state = 'sending'",
+            " WHERE state = 'sending' AND state IN ('sending', 'held')",
             {"now": now},
         )
         shift.write(transaction)
@@ -36,7 +40,7 @@ def known_blobs(names: Sequence[str]) -> Job[set[str]]:
     def job(transaction: Transaction) -> set[str]:
         found = set()
         for name in names:
-            if transaction.one("SELECT 1 FROM arrival WHERE blob = :blob", {"blob": name}):
+            if transaction.one(_KNOWN, {"blob": name}):
                 found.add(name)
         return found
 
