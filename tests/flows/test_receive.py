@@ -3,17 +3,19 @@
 import asyncio
 import struct
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from tests.flows.rig import BIG, CT, TINY, TO_A, Rig, changed, destination
+from tests.flows.rig import BIG, CT, TINY, TO_A, Rig, changed, destination, study
 from tests.net.sink import call_to, store
 from tests.objects.elements import element
 from tests.objects.files import Stored
 from tests.objects.samples import in_syntax
+from tests.objects.study import KINDS
 from waystation.blobs.folder import Draft
 from waystation.model.errors import LostError, StorageError
 
@@ -43,6 +45,25 @@ async def test_what_was_accepted_reads_back_byte_for_byte(rig: Rig, one: Stored)
     assert sink.objects[0].sop_instance == one.sop_instance
     rows = await rig.rows("SELECT sha256, size_bytes FROM arrival")
     assert (bytes(rows[0][0]).hex(), rows[0][1]) == (one.digest, len(one.data_set))
+
+
+async def test_a_pause_for_the_disk_ends_with_the_object_it_was_for(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await rig.start(HOLD_ALL, dicom='max_pdu = "16KiB"')
+    write = Draft.write
+
+    def slow(draft: Draft, data: memoryview) -> None:
+        time.sleep(0.05)
+        write(draft, data)
+
+    monkeypatch.setattr(Draft, "write", slow)
+    # A little more than a stage: the pause and the last fragment come with one read.
+    sizes = (573, 580, 585, 590, 595, 600)
+    kinds = [replace(KINDS["ct"], side=side) for side in sizes]
+    objects = [study(1, seed=kind.side, kind=kind)[0] for kind in kinds]
+    async with asyncio.timeout(20):
+        await rig.accepted(*objects)
 
 
 @pytest.mark.req("S-1", "R-4")

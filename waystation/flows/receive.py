@@ -203,7 +203,7 @@ class Reception:
         """Keep one whole object and answer; the only way to an answer of a C-STORE."""
         command = incoming.command
         try:
-            await self._accept(incoming)
+            arrival, data = await self._accept(incoming)
         except RefusedError as fault:
             self._refuse(incoming, fault)
         except StorageError as error:
@@ -212,11 +212,16 @@ class Reception:
         except Exception:
             log.exception("storing failed", **self._who(), message_id=command.message_id)
             self._refuse(incoming, RefusedError(PROCESSING_FAILURE, "internal failure"))
+        else:
+            # Outside of what may still refuse: the sender has its one answer.
+            self._remember(incoming, arrival, data)
         finally:
             incoming.forget()
             self._task = None
+            # The last fragment may have come with the very read that made the peer wait.
+            self._conversation.resume()
 
-    async def _accept(self, incoming: Incoming) -> None:
+    async def _accept(self, incoming: Incoming) -> tuple[Arrival, bytes | None]:
         """Seal and journal the object, then promise (S-1 steps 2 to 7)."""
         keeping = self._keeping
         if self._writing is not None:
@@ -239,10 +244,14 @@ class Reception:
         # Only a word to the router; first, so that nothing in between can leave it unsaid.
         keeping.arrived(Acknowledged(arrival=arrival, head=head, data=data, lsn=lsn))
         self._answer(incoming.context.id, success(incoming.command))
-        # The sender has its answer; what is sent on at once need not be read again.
+        return arrival, data
+
+    def _remember(self, incoming: Incoming, arrival: Arrival, data: bytes | None) -> None:
+        """Count the object and keep it at hand: sent on at once, it need not be read again."""
+        keeping = self._keeping
+        keeping.counted(self._source.peer, 0, arrival.size_bytes)
         if keeping.recent.wanted and (recent := data or incoming.whole()) is not None:
             keeping.recent.keep(arrival.id, recent)
-        keeping.counted(self._source.peer, 0, arrival.size_bytes)
 
     async def _refuse_version(self, arrival: Arrival) -> None:
         """Refuse other bytes under a UID that was received before (E11)."""
