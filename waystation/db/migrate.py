@@ -11,7 +11,7 @@ from pathlib import Path
 from waystation.model.errors import StorageError
 
 # Of the tables that this program knows; one more with every migration.
-FORMAT = 1
+FORMAT = 2
 
 
 def format_of(path: Path) -> int:

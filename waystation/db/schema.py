@@ -50,6 +50,8 @@ arrival = Table(
     Column("hold_reason", Text),
     Column("verdicts", Text, nullable=False, server_default=text("''")),
     Column("blob_gone", Integer, nullable=False, server_default=text("0")),
+    # Revision of the configuration text that planned it, 0 if unknown.
+    Column("config", BigInteger, nullable=False, server_default=text("0")),
 )
 Index("arrival_by_instance", arrival.c.sop_instance)
 Index("arrival_by_study", arrival.c.study)
@@ -101,6 +103,15 @@ delivery = Table(
     Column("by_rule", Text),
     Column("by_user", Text),
     Column("ended_at", Double),
+    # The group that the obligation belongs to; ``destination`` is the group until a member is
+    # chosen.
+    Column("grp", Text, nullable=False, server_default=text("''")),
+    # rule, replay, resend, switch or late: why this delivery was made.
+    Column("origin", Text, nullable=False, server_default=text("'rule'")),
+    Column("required", Integer, nullable=False, server_default=text("1")),
+    # What left, where it is not what was stored.
+    Column("sent_syntax", Text, nullable=False, server_default=text("''")),
+    Column("sent_sha256", LargeBinary),
 )
 Index("delivery_by_arrival", delivery.c.arrival)
 Index(
@@ -136,6 +147,9 @@ attempt = Table(
     Column("ended_at", Double, nullable=False),
     Column("status", Integer),
     Column("why", Text, nullable=False),
+    Column("began_at", Double),
+    Column("destination", Text, nullable=False, server_default=text("''")),
+    Column("detail", Text, nullable=False, server_default=text("''")),
 )
 
 tally = Table(
@@ -158,4 +172,137 @@ meta = Table(
     metadata,
     Column("k", Text, primary_key=True),
     Column("v", Text, nullable=False),
+)
+
+config_text = Table(
+    "config_text",
+    metadata,
+    Column("revision", Identity, primary_key=True, autoincrement=False),
+    Column("digest", Text, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("since", Double, nullable=False),
+)
+
+# Which member of a group a study goes to, and why.
+choice = Table(
+    "choice",
+    metadata,
+    Column("grp", Text, primary_key=True),
+    Column("study", Text, primary_key=True),
+    Column("member", Text, nullable=False),
+    Column("chosen_at", Double, nullable=False),
+    Column("last_at", Double, nullable=False),
+    Column("begun", Integer, nullable=False, server_default=text("0")),
+    Column("why", Text, nullable=False, server_default=text("''")),
+)
+Index("choice_by_member", choice.c.member)
+
+# What a destination refused to negotiate.
+refused_context = Table(
+    "refused_context",
+    metadata,
+    Column("destination", Text, primary_key=True),
+    Column("sop_class", Text, primary_key=True),
+    Column("syntax", Text, primary_key=True),
+    Column("at", Double, nullable=False),
+    Column("detail", Text, nullable=False, server_default=text("''")),
+)
+
+# The head of an object whose blob is gone, compressed; for simulate and explain.
+head = Table(
+    "head",
+    metadata,
+    Column("arrival", Identity, primary_key=True, autoincrement=False),
+    Column("kept_at", Double, nullable=False),
+    Column("data", LargeBinary, nullable=False),
+)
+Index("head_by_age", head.c.kept_at)
+
+# What a rule with trigger series or study collects until it is complete.
+gather = Table(
+    "gather",
+    metadata,
+    Column("id", Identity, primary_key=True, autoincrement=False),
+    Column("rule", Text, nullable=False),
+    Column("level", Text, nullable=False),
+    Column("uid", Text, nullable=False),
+    Column("study", Text, nullable=False),
+    Column("generation", Integer, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("opened_at", Double, nullable=False),
+    Column("last_at", Double, nullable=False),
+    Column("n", BigInteger, nullable=False),
+    Column("due", Double),
+    Column("ended_at", Double),
+    Column("evidence", Text, nullable=False, server_default=text("''")),
+    Column("targets", Text, nullable=False),
+    Column("terms", Text, nullable=False, server_default=text("''")),
+)
+Index("gather_of", gather.c.rule, gather.c.uid)
+Index(
+    "gather_open",
+    gather.c.due,
+    sqlite_where=text("state IN ('open', 'completing')"),
+    postgresql_where=text("state IN ('open', 'completing')"),
+)
+
+gathered = Table(
+    "gathered",
+    metadata,
+    Column("gather", BigInteger, primary_key=True, autoincrement=False),
+    Column("arrival", BigInteger, primary_key=True, autoincrement=False),
+)
+Index("gathered_arrival", gathered.c.arrival)
+
+# What a person must hear: once when it starts, once when it ends.
+incident = Table(
+    "incident",
+    metadata,
+    Column("id", Identity, primary_key=True, autoincrement=False),
+    Column("subject", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("began_at", Double, nullable=False),
+    Column("clear_since", Double),
+    Column("ended_at", Double),
+    Column("n", BigInteger, nullable=False, server_default=text("0")),
+    Column("why", Text, nullable=False, server_default=text("''")),
+)
+
+# Messages on their way out: mail and webhook.
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("id", Identity, primary_key=True, autoincrement=False),
+    Column("channel", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("body", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("created_at", Double, nullable=False),
+    Column("due", Double, nullable=False),
+    Column("attempts", Integer, nullable=False, server_default=text("0")),
+    Column("ended_at", Double),
+    Column("why", Text, nullable=False, server_default=text("''")),
+)
+
+# When a destination was down or blocked, for reports.
+outage = Table(
+    "outage",
+    metadata,
+    Column("id", Identity, primary_key=True, autoincrement=False),
+    Column("destination", Text, nullable=False),
+    Column("began_at", Double, nullable=False),
+    Column("ended_at", Double),
+    Column("why", Text, nullable=False, server_default=text("''")),
+)
+
+# Counts by local day of the node: what reports are made of.
+daily = Table(
+    "daily",
+    metadata,
+    Column("day", Text, primary_key=True),
+    Column("kind", Text, primary_key=True),
+    Column("name", Text, primary_key=True),
+    Column("detail", Text, primary_key=True),
+    Column("n", BigInteger, nullable=False),
+    Column("bytes", BigInteger, nullable=False),
 )

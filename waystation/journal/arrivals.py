@@ -31,11 +31,11 @@ _ADD = (
     " :verdicts)"
 )
 _PARCEL = "INSERT INTO parcel (arrival, data) VALUES (:arrival, :data)"
-_DELIVERY = (
+ADD_DELIVERY = (
     "INSERT INTO delivery (id, arrival, destination, study, priority, rules, state, due,"
-    " created_at, by_rule, why, hold_reason, ended_at)"
+    " created_at, by_rule, why, hold_reason, ended_at, grp, origin, required)"
     " VALUES (:id, :arrival, :destination, :study, :priority, :rules, :state, :due,"
-    " :created_at, :by_rule, :why, :hold_reason, :ended_at)"
+    " :created_at, :by_rule, :why, :hold_reason, :ended_at, :grp, :origin, :required)"
 )
 _PLANNED = (
     "UPDATE arrival SET planned = 1, ended_why = :ended_why, hold_reason = :hold_reason,"
@@ -152,10 +152,10 @@ def adopt(
                 plan = judge(arrival, plan, earlier)
             plans.append(plan)
             _write_arrival(transaction, adoption, plan)
-            rows = [_delivery(arrival, target, ids.next(), now) for target in plan.targets]
+            rows = [delivery_row(arrival, target, ids.next(), now) for target in plan.targets]
             for row in rows:
                 shift.move(row["destination"], None, row["state"])
-            transaction.many(_DELIVERY, rows)
+            transaction.many(ADD_DELIVERY, rows)
         new = sum(not adoption.known for adoption in adoptions)
         if new:
             count(transaction, "received", new)
@@ -193,7 +193,10 @@ def _planned(arrival_id: int, plan: Plan) -> dict[str, Any]:
     }
 
 
-def _delivery(arrival: Arrival, target: Target, delivery_id: int, now: float) -> dict[str, Any]:
+def delivery_row(
+    arrival: Arrival, target: Target, delivery_id: int, now: float, origin: str = "rule"
+) -> dict[str, Any]:
+    """Return the row of a new delivery; ``origin`` says why it was made."""
     state, ended_at = State.WAITING, None
     if target.filtered_by:
         state, ended_at = State.DISCARDED, now
@@ -213,6 +216,9 @@ def _delivery(arrival: Arrival, target: Target, delivery_id: int, now: float) ->
         "why": "",
         "hold_reason": target.hold.value if state is State.HELD and target.hold else None,
         "ended_at": ended_at,
+        "grp": target.destination if target.group else "",
+        "origin": origin,
+        "required": int(target.required),
     }
 
 

@@ -14,7 +14,8 @@ from waystation.model.delivery import Delivery, HoldReason, State, Step, advance
 _FIELDS = (
     "d.id, d.arrival, d.destination, d.study, a.sop_class, a.sop_instance, a.transfer_syntax,"
     " a.calling_ae, a.blob, a.size_bytes, a.sha256, a.received_at, d.attempts,"
-    " d.object_failures, d.first_failed_at, a.series"
+    " d.object_failures, d.first_failed_at, a.series, d.priority, d.grp, d.origin, d.required,"
+    " d.created_at"
 )
 _CLAIM = "UPDATE delivery SET state = 'sending', lease_until = :lease_until WHERE id = :id"
 _SETTLE = (
@@ -26,8 +27,9 @@ _SETTLE = (
 # What an outcome begins with in the intake log; arrivals begin with a brace.
 OUTCOME = b"O"
 _ATTEMPT = (
-    "INSERT INTO attempt (delivery, number, ended_at, status, why)"
-    " VALUES (:delivery, :number, :ended_at, :status, :why) ON CONFLICT DO NOTHING"
+    "INSERT INTO attempt (delivery, number, ended_at, status, why, destination)"
+    " VALUES (:delivery, :number, :ended_at, :status, :why, :destination)"
+    " ON CONFLICT DO NOTHING"
 )
 
 
@@ -49,6 +51,11 @@ def _delivery_from(row: Row) -> Delivery:
         object_failures=row[13],
         first_failed_at=row[14],
         series_uid=row[15],
+        priority=row[16],
+        group=row[17],
+        origin=row[18],
+        required=bool(row[19]),
+        created_at=row[20],
     )
 
 
@@ -220,6 +227,7 @@ def _attempt(item: Settlement) -> dict[str, Any]:
         "ended_at": item.now,
         "status": item.status,
         "why": item.why[:500],
+        "destination": item.delivery.destination,
     }
 
 

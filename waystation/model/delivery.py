@@ -83,6 +83,8 @@ class Delivery:
 
     attempts: attempts that have ended.  object_failures: those charged to the object itself.
     first_failed_at: Unix seconds of the first failed attempt, or None; `lifetime` runs from it.
+    priority: 0 stat, 1 normal, 2 low.  group: whose obligation it is, "" for none.
+    origin: rule, replay, resend, switch or late.
     """
 
     id: int
@@ -101,3 +103,8 @@ class Delivery:
     attempts: int = 0
     object_failures: int = 0
     first_failed_at: float | None = None
+    priority: int = 1
+    group: str = ""
+    origin: str = "rule"
+    required: bool = True
+    created_at: float = 0.0

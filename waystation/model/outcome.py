@@ -20,10 +20,17 @@ class Fault(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivered:
-    """The receiver answered success, or a warning that we accept (O1, O2)."""
+    """The receiver answered success, or a warning that we accept (O1, O2).
+
+    syntax, sha256: of the data set that left, where it is not what was stored (R-63).
+    detail: what was changed for it, in words.
+    """
 
     status: int = 0
     comment: str = ""
+    syntax: str = ""
+    sha256: str = ""
+    detail: str = ""
 
     @property
     def warned(self) -> bool:

@@ -21,6 +21,8 @@ class Target:
     filtered_by: the destination's filter that takes the object away, such as
     ``pacs.refuse CTImageStorage``; that delivery ends discarded by this name (R-18).
     hold: why the delivery begins held instead of waiting.
+    required: False for an optional target, which ends discarded instead of held (R-46).
+    group: the destination is a group, whose member is chosen later (R-42).
     """
 
     destination: str
@@ -28,6 +30,22 @@ class Target:
     priority: str = "normal"
     filtered_by: str = ""
     hold: HoldReason | None = None
+    required: bool = True
+    group: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Join:
+    """A rule that gathers a series or a study until it is complete (R-70).
+
+    level: ``series`` or ``study``.  targets: where all of it goes then.
+    whole: not only what matched, but all of the study (``take = "whole"``).
+    """
+
+    rule: str
+    level: str
+    targets: tuple[Target, ...]
+    whole: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,3 +62,4 @@ class Plan:
     hold: HoldReason | None = None
     discard: str = ""
     refuse: bool = False
+    joins: tuple[Join, ...] = ()
