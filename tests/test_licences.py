@@ -59,7 +59,8 @@ def words_of(package: Distribution) -> set[str]:
     if "License-Expression" in metadata:
         return set(re.split(r"\s+(?:AND|OR)\s+|[()]", metadata["License-Expression"])) - {""}
     text = metadata["License"].strip() if "License" in metadata else ""
-    if text and "\n" not in text:
+    # "Dual License" names none: its classifiers do.
+    if text and "\n" not in text and text != "Dual License":
         return {SPELLINGS.get(text, text)}
     classifiers = [
         line.rpartition(" :: ")[2]
