@@ -11,6 +11,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ from waystation.flows.receive import Keeping, Reception
 from waystation.flows.recent import Recent
 from waystation.flows.route import Acknowledged, Router
 from waystation.flows.sweep import Sweep
-from waystation.journal import arrivals, deliveries, recovery
+from waystation.journal import arrivals, configs, deliveries, recovery
 from waystation.journal.ids import IdSource
 from waystation.journal.intake import IntakeLog
 from waystation.model.delivery import HoldReason
@@ -46,11 +47,12 @@ class Node:
     """Everything that runs in one process.
 
     received: (peer, status) → objects; received_bytes: peer → bytes; refused: reason → how
-    often; outcomes: (destination, word) → how often.
+    often; outcomes: (destination, word) → how often.  text: that the settings were read from.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, text: str = "") -> None:
         self.settings = settings
+        self.text = text
         self.data = Path(settings.node.data)
         self.clock: Callable[[], float] = time.time
         self.disk = ThreadPoolExecutor(DISK_THREADS, thread_name_prefix="disk")
@@ -77,6 +79,8 @@ class Node:
         self.database = open_database(self.data)
         self.blobs = BlobFolder(self.data / "blobs")
         self.intake = IntakeLog(self.data / "intake")
+        revision = await self.database.write(configs.take_up(self.text, self.clock()))
+        routing = replace(routing, revision=revision)
         left = await read_intake(self.intake, self.database, self.blobs)
         last = await self.database.read(arrivals.last_id())
         self.ids = IdSource(max([last, *(item.arrival.id for item in left)]))
@@ -229,7 +233,7 @@ class Node:
 
     # reload
 
-    async def reload(self, settings: Settings) -> list[str]:
+    async def reload(self, settings: Settings, text: str = "") -> list[str]:
         """Put new settings in force; return the names of settings that need a restart.
 
         Raises `ConfigError` before anything has changed.
@@ -238,8 +242,9 @@ class Node:
         gate = Gate(wiring.gate_settings(settings))
         for name, table in settings.destination.items():
             wiring.check_destination(name, table, settings.dicom.ae_title)
+        revision = await self.database.write(configs.take_up(text, self.clock()))
         before, self.settings = self.settings, settings
-        self.router.routing = routing
+        self.router.routing = replace(routing, revision=revision)
         self.listener.gate = gate
         self.sweep.settings = wiring.sweep_settings(settings)
         renamed = settings.dicom.ae_title != before.dicom.ae_title

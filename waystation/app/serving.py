@@ -39,7 +39,7 @@ class Serving:
         self._ended = asyncio.Event()
         self._reloading = asyncio.Lock()
         self._loaded = loaded
-        self.node = Node(loaded.settings)
+        self.node = Node(loaded.settings, loaded.text)
         self.node.config_problem = problem
         self._web = WebServer()
 
@@ -95,7 +95,7 @@ class Serving:
             self._seen = _digest(self._path)
             try:
                 loaded = load(self._path, os.environ)
-                restart = await self.node.reload(loaded.settings)
+                restart = await self.node.reload(loaded.settings, loaded.text)
             except ConfigFaults as error:
                 return self._rejected([str(fault) for fault in error.faults])
             except ConfigError as error:

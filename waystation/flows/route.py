@@ -45,12 +45,14 @@ class Routing:
     """What routing goes by; replaced whole on reload.
 
     destinations: names that exist.  zone: of the node, for weekday and hour.
+    revision: of the configuration text that says all this, 0 if it is not known.
     """
 
     ruleset: RuleSet
     destinations: Collection[str]
     duplicates: DuplicatePolicy
     zone: tzinfo
+    revision: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -210,7 +212,7 @@ class Router:
         def judged(arrival: Arrival, made: Plan, earlier: Sequence[Earlier]) -> Plan:
             return judge(policy, arrival, made, earlier, now)
 
-        job = arrivals.adopt(adoptions, self._ids, now, judged, lsn)
+        job = arrivals.adopt(adoptions, self._ids, now, judged, lsn, self.routing.revision)
         plans = await self._database.write(job, urgent=False)
         self._log.settled(lsns)
         if lsn is not None:

@@ -24,11 +24,12 @@ _COLUMNS = (
 )
 _NAMES = _COLUMNS.replace(" ", "").split(",")
 _ADD = (
-    "INSERT INTO arrival (" + _COLUMNS + ", planned, ended_why, hold_reason, verdicts)"
+    "INSERT INTO arrival (" + _COLUMNS + ", planned, ended_why, hold_reason, verdicts,"
+    " config)"
     " VALUES (:id, :received_at, :peer, :calling_ae, :called_ae,"
     " :address, :way_in, :tls, :sop_class, :sop_instance, :study, :series, :patient_id,"
     " :modality, :transfer_syntax, :size_bytes, :sha256, :blob, 1, :ended_why, :hold_reason,"
-    " :verdicts)"
+    " :verdicts, :config)"
 )
 _PARCEL = "INSERT INTO parcel (arrival, data) VALUES (:arrival, :data)"
 ADD_DELIVERY = (
@@ -39,7 +40,7 @@ ADD_DELIVERY = (
 )
 _PLANNED = (
     "UPDATE arrival SET planned = 1, ended_why = :ended_why, hold_reason = :hold_reason,"
-    " verdicts = :verdicts WHERE id = :id"
+    " verdicts = :verdicts, config = :config WHERE id = :id"
 )
 
 
@@ -132,11 +133,13 @@ def adopt(
     now: float,
     judge: Judge,
     lsn: int | None = None,
+    config: int = 0,
 ) -> Job[list[Plan]]:
     """Write many arrivals with their fate: their deliveries, or the reason why there are none.
 
     judge: pure; turns a plan into its final form when the SOP instance was received before.
     lsn: up to where the tables have the intake log once this is committed.
+    config: revision of the configuration that made the plans.
     Returns the final plans, in order.
     """
 
@@ -151,7 +154,7 @@ def adopt(
             if earlier:
                 plan = judge(arrival, plan, earlier)
             plans.append(plan)
-            _write_arrival(transaction, adoption, plan)
+            _write_arrival(transaction, adoption, plan, config)
             rows = [delivery_row(arrival, target, ids.next(), now) for target in plan.targets]
             for row in rows:
                 shift.move(row["destination"], None, row["state"])
@@ -167,9 +170,11 @@ def adopt(
     return job
 
 
-def _write_arrival(transaction: Transaction, adoption: Adoption, plan: Plan) -> None:
+def _write_arrival(
+    transaction: Transaction, adoption: Adoption, plan: Plan, config: int
+) -> None:
     arrival = adoption.arrival
-    fate = _planned(arrival.id, plan)
+    fate = _planned(arrival.id, plan) | {"config": config}
     if adoption.known:
         transaction.run(_PLANNED, fate)
         return
