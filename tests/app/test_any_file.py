@@ -12,8 +12,8 @@ from waystation.app.read import load_text
 from waystation.app.schema import as_toml
 from waystation.app.settings import Settings
 from waystation.app.settings_base import Table
-from waystation.app.settings_destination import KINDS
 from waystation.app.settings_dicom import DicomSettings, PeerSettings
+from waystation.app.settings_kinds import KINDS
 from waystation.app.settings_rule import RuleSettings
 
 MODELS: tuple[type[Table], ...] = (

@@ -5,8 +5,8 @@ from pathlib import Path
 from waystation.app.reference import page, rows
 from waystation.app.settings import Settings
 from waystation.app.settings_base import Table
-from waystation.app.settings_destination import KINDS
 from waystation.app.settings_dicom import PeerSettings
+from waystation.app.settings_kinds import KINDS
 from waystation.app.settings_rule import RuleSettings
 
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "configuration.md"

@@ -10,7 +10,7 @@ from typing import TypeVar
 from waystation.db.engine import Job
 from waystation.db.migrate import migrate
 from waystation.db.statement import Transaction
-from waystation.journal.arrivals import Adoption, adopt
+from waystation.journal.adoption import Adoption, adopt
 from waystation.journal.counts import UNACCOUNTED
 from waystation.journal.ids import IdSource
 from waystation.model.arrival import Arrival, Earlier, Source
@@ -77,7 +77,8 @@ def adopted(
 ) -> Job[list[Plan]]:
     """Return the job that adopts ``pairs`` as they are."""
     adoptions = [Adoption(arrival=a, plan=p, data=data, known=known) for a, p in pairs]
-    return adopt(adoptions, ids, now, as_planned)
+    job = adopt(adoptions, ids, now, as_planned)
+    return lambda transaction: [done.plan for done in job(transaction)]
 
 
 @lru_cache(maxsize=1)

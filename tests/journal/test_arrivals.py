@@ -12,7 +12,7 @@ from tests.journal.making import (
     plan_to,
 )
 from waystation.journal import arrivals, counts, recovery
-from waystation.journal.arrivals import Adoption
+from waystation.journal.adoption import Adoption, adopt
 from waystation.journal.ids import IdSource
 from waystation.journal.marks import LSN
 from waystation.model.arrival import Arrival, Earlier
@@ -63,9 +63,9 @@ def test_the_place_in_the_log_is_committed_with_the_rows(
     journal: MemoryJournal, ids: IdSource
 ) -> None:
     adoption = Adoption(arrival=arrival(1), plan=plan_to("pacs"))
-    journal.run(arrivals.adopt([adoption], ids, NOW, as_planned, lsn=41), lost=True)
+    journal.run(adopt([adoption], ids, NOW, as_planned, lsn=41), lost=True)
     assert journal.run(recovery.mark(LSN)) is None
-    journal.run(arrivals.adopt([adoption], ids, NOW, as_planned, lsn=41))
+    journal.run(adopt([adoption], ids, NOW, as_planned, lsn=41))
     assert journal.run(recovery.mark(LSN)) == "41"
     assert journal.run(counts.counters()) == {"received": 1}
 
@@ -113,7 +113,7 @@ def test_the_same_object_again_makes_no_second_delivery(
     first, second = (arrival(n, instance="1.9", content=1) for n in (1, 2))
     for one in (first, second):
         adoption = Adoption(arrival=one, plan=plan_to("pacs"))
-        journal.run(arrivals.adopt([adoption], ids, NOW, judged))
+        journal.run(adopt([adoption], ids, NOW, judged))
     assert journal.run(counts.tallies()) == {"pacs": {"waiting": 1}}
     assert journal.rows("SELECT ended_why FROM arrival WHERE id = 2") == [("discarded:duplicate",)]
     assert journal.unaccounted() == (0, 0, 0, 0, 0)
@@ -124,7 +124,7 @@ def test_twenty_copies_in_one_batch_make_one_delivery(
 ) -> None:
     copies = [arrival(number, instance="1.9", content=1) for number in range(1, 21)]
     adoptions = [Adoption(arrival=one, plan=plan_to("pacs")) for one in copies]
-    journal.run(arrivals.adopt(adoptions, ids, NOW, judged))
+    journal.run(adopt(adoptions, ids, NOW, judged))
     assert journal.run(counts.tallies()) == {"pacs": {"waiting": 1}}
     assert journal.unaccounted() == (0, 0, 0, 0, 0)
 
@@ -135,7 +135,7 @@ def test_other_bytes_under_the_same_uid_are_both_kept_and_the_second_is_held(
     for number in (1, 2):
         one = arrival(number, instance="1.9", content=number)
         adoption = Adoption(arrival=one, plan=plan_to("pacs"))
-        journal.run(arrivals.adopt([adoption], ids, NOW, judged))
+        journal.run(adopt([adoption], ids, NOW, judged))
     assert journal.run(counts.tallies()) == {"pacs": {"held": 1, "waiting": 1}}
     assert journal.rows("SELECT hold_reason FROM arrival WHERE id = 2") == [("conflict",)]
 
@@ -152,5 +152,5 @@ def test_the_judge_hears_what_came_before_and_how_it_stands(
     for number in (1, 2):
         one = arrival(number, instance="1.9", content=number)
         adoption = Adoption(arrival=one, plan=plan_to("pacs"))
-        journal.run(arrivals.adopt([adoption], ids, NOW, listening))
+        journal.run(adopt([adoption], ids, NOW, listening))
     assert heard == [[Earlier(arrival_id=1, sha256=f"{1:064x}", open=True, last_ended_at=0.0)]]

@@ -5,6 +5,7 @@ finds what was acknowledged and is nowhere, what nobody had sent, what has other
 often something came more than once; nothing else decides about a row.
 """
 
+import time
 from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field
@@ -13,10 +14,20 @@ from typing import Any
 Thing = tuple[str, str]
 
 
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One entry.  at: monotonic seconds.  sink: where it was delivered, "" for a Success seen."""
+
+    at: float
+    sink: str
+    thing: Thing
+
+
 class Books:
     """What happened so far.
 
     attempted: UID → digests that were sent.  acked: seen Success.  delivered: sink → multiset.
+    events: what was acknowledged and delivered, in order.
     """
 
     def __init__(self) -> None:
@@ -25,6 +36,35 @@ class Books:
         self.acked: set[Thing] = set()
         self.statuses: Counter[str] = Counter()
         self.delivered: dict[str, Counter[Thing]] = {}
+        self.events: list[Event] = []
+
+    def attempt(self, thing: Thing) -> None:
+        uid, digest = thing
+        self.attempts += 1
+        self.attempted.setdefault(uid, set()).add(digest)
+
+    def promise(self, thing: Thing) -> None:
+        """A sender has heard Success."""
+        self.acked.add(thing)
+        self.events.append(Event(time.monotonic(), "", thing))
+
+    def arrive(self, sink: str, thing: Thing) -> None:
+        """A sink is about to acknowledge."""
+        self.delivered.setdefault(sink, Counter())[thing] += 1
+        self.events.append(Event(time.monotonic(), sink, thing))
+
+    def replay(self, other: "Books", until: float) -> None:
+        """Take over what another's books said at an instant."""
+        self.attempts += other.attempts
+        for uid, digests in other.attempted.items():
+            self.attempted.setdefault(uid, set()).update(digests)
+        for event in other.events:
+            if event.at > until:
+                break
+            if event.sink:
+                self.delivered.setdefault(event.sink, Counter())[event.thing] += 1
+            else:
+                self.acked.add(event.thing)
 
     def missing(self, sink: str, excused: Collection[Thing] = ()) -> set[Thing]:
         """Return what was acknowledged and has not come to ``sink``."""

@@ -5,10 +5,13 @@ thing in it was replaced.  The product itself has no switch for any of this (S-6
 """
 
 import asyncio
+import os
 import sys
+from pathlib import Path
 
 from waystation.blobs.folder import Buffer, Draft
 from waystation.flows.route import Acknowledged, Router
+from waystation.journal import intake
 from waystation.journal.intake import IntakeLog
 from waystation.model.errors import StorageError
 
@@ -54,6 +57,24 @@ def deaf() -> None:
     Draft.seal = hopeful_seal  # type: ignore[method-assign]
 
 
+def unsynced() -> None:
+    """Write blobs and log as ever, without any sync (S-1 without steps 3 and 5)."""
+
+    def unsealed(self: Draft) -> str:
+        name = self.bind()
+        slot = self._slot
+        assert slot is not None
+        descriptor, slot.descriptor = slot.descriptor, -1
+        os.close(descriptor)
+        return name
+
+    def cached(path: Path, flags: int) -> int:
+        return os.open(path, flags | os.O_CLOEXEC, 0o600)
+
+    Draft.seal = unsealed  # type: ignore[method-assign]
+    intake._open_direct = cached
+
+
 def single() -> None:
     """Keep every promise, with one disk thread: its calls come in one order."""
     from waystation.app import node
@@ -61,7 +82,7 @@ def single() -> None:
     node.DISK_THREADS = 1
 
 
-KINDS = {"early": early, "deaf": deaf, "single": single}
+KINDS = {"early": early, "deaf": deaf, "single": single, "unsynced": unsynced}
 
 
 def main() -> None:

@@ -32,11 +32,13 @@ class Sink(SimulatedPacs):
         super().__init__(PacsSettings(script=script))
         self.name = name
         self.port = 0
-        self._came: Counter[tuple[str, str]] = books.delivered.setdefault(name, Counter())
+        self._books = books
+        books.delivered.setdefault(name, Counter())
 
     def kept(self, incoming: _Incoming, calling_ae: str) -> None:
         super().kept(incoming, calling_ae)
-        self._came[incoming.command.sop_instance_uid, incoming.digest.hexdigest()] += 1
+        digest = incoming.digest.hexdigest()
+        self._books.arrive(self.name, (incoming.command.sop_instance_uid, digest))
 
     def follow(self, script: Script) -> None:
         """Behave differently from the next association on."""
@@ -51,14 +53,13 @@ class BooksLedger(Ledger):
         self._books = books
 
     def attempted(self, image: Image, sha256: str) -> None:
-        self._books.attempts += 1
-        self._books.attempted.setdefault(image.sop_instance, set()).add(sha256)
+        self._books.attempt((image.sop_instance, sha256))
 
     def ended(self, result: Result) -> None:
         word = result.ending if result.status is None else f"{result.status:04X}"
         self._books.statuses[word] += 1
         if result.ending == "acked":
-            self._books.acked.add((result.sop_instance, result.sha256))
+            self._books.promise((result.sop_instance, result.sha256))
 
 
 class Crowd:

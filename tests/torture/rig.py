@@ -18,6 +18,7 @@ from waystation.app.synthetic import Image, Study
 
 QUICK = 'retry = { first = "200ms", cap = "1s", lifetime = "1h", tries = 3, object = ["200ms"] }'
 PARALLEL = 2
+Excused = Collection[Thing] | Mapping[str, Collection[Thing]]
 QUIET_LOG = '\n[log]\nlevel = "warning"\n'
 
 
@@ -160,7 +161,7 @@ class Rig:
         """Send one study from one source."""
         return dict(self.crowd.do(self.crowd.send(self.port, study)))
 
-    def drain(self, *, within_s: float = 60.0, excused: Collection[Thing] = ()) -> bool:
+    def drain(self, *, within_s: float = 60.0, excused: Excused = ()) -> bool:
         """Wait until everything acknowledged has arrived everywhere and nothing is open.
 
         within_s: how long nothing at all may arrive before this gives up.
@@ -171,7 +172,7 @@ class Rig:
             now = sum(counter.total() for counter in self.books.delivered.values())
             if now != came:
                 came, limit = now, time.monotonic() + within_s
-            missing = any(self.books.missing(sink, excused) for sink in self.sinks)
+            missing = any(self.books.missing(s, self._excused(excused, s)) for s in self.sinks)
             if not missing and journal.open_rows(self.data) == 0:
                 return True
             if time.monotonic() > limit:
@@ -184,10 +185,13 @@ class Rig:
         *,
         runs: int = 1,
         allowed_repeats: int | None = None,
-        excused: Collection[Thing] = (),
+        excused: Excused = (),
         drain_s: float = 30.0,
     ) -> Row:
-        """Drain, stop the node, and judge; allowed_repeats: default is S-7's for the kills."""
+        """Drain, stop the node, and judge; allowed_repeats: default is S-7's for the kills.
+
+        excused: what no sink has to get, or sink → what it has not to get.
+        """
         if not self.node.alive:
             self.start()
         self.drain(within_s=drain_s, excused=excused)
@@ -198,13 +202,17 @@ class Rig:
             self.books,
             journal.examine(self.data),
             allowed_repeats=allowed if allowed_repeats is None else allowed_repeats,
-            excused=dict.fromkeys(self.sinks, excused),
+            excused={sink: self._excused(excused, sink) for sink in self.sinks},
             runs=runs,
         )
         if code != 0:
             row.faults.append(f"SIGTERM ended with {code}")
         row.notes.append(f"slowest start {self.slowest_s:.1f} s")
         return row
+
+    @staticmethod
+    def _excused(excused: Excused, sink: str) -> Collection[Thing]:
+        return excused.get(sink, ()) if isinstance(excused, Mapping) else excused
 
     def close(self) -> None:
         if self.node.alive:

@@ -17,12 +17,14 @@ from typing import Any
 
 import structlog
 
-from waystation.app import wiring
+from waystation.app import wiring, wiring_completeness
 from waystation.app.recovery import DataLock, open_database, read_intake, recover
 from waystation.app.settings import Settings
+from waystation.app.wiring_schedule import Windows
 from waystation.blobs.folder import BlobFolder
 from waystation.flows.cargo import JournalCargo
 from waystation.flows.deliver import LaneBelt
+from waystation.flows.gather import GatherBelt
 from waystation.flows.heads import HeadReader
 from waystation.flows.receive import Keeping, Reception
 from waystation.flows.recent import Recent
@@ -55,12 +57,14 @@ class Node:
         self.text = text
         self.data = Path(settings.node.data)
         self.clock: Callable[[], float] = time.time
+        self.windows = Windows(settings.schedule, now=self.clock())
         self.disk = ThreadPoolExecutor(DISK_THREADS, thread_name_prefix="disk")
         self.belts: dict[str, LaneBelt] = {}
         self.received: Counter[tuple[str, int]] = Counter()
         self.received_bytes: Counter[str] = Counter()
         self.refused: Counter[str] = Counter()
         self.outcomes: Counter[tuple[str, str]] = Counter()
+        self.gathered: Counter[str] = Counter()
         self.config_problem = ""
         self.dicom_port = 0
         self.draining = False
@@ -87,6 +91,16 @@ class Node:
         self.recent = Recent()
         self.cargo = JournalCargo(self.database, self.blobs, self.disk, self.recent)
         heads = HeadReader(self.database, self.blobs, self.disk)
+        self.gathers = GatherBelt(
+            self.database,
+            self.ids,
+            self.clock,
+            lambda rule, level: wiring_completeness.terms_of(self.settings)(rule, level),
+            lambda target: self.router.placed(target),
+            lambda: self.router.routing.ruleset.otherwise,
+            self._wake_lane,
+            self._gathered,
+        )
         self.router = Router(
             routing,
             self.database,
@@ -95,6 +109,7 @@ class Node:
             self._wake_lane,
             heads.head_of,
             self.intake,
+            self.gathers.joined,
         )
         self._start_belt("route", self.router.run())
         for item in left:
@@ -110,6 +125,8 @@ class Node:
         for arrival in found.unplanned:
             self.router.arrived(Acknowledged(arrival=arrival, known=True))
         await self._build_lanes()
+        await self.gathers.start()
+        self._start_belt("gather", self.gathers.run())
         self._start_belt("sweep", self.sweep.run())
         self._start_belt("volume", self.sweep.watch_volume())
         await self._listen()
@@ -154,6 +171,7 @@ class Node:
             room=self.router.room,
             settled=self.router.settled,
             counted=self._counted,
+            ended=self.gathers.ended,
         )
 
     def _arrived(self, item: Acknowledged) -> None:
@@ -163,6 +181,9 @@ class Node:
     def _counted(self, peer: str, status: int, size_bytes: int) -> None:
         self.received[peer, status] += 1
         self.received_bytes[peer] += size_bytes
+
+    def _gathered(self, evidence: str, seconds: float) -> None:
+        self.gathered[evidence] += 1
 
     def _refuse_counted(self, reason: str) -> None:
         self.refused[reason] += 1
@@ -192,7 +213,7 @@ class Node:
         paused_by = await self.database.read(recovery.mark(PAUSED + name))
         belt = LaneBelt(
             wiring.destination(name, table, self.settings.dicom.ae_title),
-            wiring.lane_settings(table),
+            wiring.lane_settings(table, self.windows.of(table.window)),
             self.database,
             self.intake,
             self.cargo,
@@ -240,17 +261,25 @@ class Node:
         """
         routing = wiring.routing(settings)
         gate = Gate(wiring.gate_settings(settings))
+        windows = Windows(settings.schedule, now=self.clock())
         for name, table in settings.destination.items():
             wiring.check_destination(name, table, settings.dicom.ae_title)
         revision = await self.database.write(configs.take_up(text, self.clock()))
         before, self.settings = self.settings, settings
+        self.windows = windows
         self.router.routing = replace(routing, revision=revision)
         self.listener.gate = gate
+        self.gathers.changed()
         self.sweep.settings = wiring.sweep_settings(settings)
         renamed = settings.dicom.ae_title != before.dicom.ae_title
         for name in list(self.belts):
             if settings.destination.get(name) != before.destination.get(name) or renamed:
                 await self._drop_lane(name)
+        for name, belt in self.belts.items():
+            # A schedule by name, or its calendar, may have changed although the table did not.
+            table = settings.destination[name]
+            belt.settings = wiring.lane_settings(table, windows.of(table.window))
+            belt.wake()
         for name in settings.destination:
             if name not in self.belts:
                 await self._add_lane(name)

@@ -15,22 +15,27 @@ from waystation.app.lines import Path
 from waystation.app.sentences import NOT_YET, problems_of, type_word
 from waystation.app.settings import Settings
 from waystation.app.settings_base import Table
-from waystation.app.settings_destination import KINDS, LATER_KINDS, DestinationSettings
+from waystation.app.settings_destination import DestinationSettings
 from waystation.app.settings_dicom import PeerSettings
+from waystation.app.settings_kinds import KINDS, LATER_KINDS
 from waystation.app.settings_rule import RuleSettings
+from waystation.app.settings_schedule import ScheduleSettings
 
 Model = TypeVar("Model", bound=Table)
-NAMED = {"peer", "destination"}
+# Tables with names of their own, like [schedule.night], that have one model each.
+NAMED_TABLES: dict[str, type[Table]] = {"schedule": ScheduleSettings}
+NAMED = {"peer", "destination", *NAMED_TABLES}
 
 
 @dataclass(slots=True)
 class Parts:
-    """What was read so far."""
+    """What was read so far.  named: table → name → what was read of `NAMED_TABLES`."""
 
     document: Mapping[str, Any]
     single: dict[str, Table] = field(default_factory=dict)
     peers: dict[str, PeerSettings | None] = field(default_factory=dict)
     destinations: dict[str, DestinationSettings | None] = field(default_factory=dict)
+    named: dict[str, dict[str, Table | None]] = field(default_factory=dict)
     rules: list[RuleSettings | None] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
 
@@ -47,6 +52,7 @@ class Parts:
                 **self.single,
                 "peer": self.peers,
                 "destination": self.destinations,
+                **self.named,
                 "rule": tuple(self.rules),
             }
         )
@@ -72,6 +78,11 @@ def validate(document: Mapping[str, Any], context: Mapping[str, Any]) -> Parts:
         parts.peers[name] = _read(PeerSettings, raw, ("peer", name), context, parts.problems)
     for name, raw in _entries(document, "destination", parts.problems):
         parts.destinations[name] = _destination(name, raw, context, parts.problems)
+    for table, model in NAMED_TABLES.items():
+        parts.named[table] = {
+            name: _read(model, raw, (table, name), context, parts.problems)
+            for name, raw in _entries(document, table, parts.problems)
+        }
     _rules(document, context, parts)
     return parts
 

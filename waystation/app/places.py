@@ -32,8 +32,16 @@ def files_and_folders(parts: Parts, environ: Mapping[str, str]) -> Iterator[Prob
         at: KeyPath = ("destination", name)
         if isinstance(destination, DicomDestination) and destination.tls is not None:
             yield from _tls(destination.tls, (*at, "tls"), environ)
-        if isinstance(destination, FolderDestination) and not os.path.isdir(destination.path):
-            yield Problem(path=(*at, "path"), text="is not there yet", warning=True)
+        if isinstance(destination, FolderDestination):
+            yield from _destination_folder(destination, at)
+
+
+def _destination_folder(table: FolderDestination, at: KeyPath) -> Iterator[Problem]:
+    if os.path.exists(table.path) and not os.path.isdir(table.path):
+        yield Problem(path=(*at, "path"), text="is a file; write a folder")
+    elif not table.create and not os.path.isdir(table.path):
+        text = "is not there: the lane waits until it is (create = true makes it at the start)"
+        yield Problem(path=(*at, "path"), text=text, warning=True)
 
 
 def _data_folder(folder: Path) -> Iterator[Problem]:
@@ -62,10 +70,13 @@ def _tls(table: Table, at: KeyPath, environ: Mapping[str, str]) -> Iterator[Prob
         yield Problem(path=(*at, "client_ca"), text="is missing: who vouches for the callers?")
     secret = getattr(table, "key_password", None)
     if isinstance(secret, Secret):
-        yield from _secret(secret, (*at, "key_password"), environ)
+        yield from secret_problems(secret, (*at, "key_password"), environ)
 
 
-def _secret(secret: Secret, at: KeyPath, environ: Mapping[str, str]) -> Iterator[Problem]:
+def secret_problems(
+    secret: Secret, at: KeyPath, environ: Mapping[str, str]
+) -> Iterator[Problem]:
+    """Yield what is wrong with the place of a secret."""
     if secret.env is not None and not environ.get(secret.env):
         yield Problem(path=(*at, "env"), text="there is no such environment variable")
     if secret.file is None:

@@ -10,12 +10,13 @@ from typing import Any, Literal, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
+from waystation.app.parts import NAMED_TABLES
 from waystation.app.quantities import duration_text, percent_text, size_text
 from waystation.app.sentences import table_at
 from waystation.app.settings import LATER_TABLES, Settings
 from waystation.app.settings_base import SecretSource, Table
-from waystation.app.settings_destination import KINDS, LATER_KINDS
 from waystation.app.settings_dicom import PeerSettings
+from waystation.app.settings_kinds import KINDS, LATER_KINDS
 from waystation.app.settings_rule import RuleSettings
 
 HEAD = """# Configuration
@@ -46,6 +47,8 @@ def page() -> str:
         elif name == "destination":
             for kind, model in KINDS.items():
                 lines += _section(f'[destination.NAME] with kind = "{kind}"', model)
+        elif name in NAMED_TABLES:
+            lines += _section(f"[{name}.NAME]", NAMED_TABLES[name])
         elif name == "rule":
             lines += _section("[[rule]]", RuleSettings)
         else:

@@ -10,6 +10,8 @@ from waystation.app.faults import Problem, closest
 from waystation.app.lines import Path
 from waystation.app.parts import Parts
 from waystation.app.places import files_and_folders
+from waystation.app.semantics_remote import remote
+from waystation.app.semantics_schedule import schedules
 from waystation.app.settings_base import is_loopback
 from waystation.app.settings_destination import DicomDestination
 from waystation.app.settings_dicom import DicomSettings
@@ -31,11 +33,13 @@ def examine(parts: Parts, environ: Mapping[str, str]) -> list[Problem]:
         *_doubtful_rules(parts),
         *_unused_destinations(parts),
         *_destinations(parts),
+        *schedules(parts, environ),
         *_peers(parts),
         *_listeners(parts),
         *_not_built(parts),
         *wrong_words(parts),
         *files_and_folders(parts, environ),
+        *remote(parts, environ),
     ]
 
 
@@ -126,8 +130,6 @@ def _destinations(parts: Parts) -> Iterator[Problem]:
     dicom = parts.single.get("dicom")
     for name, destination in parts.destinations.items():
         at: Path = ("destination", name)
-        if destination is not None and destination.window == "never":
-            yield warning((*at, "window"), "is never open: nothing will be sent")
         if not isinstance(destination, DicomDestination):
             continue
         if destination.tls is not None and not destination.tls.verify:

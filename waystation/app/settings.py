@@ -7,8 +7,9 @@ checks what only shows across tables.  Only `app` sees the whole: a part receive
 from pydantic import Field
 
 from waystation.app.settings_base import Table
-from waystation.app.settings_destination import AnyDestination
+from waystation.app.settings_completeness import CompletenessSettings
 from waystation.app.settings_dicom import DicomSettings, PeerSettings
+from waystation.app.settings_kinds import AnyDestination
 from waystation.app.settings_node import (
     ArchiveSettings,
     DuplicateSettings,
@@ -19,17 +20,16 @@ from waystation.app.settings_node import (
     WorklistSettings,
 )
 from waystation.app.settings_rule import RoutingSettings, RuleSettings
+from waystation.app.settings_schedule import ScheduleSettings
 
 LATER_TABLES = frozenset(
     {
         "group",
-        "schedule",
         "pacs",
         "validate",
         "edit",
         "deidentify",
         "lookup",
-        "completeness",
         "report",
         "alert",
     }
@@ -48,6 +48,9 @@ class Settings(Table):
         default_factory=dict, description="Application entities that may call us"
     )
     destination: dict[str, AnyDestination] = Field(default_factory=dict, description="Ways out")
+    schedule: dict[str, ScheduleSettings] = Field(
+        default_factory=dict, description="Opening hours with a name"
+    )
     rule: tuple[RuleSettings, ...] = Field(default=(), description="What goes where")
     routing: RoutingSettings = Field(
         default_factory=RoutingSettings, description="What no rule takes"
@@ -57,6 +60,10 @@ class Settings(Table):
         default_factory=DuplicateSettings, description="Objects that come again"
     )
     log: LogSettings = Field(default_factory=LogSettings, description="Log")
+    completeness: CompletenessSettings = Field(
+        default_factory=CompletenessSettings,
+        description="When a series or study counts as complete",
+    )
     archive: ArchiveSettings = Field(
         default_factory=ArchiveSettings, description="Embedded archive"
     )

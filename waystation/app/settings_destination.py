@@ -1,6 +1,5 @@
 """The ways out: ``[destination.NAME]``, one model for each kind."""
 
-import re
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
@@ -21,18 +20,8 @@ from waystation.app.settings_base import (
     complaint,
 )
 from waystation.app.settings_dicom import PduSize, Wait
-from waystation.destinations.folder import FIELDS
-
-_FIELD = re.compile(r"\{([^}]*)\}")
-DEFAULT_TEMPLATE = "{StudyInstanceUID}/{SeriesInstanceUID}/{SOPInstanceUID}.dcm"
-
-
-def _window(text: str) -> str:
-    if text.strip() in {"", "always"}:
-        return "always"
-    if text.strip() == "never":
-        return "never"
-    raise complaint('schedules are not available in this version; write "always" or "never"')
+from waystation.app.settings_schedule import WindowText
+from waystation.destinations.naming import DEFAULT_TEMPLATE, read_template
 
 
 def _calling_ae(text: str) -> str:
@@ -50,12 +39,14 @@ def _transcode(text: str) -> str:
 
 
 def _template(text: str) -> str:
-    unknown = sorted(set(_FIELD.findall(text)) - set(FIELDS))
-    if unknown:
-        raise complaint(f"unknown field {unknown[0]}; there are {', '.join(FIELDS)}")
+    try:
+        read_template(text)
+    except ValueError as error:
+        raise complaint(str(error)) from None
     return text
 
 
+Template = Annotated[str, AfterValidator(_template)]
 Waits = Annotated[tuple[Wait, ...], Field(min_length=1), BeforeValidator(_as_tuple)]
 
 
@@ -126,8 +117,9 @@ class DestinationSettings(Table):
 
     accept: Names = Field(default=(), description="SOP classes sent there; empty means all")
     refuse: Names = Field(default=(), description="SOP classes never sent there")
-    window: Annotated[str, AfterValidator(_window)] = Field(
-        default="always", description='When it may be sent to: "always" or "never"'
+    window: WindowText = Field(
+        default="always",
+        description="When it may be sent to: a schedule, or the name of a [schedule.NAME]",
     )
     parallel: Count = Field(default=2, description="Studies sent side by side")
     retry: RetrySettings = Field(default_factory=RetrySettings, description="When to try again")
@@ -167,16 +159,14 @@ class FolderDestination(DestinationSettings):
     """A folder that finished files appear in."""
 
     kind: Literal["folder"] = Field(description="Kind of destination")
-    path: PathText = Field(description="The folder; counts from the file's folder")
-    name: Annotated[str, AfterValidator(_template)] = Field(
+    path: PathText = Field(
+        description="The folder; counts from the file's folder. While it is missing, as an "
+        "unmounted share is, nothing is sent"
+    )
+    create: Flag = Field(
+        default=False, description="Whether it is made when the configuration is loaded"
+    )
+    name: Template = Field(
         default=DEFAULT_TEMPLATE,
         description="Template of the file name; fields in braces, values are sanitised",
     )
-
-
-AnyDestination = Annotated[DicomDestination | FolderDestination, Field(discriminator="kind")]
-KINDS: dict[str, type[DestinationSettings]] = {
-    "dicom": DicomDestination,
-    "folder": FolderDestination,
-}
-LATER_KINDS = frozenset({"stow", "sftp", "s3", "archive"})

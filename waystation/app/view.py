@@ -143,7 +143,7 @@ class View:
         waiting = await self._node.database.read(queue.waiting(belt.name))
         return LaneFigures(
             destination=belt.name,
-            open=belt.settings.is_open(now),
+            open=belt.settings.window.is_open(now),
             down=health in AWAY,
             blocked=health is Health.BLOCKED,
             associations=len(belt._busy),

@@ -1,19 +1,15 @@
-"""The words a configuration may use: conditions of rules, SOP classes, names in templates.
+"""The words a configuration may use: conditions of rules, SOP classes.
 
 Contract: what a word means is decided by `rules`; here its complaints get their place in the
 document.  Imported late, as the dictionary of the Standard takes its time to load.
 """
 
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from waystation.app.faults import Problem
 from waystation.app.lines import Path
 from waystation.app.parts import Parts
-from waystation.app.settings_destination import FolderDestination
-
-IN_BRACES = re.compile(r"\{([^{}]*)\}")
 
 
 def wrong_words(parts: Parts) -> Iterator[Problem]:
@@ -23,9 +19,6 @@ def wrong_words(parts: Parts) -> Iterator[Problem]:
             yield from _conditions(raw["when"], ("rule", position, "when"))
     for at, entry in _sop_classes(parts):
         yield from _sop_class(at, entry)
-    for name, destination in parts.destinations.items():
-        if isinstance(destination, FolderDestination):
-            yield from _template(("destination", name, "name"), destination.name)
 
 
 def _conditions(when: Any, at: Path) -> Iterator[Problem]:
@@ -74,22 +67,3 @@ def _sop_class(at: Path, entry: str) -> Iterator[Problem]:
     class_filter("", "", faults, accept=[entry])
     for fault in faults:
         yield Problem(path=at, text=fault.problem)
-
-
-def _template(at: Path, template: str) -> Iterator[Problem]:
-    if "{" in IN_BRACES.sub("", template) or "}" in IN_BRACES.sub("", template):
-        yield Problem(path=at, text="a brace has no partner")
-    if ".." in template or template.startswith("/") or "\\" in template:
-        yield Problem(path=at, text="must stay inside the folder")
-    for word in IN_BRACES.findall(template):
-        yield from _template_word(at, word)
-
-
-def _template_word(at: Path, word: str) -> Iterator[Problem]:
-    from waystation.model.errors import ConfigError
-    from waystation.rules.subjects import subject
-
-    try:
-        subject(word, "")
-    except ConfigError as error:
-        yield Problem(path=at, text=error.problem)

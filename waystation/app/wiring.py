@@ -1,17 +1,18 @@
 """Settings → the small frozen settings of each part.  Nothing is started here."""
 
-import os
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 
 from waystation.app.settings import Settings
-from waystation.app.settings_base import SecretSource, reveal
 from waystation.app.settings_destination import (
-    CallTls,
     DestinationSettings,
     DicomDestination,
     FolderDestination,
 )
+from waystation.app.settings_remote import S3Destination, SftpDestination
+from waystation.app.wiring_remote import s3_destination, sftp_destination
+from waystation.app.wiring_tls import call_tls, secret, text
 from waystation.blobs.volume import Marks
 from waystation.destinations import dicom, folder
 from waystation.destinations.base import Destination
@@ -30,18 +31,10 @@ from waystation.rules.duplicates import DuplicatePolicy
 from waystation.rules.faults import RuleFault
 from waystation.rules.read import RulesRead, read_rules
 from waystation.timing.retry import RetryPolicy
-from waystation.timing.window import is_open
+from waystation.timing.window import Schedule
 from waystation.wire.limits import Limits
 
 KIB_PER_S = 1024
-
-
-def _secret(source: SecretSource | None) -> str:
-    return "" if source is None else reveal(source, dict(os.environ))
-
-
-def _text(path: Path | None) -> str:
-    return "" if path is None else str(path)
 
 
 def gate_settings(settings: Settings) -> GateSettings:
@@ -93,22 +86,9 @@ def listener_tls(settings: Settings) -> TlsFiles | None:
     return TlsFiles(
         certificate=str(table.certificate),
         key=str(table.key),
-        key_password=_secret(table.key_password),
-        ca=_text(table.client_ca),
+        key_password=secret(table.key_password),
+        ca=text(table.client_ca),
         client_auth=table.client_auth or ("required" if table.client_ca else "off"),
-    )
-
-
-def _call_tls(table: CallTls | None) -> TlsFiles | None:
-    if table is None:
-        return None
-    return TlsFiles(
-        certificate=_text(table.certificate),
-        key=_text(table.key),
-        key_password=_secret(table.key_password),
-        ca=_text(table.ca),
-        server_name=table.server_name or "",
-        verify=table.verify,
     )
 
 
@@ -121,7 +101,7 @@ def check_destination(name: str, table: DestinationSettings, own_title: str) -> 
     """Raise `ConfigError` if a file or secret that the table names cannot be used."""
     try:
         destination(name, table, own_title)
-        if isinstance(table, DicomDestination) and (files := _call_tls(table.tls)) is not None:
+        if isinstance(table, DicomDestination) and (files := call_tls(table.tls)) is not None:
             client_context(files)
     except (OSError, LookupError) as error:
         raise ConfigError(f"destination.{name}.tls", f"secret not usable: {error}") from error
@@ -159,23 +139,31 @@ def remote(name: str, table: DicomDestination, calling_ae: str) -> Remote:
         host=table.host,
         port=table.port,
         calling_ae=calling_ae,
-        tls=_call_tls(table.tls),
+        tls=call_tls(table.tls),
     )
 
 
 def _folder(name: str, table: DestinationSettings, _own_title: str) -> Destination:
     assert isinstance(table, FolderDestination)
+    if table.create:
+        with suppress(OSError):
+            Path(table.path).mkdir(parents=True, exist_ok=True)
     return folder.FolderDestination(
         name, folder.FolderSettings(path=Path(table.path), template=table.name)
     )
 
 
-_KINDS = {DicomDestination: _dicom, FolderDestination: _folder}
+_KINDS = {
+    DicomDestination: _dicom,
+    FolderDestination: _folder,
+    SftpDestination: sftp_destination,
+    S3Destination: s3_destination,
+}
 
 
-def lane_settings(table: DestinationSettings) -> LaneSettings:
+def lane_settings(table: DestinationSettings, window: Schedule) -> LaneSettings:
     """Return the pace of a lane."""
-    retry, window = table.retry, table.window
+    retry = table.retry
     return LaneSettings(
         policy=RetryPolicy(
             first_s=retry.first,
@@ -185,7 +173,7 @@ def lane_settings(table: DestinationSettings) -> LaneSettings:
             object_pauses_s=retry.object,
         ),
         parallel=table.parallel,
-        is_open=lambda now: is_open(window, now),
+        window=window,
     )
 
 

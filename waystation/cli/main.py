@@ -24,6 +24,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "check": ("waystation.cli.check:check", "Validate the configuration"),
     "config": ("waystation.cli.check:config", "Show the configuration or its schema"),
     "reload": ("waystation.cli.reload:reload", "Have a running node read its configuration again"),
+    "import-config": (
+        "waystation.cli.import_config:import_config",
+        "Turn another router's configuration into ours",
+    ),
     "queue": ("waystation.cli.queue:queue", "See deliveries and act on them"),
     "echo": ("waystation.cli.echo:echo", "Ask a peer whether it is there (C-ECHO)"),
     "send": ("waystation.cli.send:send", "Send files and folders to a peer (C-STORE)"),

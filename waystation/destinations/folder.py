@@ -1,74 +1,38 @@
 """Delivery into a folder: write beside, sync, rename, sync the folder.
 
-Contract (R-54, S-39): the name is made from a template by one function: an allow-list of
-characters, a length cap with a digest when something was cut, and a check that the result lies
-beneath the root.  An equal file that is there already counts as delivered; another one under the
-same name is never overwritten.  Delivered means durable: file and every folder down to it.
+Contract (R-54, S-39): the name comes from `naming`.  An equal object that is there already counts
+as delivered; another file under the same name is never overwritten: the object is then stored
+under a second name that ends with its digest.  Delivered means durable: file and every folder
+down to it.  The folder itself is never made while sending: where a share is not mounted the lane
+waits ("the folder is missing") instead of filling the disk below it.
 """
 
 import asyncio
 import errno
-import hashlib
 import os
-import re
 import secrets
-import unicodedata
-from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from waystation.destinations.base import Cargo, Pieces
-from waystation.dicom.part10 import file_meta
+from waystation.destinations.base import Cargo
+from waystation.destinations.naming import DEFAULT_TEMPLATE, marked, read_template
+from waystation.destinations.outgoing import OutgoingFile, outgoing
 from waystation.model.delivery import Delivery, HoldReason
 from waystation.model.errors import StorageError
 from waystation.model.outcome import Deferred, Delivered, Fault, Outcome, Refused
 
-FIELDS = (
-    "SOPInstanceUID",
-    "SOPClassUID",
-    "SeriesInstanceUID",
-    "StudyInstanceUID",
-    "calling_ae",
-    "arrival",
-)
-_PLACE = re.compile(r"\{([A-Za-z_]+)\}")
-_LONGEST = 80
 # File systems without hard links, such as shares of other systems.
 _NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS}
-_RESERVED = re.compile(r"(?i)(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FolderSettings:
-    """Where to and under which name; ``template`` uses the words of `FIELDS` in braces."""
+    """Where to and under which name (see `naming`)."""
 
     path: Path
-    template: str = "{StudyInstanceUID}/{SeriesInstanceUID}/{SOPInstanceUID}.dcm"
-
-
-def component(text: str) -> str:
-    """Return ``text`` as one safe path component (T-66): never empty, hidden or too long."""
-    plain = unicodedata.normalize("NFC", text)
-    safe = "".join(c if c.isalnum() or c in "-_.,+=@ " else "_" for c in plain).strip(" ")
-    if safe.startswith(".") or not safe or _RESERVED.fullmatch(safe):
-        safe = "_" + safe.lstrip(".")
-    data = safe.encode()
-    if len(data) > _LONGEST:
-        mark = hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:8]
-        cut = data[: _LONGEST - 9].decode(errors="ignore")
-        safe = f"{cut}-{mark}"
-    return safe
-
-
-def name_for(template: str, values: Mapping[str, str]) -> str:
-    """Return the relative path for one object; every value becomes part of one component."""
-    parts = []
-    for part in template.split("/"):
-        filled = _PLACE.sub(lambda found: values.get(found.group(1), "") or "_", part)
-        if filled:
-            parts.append(component(filled))
-    return "/".join(parts) or "_"
+    template: str = DEFAULT_TEMPLATE
 
 
 class FolderDestination:
@@ -76,7 +40,8 @@ class FolderDestination:
 
     def __init__(self, name: str, settings: FolderSettings) -> None:
         self.name = name
-        self._settings = settings
+        self._path = settings.path
+        self._template = read_template(settings.template)
 
     async def send(
         self, batch: Sequence[Delivery], cargo: Cargo
@@ -90,75 +55,71 @@ class FolderDestination:
 
     async def _one(self, delivery: Delivery, cargo: Cargo) -> Outcome:
         try:
-            payload = await cargo.load(delivery)
+            file = await outgoing(delivery, cargo, self._template)
         except StorageError as error:
             return Refused(reason=HoldReason.CORRUPT, why=str(error))
-        meta = file_meta(
-            delivery.sop_class_uid,
-            delivery.sop_instance_uid,
-            delivery.transfer_syntax_uid,
-            source_ae=delivery.calling_ae,
-        )
         try:
-            target = await asyncio.to_thread(self._target, delivery)
-            if target is None:
+            place = await asyncio.to_thread(self._place, file.name)
+            if place is None:
                 why = "its name leads out of the folder"
                 return Refused(reason=HoldReason.OBJECT_REFUSED, why=why)
-            return await self._write(target, meta, payload)
+            return await self._write(*place, file)
         except StorageError as error:
             return Refused(reason=HoldReason.CORRUPT, why=str(error))
         except OSError as error:
-            why = f"{self._settings.path}: {error.strerror}"
-            return Deferred(fault=Fault.TRANSIENT, why=why, connected=True)
+            return self._failed(error)
+        finally:
+            await file.close()
 
-    def _target(self, delivery: Delivery) -> Path | None:
-        """Return where the object goes, or None if a link leads that out of the folder."""
-        values = {
-            "SOPInstanceUID": delivery.sop_instance_uid,
-            "SOPClassUID": delivery.sop_class_uid,
-            "SeriesInstanceUID": delivery.series_uid,
-            "StudyInstanceUID": delivery.study_uid,
-            "calling_ae": delivery.calling_ae,
-            "arrival": f"{delivery.arrival_id:x}",
-        }
-        root = self._settings.path.resolve()
-        target = root / name_for(self._settings.template, values)
-        return target if target.parent.resolve().is_relative_to(root) else None
+    def _place(self, name: str) -> tuple[Path, Path] | None:
+        """Return folder and file, with what lies between made; None if a link leads outside.
 
-    async def _write(self, target: Path, meta: bytes, payload: bytes | Pieces) -> Outcome:
+        Raises FileNotFoundError if there is no folder.
+        """
+        root = self._path.resolve(strict=True)
+        target = root / name
+        if not target.parent.resolve().is_relative_to(root):
+            return None
+        between = target.parent.relative_to(root)
+        for part in (*reversed(between.parents), between):
+            if part != Path():
+                (root / part).mkdir(exist_ok=True)
+        return root, target
+
+    def _failed(self, error: OSError) -> Deferred:
+        if isinstance(error, FileNotFoundError) and not self._path.is_dir():
+            return Deferred(fault=Fault.TRANSIENT, why=f"{self._path}: the folder is missing")
+        why = f"{self._path}: {error.strerror}"
+        return Deferred(fault=Fault.TRANSIENT, why=why, connected=True)
+
+    async def _write(self, root: Path, target: Path, file: OutgoingFile) -> Outcome:
         draft = target.parent / f".{secrets.token_hex(8)}.part"
         try:
-            await asyncio.to_thread(_begin, draft, meta)
-            if isinstance(payload, bytes):
-                await asyncio.to_thread(_append, draft, payload)
-            else:
-                async with aclosing(payload.pieces) as pieces:
-                    async for piece in pieces:
-                        await asyncio.to_thread(_append, draft, piece)
-            return await asyncio.to_thread(_finish, draft, target, self._settings.path.resolve())
+            async with aclosing(file.pieces()) as pieces:
+                async for piece in pieces:
+                    await asyncio.to_thread(_append, draft, piece)
+            return await asyncio.to_thread(_finish, draft, target, root, file)
         finally:
             with suppress(FileNotFoundError):
                 await asyncio.to_thread(draft.unlink)
 
     async def probe(self) -> Deferred | None:
         """Write and remove a small file."""
-        path = self._settings.path / f".{secrets.token_hex(8)}.probe"
         try:
-            await asyncio.to_thread(_begin, path, b"probe")
-            await asyncio.to_thread(path.unlink)
+            await asyncio.to_thread(self._try_out)
         except OSError as error:
-            why = f"{self._settings.path}: {error.strerror}"
-            return Deferred(fault=Fault.TRANSIENT, why=why, connected=True)
+            return self._failed(error)
         return None
+
+    def _try_out(self) -> None:
+        path = self._path.resolve(strict=True) / f".{secrets.token_hex(8)}.probe"
+        try:
+            _append(path, b"probe")
+        finally:
+            path.unlink(missing_ok=True)
 
     async def close(self) -> None:
         """Nothing stays open."""
-
-
-def _begin(path: Path, data: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("xb") as file:
-        file.write(data)
 
 
 def _append(path: Path, data: bytes) -> None:
@@ -166,18 +127,24 @@ def _append(path: Path, data: bytes) -> None:
         file.write(data)
 
 
-def _finish(draft: Path, target: Path, root: Path) -> Outcome:
-    """Seal the draft under its name unless a file is there already."""
+def _finish(draft: Path, target: Path, root: Path, file: OutgoingFile) -> Outcome:
+    """Seal the draft under its name, or under its second name if another file has that."""
     _sync(draft)
     comment = ""
-    if not _give_name(draft, target):
-        if not target.is_file() or not _same(draft, target):
-            return Deferred(
-                fault=Fault.OBJECT, why="another file has this name already", connected=True
-            )
-        # Perhaps it came here just before a crash, or before a sync that failed.
-        _sync(target)
-        comment = "already there"
+    other = target.parent / marked(target.name, file.sha256)
+    for place in (target, other):
+        if place is other:
+            comment = "another file has its name: stored with its digest behind it"
+        if _give_name(draft, place):
+            break
+        if _holds(place, file):
+            # Perhaps it came here just before a crash, or before a sync that failed.
+            _sync(place)
+            comment = "already there"
+            break
+    else:
+        why = "other files have its names already"
+        return Deferred(fault=Fault.OBJECT, why=why, connected=True)
     folder = target.parent
     _sync(folder)
     while folder != root:
@@ -209,10 +176,13 @@ def _sync(path: Path) -> None:
         os.close(descriptor)
 
 
-def _same(one: Path, other: Path) -> bool:
-    if one.stat().st_size != other.stat().st_size:
+def _holds(path: Path, file: OutgoingFile) -> bool:
+    if not path.is_file():
         return False
-    return all(a == b for a, b in zip(_chunks(one), _chunks(other), strict=True))
+    likeness = file.likeness()
+    for piece in _chunks(path):
+        likeness.feed(piece)
+    return likeness.equal()
 
 
 def _chunks(path: Path) -> Iterator[bytes]:

@@ -26,6 +26,7 @@ from waystation.model.errors import StorageError
 from waystation.model.outcome import Deferred, Delivered, Fault, Outcome, Refused
 from waystation.timing.lane import Health, Lane
 from waystation.timing.retry import RetryPolicy, after_failure
+from waystation.timing.window import ALWAYS, Schedule
 
 log = structlog.get_logger()
 
@@ -40,11 +41,11 @@ CLOSE_S = 2.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LaneSettings:
-    """Pace of one lane.  is_open: whether its window allows sending now."""
+    """Pace of one lane.  window: when it may send."""
 
     policy: RetryPolicy
     parallel: int = 2
-    is_open: Callable[[float], bool] = lambda _now: True
+    window: Schedule = ALWAYS
 
 
 class LaneBelt:
@@ -160,7 +161,7 @@ class LaneBelt:
         return self._open_now() and self.lane.may_send(self.now())
 
     def _open_now(self) -> bool:
-        return self.settings.is_open(self._clock())
+        return self.settings.window.is_open(self._clock())
 
     async def _sleep_s(self) -> float | None:
         """Return how long nothing can happen, None for until woken."""

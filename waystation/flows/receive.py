@@ -28,6 +28,7 @@ from waystation.model.errors import RefusedError, StorageError
 from waystation.model.instance import Instance
 from waystation.net.conversation import RECEIVE_BYTES
 from waystation.net.listener import Guest
+from waystation.timing.gather import Carrier
 from waystation.wire.commands import C_CANCEL_RQ, C_ECHO_RQ, C_STORE_RQ, Command, reply
 from waystation.wire.events import Aborted, DataCame, Event, MessageBegun, ReleaseAsked
 from waystation.wire.status import (
@@ -56,6 +57,7 @@ class Keeping:
     full: why nothing can be stored now, or "".
     arrived: told about each acknowledged arrival.  room: waits until one more may be.
     counted: told the status of each answered C-STORE, the peer and the bytes.
+    ended: told when an association is over.
     """
 
     database: Database
@@ -72,6 +74,7 @@ class Keeping:
     room: Callable[[], Awaitable[None]]
     settled: Callable[[], Awaitable[None]]
     counted: Callable[[str, int, int], None]
+    ended: Callable[[Carrier], None]
 
 
 class Reception:
@@ -88,6 +91,7 @@ class Reception:
             address=guest.conversation.peername,
             tls=guest.conversation.tls,
         )
+        self._carrier = Carrier(peer=self._source.peer or self._source.calling_ae)
         self._loop = asyncio.get_running_loop()
         self._stages = Stages(RECEIVE_BYTES)
         self._incoming: Incoming | None = None
@@ -110,7 +114,7 @@ class Reception:
             case Aborted(by=by):
                 log.info("association aborted", **self._who(), by=by)
             case ReleaseAsked():
-                pass
+                self._carrier.released = True
             case _:
                 pass
 
@@ -121,6 +125,8 @@ class Reception:
             incoming.forget()
             if incoming.draft is not None:
                 self._forget(incoming.draft)
+        self._carrier.ended = True
+        self._keeping.ended(self._carrier)
         log.info("association ended", **self._who(), stored=self._kept, refused=self._refused)
 
     def busy(self) -> bool:
@@ -242,7 +248,10 @@ class Reception:
             arrival, lsn = await self._seal(incoming, arrival)
         self._kept += 1
         # Only a word to the router; first, so that nothing in between can leave it unsaid.
-        keeping.arrived(Acknowledged(arrival=arrival, head=head, data=data, lsn=lsn))
+        self._carrier.objects += 1
+        keeping.arrived(
+            Acknowledged(arrival=arrival, head=head, data=data, lsn=lsn, carrier=self._carrier)
+        )
         self._answer(incoming.context.id, success(incoming.command))
         return arrival, data
 

@@ -15,9 +15,10 @@ from datetime import tzinfo
 import structlog
 
 from waystation.db.engine import Database
+from waystation.dicom import tags
 from waystation.dicom.head import Head
-from waystation.journal import arrivals
-from waystation.journal.arrivals import Adoption
+from waystation.journal.adoption import Adoption, adopt
+from waystation.journal.gathers import Gather
 from waystation.journal.ids import IdSource
 from waystation.journal.intake import IntakeLog
 from waystation.model.arrival import Arrival, Earlier, Source
@@ -29,6 +30,7 @@ from waystation.rules.duplicates import DuplicatePolicy, judge
 from waystation.rules.facts import Facts
 from waystation.rules.plan import plan
 from waystation.rules.read import ARCHIVE, RuleSet
+from waystation.timing.gather import Announced, Carrier
 
 log = structlog.get_logger()
 BATCH = 256
@@ -46,6 +48,7 @@ class Routing:
 
     destinations: names that exist.  zone: of the node, for weekday and hour.
     revision: of the configuration text that says all this, 0 if it is not known.
+    wholes: (rule, level) of the rules that take all of a study once one object matches.
     """
 
     ruleset: RuleSet
@@ -53,6 +56,7 @@ class Routing:
     duplicates: DuplicatePolicy
     zone: tzinfo
     revision: int = 0
+    wholes: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +65,7 @@ class Acknowledged:
 
     head: None if it has to be read again.  data: the data set if it rides in the journal.
     lsn: its record in the intake log, 0 without one.  known: its row is there already.
+    carrier: the association that brought it, None if unknown.
     """
 
     arrival: Arrival
@@ -68,6 +73,7 @@ class Acknowledged:
     data: bytes | None = None
     lsn: int = 0
     known: bool = False
+    carrier: Carrier | None = None
 
 
 class Router:
@@ -82,7 +88,9 @@ class Router:
         wake: Callable[[str, str], None],
         head_of: Callable[[Arrival, bytes | None], Awaitable[Head]],
         intake: IntakeLog,
+        joined: Callable[[Sequence[Gather], Carrier | None], None] = lambda _gathers, _by: None,
     ) -> None:
+        self._joined = joined
         self.routing = routing
         self._database = database
         self._ids = ids
@@ -165,9 +173,10 @@ class Router:
         if decided.refuse:
             # The sender heard Success under an earlier configuration: keep it for a person.
             return replace(decided, refuse=False, hold=HoldReason.NO_RULE)
-        return replace(decided, targets=tuple(self._placed(t) for t in decided.targets))
+        return replace(decided, targets=tuple(self.placed(t) for t in decided.targets))
 
-    def _placed(self, target: Target) -> Target:
+    def placed(self, target: Target) -> Target:
+        """Return the target as it can be used: held if there is no such way out."""
         if target.destination in self.routing.destinations or target.filtered_by:
             return target
         missing = HoldReason.DESTINATION_GONE
@@ -212,15 +221,18 @@ class Router:
         def judged(arrival: Arrival, made: Plan, earlier: Sequence[Earlier]) -> Plan:
             return judge(policy, arrival, made, earlier, now)
 
-        job = arrivals.adopt(adoptions, self._ids, now, judged, lsn, self.routing.revision)
-        plans = await self._database.write(job, urgent=False)
+        routing = self.routing
+        job = adopt(adoptions, self._ids, now, judged, lsn, routing.revision, routing.wholes)
+        done = await self._database.write(job, urgent=False)
         self._log.settled(lsns)
         if lsn is not None:
             self._log.committed(lsn)
         wanted = set()
-        for adoption, final in zip(adoptions, plans, strict=True):
-            _report(adoption.arrival, final)
-            study = adoption.arrival.instance.study_uid
+        for item, adopted in zip(batch, done, strict=True):
+            final = adopted.plan
+            _report(item.arrival, final)
+            self._joined(adopted.gathers, item.carrier)
+            study = item.arrival.instance.study_uid
             wanted |= {
                 (target.destination, study)
                 for target in final.targets
@@ -241,7 +253,26 @@ class Router:
             made = Plan(hold=HoldReason.RULE_ERROR)
         else:
             made = self._decide(arrival, head)
+            said = announced(head) if made.joins else Announced()
+            return Adoption(
+                arrival=arrival, plan=made, data=item.data, known=item.known, announced=said
+            )
         return Adoption(arrival=arrival, plan=made, data=item.data, known=item.known)
+
+
+def announced(head: Head) -> Announced:
+    """Return how many objects an object says there are (PS3.3 C.7.2.1, C.7.6.1)."""
+    return Announced(
+        study=_number(head, tags.NUMBER_OF_STUDY_RELATED_INSTANCES),
+        series=_number(head, tags.NUMBER_OF_SERIES_RELATED_INSTANCES),
+        acquisition=head.text(tags.ACQUISITION_NUMBER),
+        images=_number(head, tags.IMAGES_IN_ACQUISITION),
+    )
+
+
+def _number(head: Head, tag: int) -> int | None:
+    text = head.text(tag)
+    return int(text) if text.isascii() and text.isdigit() else None
 
 
 def _report(arrival: Arrival, final: Plan) -> None:

@@ -1,50 +1,31 @@
-"""Arrivals: added before Success, adopted once their plan is made."""
+"""Arrivals and the rows of their deliveries, as the journal keeps them."""
 
 import json
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
 from waystation.db.engine import Job
 from waystation.db.statement import Row, Transaction
-from waystation.journal.counts import Shift, count
-from waystation.journal.ids import IdSource
-from waystation.journal.marks import take_note
-from waystation.model.arrival import Arrival, Earlier, Source
+from waystation.model.arrival import Arrival, Source
 from waystation.model.delivery import State
 from waystation.model.instance import Instance
-from waystation.model.plan import Plan, Target, Verdict
+from waystation.model.plan import Target, Verdict
 
 PRIORITIES = {"stat": 0, "normal": 1, "low": 2}
 
-_COLUMNS = (
+COLUMNS = (
     "id, received_at, peer, calling_ae, called_ae, address, way_in, tls, sop_class, sop_instance,"
     " study, series, patient_id, modality, transfer_syntax, size_bytes, sha256, blob"
 )
-_NAMES = _COLUMNS.replace(" ", "").split(",")
-_ADD = (
-    "INSERT INTO arrival (" + _COLUMNS + ", planned, ended_why, hold_reason, verdicts,"
-    " config)"
-    " VALUES (:id, :received_at, :peer, :calling_ae, :called_ae,"
-    " :address, :way_in, :tls, :sop_class, :sop_instance, :study, :series, :patient_id,"
-    " :modality, :transfer_syntax, :size_bytes, :sha256, :blob, 1, :ended_why, :hold_reason,"
-    " :verdicts, :config)"
-)
-_PARCEL = "INSERT INTO parcel (arrival, data) VALUES (:arrival, :data)"
+_NAMES = COLUMNS.replace(" ", "").split(",")
 ADD_DELIVERY = (
     "INSERT INTO delivery (id, arrival, destination, study, priority, rules, state, due,"
     " created_at, by_rule, why, hold_reason, ended_at, grp, origin, required)"
     " VALUES (:id, :arrival, :destination, :study, :priority, :rules, :state, :due,"
     " :created_at, :by_rule, :why, :hold_reason, :ended_at, :grp, :origin, :required)"
 )
-_PLANNED = (
-    "UPDATE arrival SET planned = 1, ended_why = :ended_why, hold_reason = :hold_reason,"
-    " verdicts = :verdicts, config = :config WHERE id = :id"
-)
-
-
-def _params(arrival: Arrival) -> dict[str, Any]:
+def params_of(arrival: Arrival) -> dict[str, Any]:
+    """Return the columns of an arrival's row."""
     source, instance = arrival.source, arrival.instance
     return {
         "id": arrival.id,
@@ -69,7 +50,7 @@ def _params(arrival: Arrival) -> dict[str, Any]:
 
 
 def arrival_from(row: Row) -> Arrival:
-    """Build the arrival from a row of `_COLUMNS`."""
+    """Build the arrival from a row of `COLUMNS`."""
     return Arrival(
         id=row[0],
         received_at=row[1],
@@ -98,7 +79,7 @@ def arrival_from(row: Row) -> Arrival:
 
 def meta_of(arrival: Arrival) -> bytes:
     """Return the arrival as the intake log keeps it."""
-    params = _params(arrival)
+    params = params_of(arrival)
     params["sha256"] = arrival.sha256
     return json.dumps(params, ensure_ascii=False, separators=(",", ":")).encode()
 
@@ -108,94 +89,6 @@ def from_meta(meta: bytes) -> Arrival:
     params = json.loads(meta)
     params["sha256"] = bytes.fromhex(params["sha256"])
     return arrival_from(tuple(params[name] for name in _NAMES))
-
-
-Judge = Callable[[Arrival, Plan, Sequence[Earlier]], Plan]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Adoption:
-    """One arrival with its plan.
-
-    data: the data set itself if it rides in the journal (``arrival.blob`` is then ""), else None.
-    known: the row is there already (a person asked for a new plan).
-    """
-
-    arrival: Arrival
-    plan: Plan
-    data: bytes | None = None
-    known: bool = False
-
-
-def adopt(
-    adoptions: Sequence[Adoption],
-    ids: IdSource,
-    now: float,
-    judge: Judge,
-    lsn: int | None = None,
-    config: int = 0,
-) -> Job[list[Plan]]:
-    """Write many arrivals with their fate: their deliveries, or the reason why there are none.
-
-    judge: pure; turns a plan into its final form when the SOP instance was received before.
-    lsn: up to where the tables have the intake log once this is committed.
-    config: revision of the configuration that made the plans.
-    Returns the final plans, in order.
-    """
-
-    def job(transaction: Transaction) -> list[Plan]:
-        shift = Shift()
-        plans = []
-        for adoption in adoptions:
-            arrival, plan = adoption.arrival, adoption.plan
-            # A batch may hold an instance twice: the rows of the first are there by then.
-            # A person who asks for a new plan has seen the other versions.
-            earlier = [] if adoption.known else _earlier(transaction, arrival)
-            if earlier:
-                plan = judge(arrival, plan, earlier)
-            plans.append(plan)
-            _write_arrival(transaction, adoption, plan, config)
-            rows = [delivery_row(arrival, target, ids.next(), now) for target in plan.targets]
-            for row in rows:
-                shift.move(row["destination"], None, row["state"])
-            transaction.many(ADD_DELIVERY, rows)
-        new = sum(not adoption.known for adoption in adoptions)
-        if new:
-            count(transaction, "received", new)
-        shift.write(transaction)
-        if lsn is not None:
-            take_note(transaction, lsn)
-        return plans
-
-    return job
-
-
-def _write_arrival(
-    transaction: Transaction, adoption: Adoption, plan: Plan, config: int
-) -> None:
-    arrival = adoption.arrival
-    fate = _planned(arrival.id, plan) | {"config": config}
-    if adoption.known:
-        transaction.run(_PLANNED, fate)
-        return
-    transaction.run(_ADD, _params(arrival) | fate)
-    if adoption.data is not None:
-        transaction.run(_PARCEL, {"arrival": arrival.id, "data": adoption.data})
-
-
-def _planned(arrival_id: int, plan: Plan) -> dict[str, Any]:
-    if plan.hold is not None:
-        ended = "held"
-    elif not plan.targets:
-        ended = f"discarded:{plan.discard or 'nobody'}"
-    else:
-        ended = None
-    return {
-        "id": arrival_id,
-        "ended_why": ended,
-        "hold_reason": plan.hold.value if plan.hold is not None else None,
-        "verdicts": verdicts_text(plan.verdicts),
-    }
 
 
 def delivery_row(
@@ -233,39 +126,12 @@ def verdicts_text(verdicts: tuple[Verdict, ...]) -> str:
     return json.dumps([[v.rule, v.matched, v.clause] for v in verdicts], ensure_ascii=False)
 
 
-_EARLIER = (
-    "SELECT a.id, a.sha256,"
-    " (SELECT count(*) FROM delivery d WHERE d.arrival = a.id"
-    "   AND d.state IN ('waiting', 'sending', 'held')),"
-    " (SELECT coalesce(max(d.ended_at), 0.0) FROM delivery d WHERE d.arrival = a.id),"
-    " a.hold_reason"
-    " FROM arrival a WHERE a.sop_instance = :uid AND a.id <> :id AND a.planned = 1"
-    # A damaged copy must not keep a good one from going out.
-    " AND coalesce(a.hold_reason, '') <> 'corrupt' AND NOT EXISTS (SELECT 1 FROM delivery x"
-    " WHERE x.arrival = a.id AND x.hold_reason = 'corrupt') ORDER BY a.id"
-)
-
-
-def _earlier(transaction: Transaction, arrival: Arrival) -> list[Earlier]:
-    return [
-        Earlier(
-            arrival_id=row[0],
-            sha256=bytes(row[1]).hex(),
-            open=bool(row[2]) or row[4] is not None,
-            last_ended_at=row[3],
-        )
-        for row in transaction.rows(
-            _EARLIER, {"uid": arrival.instance.sop_instance_uid, "id": arrival.id}
-        )
-    ]
-
-
 def unplanned(after: int, limit: int) -> Job[list[Arrival]]:
     """Read arrivals without a plan, oldest first, from behind the id ``after``."""
 
     def job(transaction: Transaction) -> list[Arrival]:
         rows = transaction.rows(
-            "SELECT " + _COLUMNS + " FROM arrival WHERE planned = 0 AND id > :after"
+            "SELECT " + COLUMNS + " FROM arrival WHERE planned = 0 AND id > :after"
             " ORDER BY id LIMIT :limit",
             {"after": after, "limit": limit},
         )
@@ -274,17 +140,18 @@ def unplanned(after: int, limit: int) -> Job[list[Arrival]]:
     return job
 
 
+def read(transaction: Transaction, arrival_id: int) -> Arrival | None:
+    """Return one arrival."""
+    row = transaction.one(
+        "SELECT " + COLUMNS + " FROM arrival WHERE id = :id",
+        {"id": arrival_id},
+    )
+    return arrival_from(row) if row else None
+
+
 def by_id(arrival_id: int) -> Job[Arrival | None]:
     """Read one arrival."""
-
-    def job(transaction: Transaction) -> Arrival | None:
-        row = transaction.one(
-            "SELECT " + _COLUMNS + " FROM arrival WHERE id = :id",
-            {"id": arrival_id},
-        )
-        return arrival_from(row) if row else None
-
-    return job
+    return lambda transaction: read(transaction, arrival_id)
 
 
 def parcel(arrival_id: int) -> Job[bytes | None]:

@@ -25,7 +25,9 @@ SELECT
     - (SELECT coalesce(sum(v), 0) FROM counter WHERE k LIKE 'purged.%')
     - (SELECT count(*) FROM arrival) AS missing_rows,
   (SELECT count(*) FROM arrival a WHERE a.planned = 1 AND a.ended_why IS NULL
-     AND NOT EXISTS (SELECT 1 FROM delivery d WHERE d.arrival = a.id)) AS fateless,
+     AND NOT EXISTS (SELECT 1 FROM delivery d WHERE d.arrival = a.id)
+     AND NOT EXISTS (SELECT 1 FROM gathered m JOIN gather g ON g.id = m.gather
+       WHERE m.arrival = a.id AND g.state IN ('open', 'completing'))) AS fateless,
   (SELECT count(*) FROM delivery
      WHERE state = 'discarded' AND (by_rule IS NULL) = (by_user IS NULL)) AS nameless,
   (SELECT count(*) FROM delivery

@@ -15,12 +15,16 @@ _FREE = (
     " AND NOT EXISTS (SELECT 1 FROM delivery d"
     " WHERE d.arrival = a.id AND (d.state IN ('waiting', 'sending', 'held')"
     " OR d.ended_at IS NULL OR d.ended_at > :before))"
+    " AND NOT EXISTS (SELECT 1 FROM gathered m JOIN gather g ON g.id = m.gather"
+    " WHERE m.arrival = a.id AND (g.state IN ('open', 'completing') OR g.ended_at > :before))"
 )
 _SELF = (
     " planned = 1 AND hold_reason IS NULL AND received_at < :before"
     " AND NOT EXISTS (SELECT 1 FROM delivery d"
     " WHERE d.arrival = arrival.id AND (d.state IN ('waiting', 'sending', 'held')"
     " OR d.ended_at IS NULL OR d.ended_at > :before))"
+    " AND NOT EXISTS (SELECT 1 FROM gathered m JOIN gather g ON g.id = m.gather"
+    " WHERE m.arrival = arrival.id AND (g.state IN ('open', 'completing') OR g.ended_at > :before))"
 )
 
 
@@ -84,12 +88,26 @@ def purge(below_id: int, limit: int) -> Job[int]:
             )
             _untally(transaction, arrival_id)
             transaction.run("DELETE FROM delivery WHERE arrival = :id", one)
+            _ungather(transaction, arrival_id)
             transaction.run("DELETE FROM arrival WHERE id = :id", one)
         if rows:
             count(transaction, "purged.finished", len(rows))
         return len(rows)
 
     return job
+
+
+def _ungather(transaction: Transaction, arrival_id: int) -> None:
+    """Forget that the arrival was gathered; a gather without members goes, too."""
+    one = {"id": arrival_id}
+    found = transaction.rows("SELECT gather FROM gathered WHERE arrival = :id", one)
+    transaction.run("DELETE FROM gathered WHERE arrival = :id", one)
+    for (gather_id,) in found:
+        transaction.run(
+            "DELETE FROM gather WHERE id = :id AND state = 'done'"
+            " AND NOT EXISTS (SELECT 1 FROM gathered m WHERE m.gather = :id)",
+            {"id": gather_id},
+        )
 
 
 def _untally(transaction: Transaction, arrival_id: int) -> None:

@@ -5,95 +5,133 @@ Contract: `condition` compiles once and collects every fault; a `Condition` is a
 two-valued and comes with the deciding clause and the actual value (R-24).
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from waystation.dicom.head import Head
 from waystation.model.errors import ConfigError
 from waystation.rules.facts import Facts
-from waystation.rules.faults import RuleFault, fault_of
-from waystation.rules.matchers import Matcher
+from waystation.rules.faults import RuleFault, StepsError, fault_of
+from waystation.rules.known import NOTHING, Known
+from waystation.rules.matchers import Claim, Matcher
 from waystation.rules.predicates import DEPTH_LIMIT, right_side
 from waystation.rules.subjects import Found, Subject, look, subject
 
 NO_CONDITIONS = "no conditions"
 BETWEEN = " · "
+STEP_LIMIT = 10_000
 
 
 class Look:
-    """One object as the rules see it; remembers what was read."""
+    """One object as the rules see it; remembers what was read.
 
-    __slots__ = ("facts", "found", "head")
+    steps: how many are left to the expression that is being evaluated (R-32).
+    """
+
+    __slots__ = ("facts", "found", "head", "steps")
 
     def __init__(self, head: Head, facts: Facts) -> None:
         self.head = head
         self.facts = facts
         self.found: dict[str, Found] = {}
+        self.steps = STEP_LIMIT
 
     def read(self, left: Subject) -> Found:
         found = self.found[left.name] = look(left, self.head, self.facts)
         return found
 
+    def spend(self, steps: int) -> None:
+        """Count steps of an expression; raise `StepsError` when there are too many."""
+        self.steps -= steps
+        if self.steps < 0:
+            raise StepsError(f"an expression took more than {STEP_LIMIT:,} steps")
+
+
+Claims = tuple[tuple[Subject, Claim], ...]
+
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """holds: the answer for a look.  explain: the words for that answer.  judge: both."""
+    """holds: the answer for a look.  explain: the words for that answer.
+
+    claims, denials: what is certainly so where it holds, and where it does not.
+    """
 
     holds: Callable[[Look], bool]
     explain: Callable[[Look, bool], str]
-    judge: Callable[[Look], tuple[bool, str]]
+    claims: Claims = ()
+    denials: Claims = ()
+
+    def judge(self, seen: Look) -> tuple[bool, str]:
+        """Return the answer and its words."""
+        held = self.holds(seen)
+        return held, self.explain(seen, held)
 
 
-def _condition(holds: Callable[[Look], bool], explain: Callable[[Look, bool], str]) -> Condition:
-    def judge(seen: Look) -> tuple[bool, str]:
-        held = holds(seen)
-        return held, explain(seen, held)
-
-    return Condition(holds, explain, judge)
-
-
-def condition(when: object, where: str, faults: list[RuleFault], depth: int = 0) -> Condition:
+def condition(
+    when: object,
+    where: str,
+    faults: list[RuleFault],
+    depth: int = 0,
+    known: Known = NOTHING,
+) -> Condition:
     """Return the compiled ``when``; what is wrong with it is added to ``faults``."""
     if depth > DEPTH_LIMIT:
         faults.append(RuleFault(where, f"nested deeper than {DEPTH_LIMIT}"))
         return ALWAYS
+    reader = _Reader(faults, known, depth)
     if isinstance(when, Mapping):
-        return _all([_entry(key, when[key], where, faults, depth) for key in when])
+        return all_hold([reader.entry(key, when[key], where) for key in when])
     if isinstance(when, list) and when:
-        return _any([_member(n, table, where, faults, depth) for n, table in enumerate(when)])
+        return one_holds(reader.members(when, where))
     faults.append(RuleFault(where, "expected a table, or a list of tables of which one must hold"))
     return ALWAYS
 
 
-def _member(n: int, table: object, where: str, faults: list[RuleFault], depth: int) -> Condition:
-    if not isinstance(table, Mapping) or not table:
-        faults.append(RuleFault(f"{where}[{n}]", "expected a table with at least one condition"))
-        return ALWAYS
-    return condition(table, f"{where}[{n}]", faults, depth + 1)
+@dataclass(frozen=True, slots=True)
+class _Reader:
+    """Reads the entries of one table."""
 
+    faults: list[RuleFault]
+    known: Known
+    depth: int
 
-def _entry(key: str, right: object, where: str, faults: list[RuleFault], depth: int) -> Condition:
-    where = f"{where}.{key}"
-    if key in ("all", "any"):
-        if not isinstance(right, list) or not right:
-            faults.append(RuleFault(where, "expected a list of tables"))
-            return ALWAYS
-        join = _all if key == "all" else _any
-        return join([_member(n, table, where, faults, depth) for n, table in enumerate(right)])
-    if key == "not":
-        if not right:
-            faults.append(RuleFault(where, "expected a table with at least one condition"))
-            return ALWAYS
-        return _not(condition(right, where, faults, depth + 1))
-    try:
-        left = subject(key, where)
-        return _leaf(left, right_side(left, right, where, depth))
-    except ConfigError as error:
-        faults.append(fault_of(error))
+    def _fault(self, where: str, problem: str) -> Condition:
+        self.faults.append(RuleFault(where, problem))
         return ALWAYS
 
+    def _deeper(self, when: object, where: str) -> Condition:
+        return condition(when, where, self.faults, self.depth + 1, self.known)
 
-def _leaf(left: Subject, right: Matcher) -> Condition:
+    def members(self, tables: list[object], where: str) -> list[Condition]:
+        return [self._member(table, f"{where}[{n}]") for n, table in enumerate(tables)]
+
+    def _member(self, table: object, where: str) -> Condition:
+        if not isinstance(table, Mapping) or not table:
+            return self._fault(where, "expected a table with at least one condition")
+        return self._deeper(table, where)
+
+    def entry(self, key: str, right: object, where: str) -> Condition:
+        where = f"{where}.{key}"
+        if key in ("all", "any"):
+            if not isinstance(right, list) or not right:
+                return self._fault(where, "expected a list of tables")
+            join = all_hold if key == "all" else one_holds
+            return join(self.members(right, where))
+        if key == "not":
+            if not right:
+                return self._fault(where, "expected a table with at least one condition")
+            return opposite(self._deeper(right, where))
+        try:
+            left = subject(key, where)
+            return leaf(left, right_side(left, right, where, self.depth, self.known))
+        except ConfigError as error:
+            self.faults.append(fault_of(error))
+            return ALWAYS
+
+
+def leaf(left: Subject, right: Matcher) -> Condition:
+    """Return the condition that asks ``right`` of what an object shows under ``left``."""
     test, words = right.test, right.explain
     name = left.name
 
@@ -103,43 +141,60 @@ def _leaf(left: Subject, right: Matcher) -> Condition:
     def explain(seen: Look, held: bool) -> str:
         return words(name, seen.found.get(name) or seen.read(left), held)
 
-    return _condition(holds, explain)
+    claims = ((left, right.claim),) if right.claim is not None else ()
+    denials = ((left, right.denial),) if right.denial is not None else ()
+    return Condition(holds, explain, claims, denials)
 
 
-def _all(parts: list[Condition]) -> Condition:
+def all_hold(parts: Sequence[Condition]) -> Condition:
+    """Return the condition that holds when every part does (also when there is none)."""
     if len(parts) == 1:
         return parts[0]
-    pairs = [(part.holds, part.explain) for part in parts]
+    tests = tuple(part.holds for part in parts)
 
     def holds(seen: Look) -> bool:
-        return all(part(seen) for part, _ in pairs)
+        for test in tests:  # noqa: SIM110 - a generator would cost twice the time
+            if not test(seen):
+                return False
+        return True
 
-    def judge(seen: Look) -> tuple[bool, str]:
-        # The hot path: every condition is asked once, for every rule and object (R-22).
-        for part, explain_part in pairs:
-            if not part(seen):
-                return False, explain_part(seen, False)
-        return True, BETWEEN.join([words(seen, True) for _, words in pairs]) or NO_CONDITIONS
+    def explain(seen: Look, held: bool) -> str:
+        if held:
+            return BETWEEN.join([part.explain(seen, True) for part in parts]) or NO_CONDITIONS
+        return next(part.explain(seen, False) for part in parts if not part.holds(seen))
 
-    return Condition(holds, lambda seen, held: judge(seen)[1], judge)
+    return Condition(holds, explain, tuple(claim for part in parts for claim in part.claims))
 
 
-def _any(parts: list[Condition]) -> Condition:
+def one_holds(parts: Sequence[Condition]) -> Condition:
+    """Return the condition that holds when one part does."""
     if len(parts) == 1:
         return parts[0]
+    tests = tuple(part.holds for part in parts)
+
+    def holds(seen: Look) -> bool:
+        for test in tests:  # noqa: SIM110 - a generator would cost twice the time
+            if test(seen):
+                return True
+        return False
 
     def explain(seen: Look, held: bool) -> str:
         if held:
             return next(part.explain(seen, True) for part in parts if part.holds(seen))
         return BETWEEN.join(part.explain(seen, False) for part in parts)
 
-    return _condition(lambda seen: any(part.holds(seen) for part in parts), explain)
+    denials = tuple(denial for part in parts for denial in part.denials)
+    return Condition(holds, explain, (), denials)
 
 
-def _not(inner: Condition) -> Condition:
-    return _condition(
-        lambda seen: not inner.holds(seen), lambda seen, held: inner.explain(seen, not held)
+def opposite(inner: Condition) -> Condition:
+    """Return the condition that holds when ``inner`` does not; its words are those of inner."""
+    return Condition(
+        lambda seen: not inner.holds(seen),
+        lambda seen, held: inner.explain(seen, not held),
+        inner.denials,
+        inner.claims,
     )
 
 
-ALWAYS = _condition(lambda seen: True, lambda seen, held: NO_CONDITIONS)
+ALWAYS = Condition(lambda seen: True, lambda seen, held: NO_CONDITIONS)

@@ -37,14 +37,14 @@ def judge(
     if same:
         young = any(one.open or now - one.last_ended_at < policy.resend_after_s for one in same)
         if policy.same == "skip" and young:
-            return replace(plan, targets=(), hold=None, discard=DUPLICATE)
+            return replace(plan, targets=(), joins=(), hold=None, discard=DUPLICATE)
         return plan
     if policy.different == "newest":
         return plan
     if policy.different == "first":
-        return replace(plan, targets=(), hold=None, discard=FIRST_KEPT)
+        return replace(plan, targets=(), joins=(), hold=None, discard=FIRST_KEPT)
     held = tuple(
         target if target.filtered_by else replace(target, hold=HoldReason.CONFLICT)
         for target in plan.targets
     )
-    return replace(plan, targets=held, hold=HoldReason.CONFLICT, discard="")
+    return replace(plan, targets=held, joins=(), hold=HoldReason.CONFLICT, discard="")

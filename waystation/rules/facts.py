@@ -1,7 +1,16 @@
 """The facts of an arrival that a condition may ask about beside the head of the object."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, tzinfo
+from typing import Protocol
+
+
+class Window(Protocol):
+    """A schedule, as far as a condition may ask it."""
+
+    def is_open(self, at: float) -> bool:
+        """Return whether it is open at ``at`` (Unix seconds)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -9,6 +18,7 @@ class Facts:
     """The arrival as rules see it.
 
     received_at: Unix seconds.  zone: the node's own time zone, for weekday, hour and dates.
+    windows: the schedules by name, for ``open``.
     """
 
     received_at: float
@@ -22,6 +32,7 @@ class Facts:
     transfer_syntax: str = ""
     size_bytes: int = 0
     priority: str = "normal"
+    windows: Mapping[str, Window] = field(default_factory=dict)
 
     def local(self) -> datetime:
         """Return the moment of arrival on the node's own clock and calendar."""

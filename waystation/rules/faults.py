@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
 
-from waystation.model.errors import ConfigError
+from waystation.model.errors import ConfigError, WaystationError
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +16,10 @@ class RuleFault:
 
     def __str__(self) -> str:
         return f"{self.where}: {self.problem}"
+
+
+class StepsError(WaystationError):
+    """An expression went beyond its limit: the rule must be written in a simpler way (R-32)."""
 
 
 def fault_of(error: ConfigError) -> RuleFault:

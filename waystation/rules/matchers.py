@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 from waystation.rules.facts import Facts
@@ -12,6 +13,20 @@ Test = Callable[[Found, Facts], bool]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """What is certainly so where a condition holds: enough to index rules and to doubt them.
+
+    texts: one value is among these.  banned: no value is among these.  low, high: a value lies
+    between, ends included.
+    """
+
+    texts: frozenset[str] | None = None
+    banned: frozenset[str] = frozenset()
+    low: Decimal | None = None
+    high: Decimal | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Matcher:
     """One right side.
 
@@ -19,6 +34,7 @@ class Matcher:
     question makes no sense for one value (count, present).  brief: the right side as a list
     shows it; yes, no: the words between value and end of a clause.
     positive: False for a negation.  reads: False if unreadable values do not matter to it.
+    claim, denial: what is certainly so where it holds, and where it does not.
     """
 
     test: Test
@@ -28,6 +44,8 @@ class Matcher:
     no: str
     positive: bool = True
     reads: bool = True
+    claim: Claim | None = None
+    denial: Claim | None = None
 
     def explain(self, name: str, found: Found, held: bool) -> str:
         """Return the clause with the actual value, such as ``Modality "CT" is not "MG"``."""
@@ -38,7 +56,9 @@ class Matcher:
         return f"{name} {found.shown} {self.yes if held else self.no}"
 
 
-def any_value(each: ValueTest, brief: str, yes: str, no: str) -> Matcher:
+def any_value(
+    each: ValueTest, brief: str, yes: str, no: str, claim: Claim | None = None
+) -> Matcher:
     """Return the matcher that holds when one readable value passes (R-23, R-24)."""
 
     def test(found: Found, facts: Facts) -> bool:
@@ -47,7 +67,7 @@ def any_value(each: ValueTest, brief: str, yes: str, no: str) -> Matcher:
                 return True
         return False
 
-    return Matcher(test=test, each=each, brief=brief, yes=yes, no=no)
+    return Matcher(test=test, each=each, brief=brief, yes=yes, no=no, claim=claim)
 
 
 def every_value(inner: ValueTest, brief: str) -> Matcher:
@@ -73,6 +93,8 @@ def opposite(inner: Matcher) -> Matcher:
         no=inner.yes,
         positive=not inner.positive,
         reads=inner.reads,
+        claim=inner.denial,
+        denial=inner.claim,
     )
 
 
@@ -92,7 +114,14 @@ def one_of(entries: Sequence[Matcher]) -> Matcher:
         yes=f"in {brief}",
         no=f"not in {brief}",
         reads=any(entry.reads for entry in entries),
+        claim=_either([entry.claim for entry in entries]),
     )
+
+
+def _either(claims: Sequence[Claim | None]) -> Claim | None:
+    """Return what is so where one of several holds: only lists of texts unite."""
+    texts = [claim.texts for claim in claims if claim is not None and claim.texts is not None]
+    return Claim(texts=frozenset[str]().union(*texts)) if len(texts) == len(claims) else None
 
 
 def any_each(eaches: Sequence[ValueTest]) -> ValueTest:
@@ -111,6 +140,8 @@ def one_of_texts(wanted: frozenset[str], brief: str) -> Matcher:
         brief=brief,
         yes=f"in {brief}",
         no=f"not in {brief}",
+        claim=Claim(texts=wanted),
+        denial=Claim(banned=wanted),
     )
 
 
@@ -132,4 +163,20 @@ def all_of(parts: Sequence[Matcher]) -> Matcher:
         yes=" and ".join(part.yes for part in parts),
         no=f"not ({brief})",
         reads=any(part.reads for part in parts),
+        claim=_both([part.claim for part in parts if part.claim is not None]),
+    )
+
+
+def _both(claims: Sequence[Claim]) -> Claim | None:
+    """Return what is so where all hold for one value."""
+    if not claims:
+        return None
+    texts = [claim.texts for claim in claims if claim.texts is not None]
+    lows = [claim.low for claim in claims if claim.low is not None]
+    highs = [claim.high for claim in claims if claim.high is not None]
+    return Claim(
+        texts=frozenset.intersection(*texts) if texts else None,
+        banned=frozenset[str]().union(*(claim.banned for claim in claims)),
+        low=max(lows, default=None),
+        high=min(highs, default=None),
     )

@@ -2,12 +2,12 @@
 
 Contract: compiled once at load, called for every object; a compiled form never raises.  Wrong
 forms raise `ConfigError` with the address of the setting.  To add one: a function, a line in
-`PREDICATES`, rows in `tests/rules/test_conditions.py`.
+`PREDICATES`, rows in the tables of `tests/rules`.
 """
 
 import operator
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
@@ -15,7 +15,9 @@ from waystation.model.errors import ConfigError
 from waystation.rules.facts import Facts
 from waystation.rules.faults import did_you_mean
 from waystation.rules.intervals import DAY_US
+from waystation.rules.known import NOTHING, Known
 from waystation.rules.matchers import (
+    Claim,
     Matcher,
     all_of,
     any_value,
@@ -28,6 +30,7 @@ from waystation.rules.patterns import clean, literal, regex, wildcard, without_a
 from waystation.rules.shorthand import (
     as_decimal,
     as_number,
+    between,
     from_flag,
     from_number,
     from_text,
@@ -50,6 +53,7 @@ class Form:
     word: str
     where: str
     depth: int
+    known: Known
     ignore_case: bool = False
     fold_accents: bool = False
 
@@ -62,14 +66,16 @@ class Form:
 Compile = Callable[[Form, object], Matcher]
 
 
-def right_side(left: Subject, right: object, where: str, depth: int = 0) -> Matcher:
+def right_side(
+    left: Subject, right: object, where: str, depth: int = 0, known: Known = NOTHING
+) -> Matcher:
     """Return the compiled right side; raise `ConfigError` for what is none."""
     if depth > DEPTH_LIMIT:
         raise ConfigError(where, f"nested deeper than {DEPTH_LIMIT}")
     if isinstance(right, Mapping):
-        return _table(left, right, where, depth)
+        return _table(left, right, where, depth, known)
     if isinstance(right, list):
-        return _list(left, right, where, depth)
+        return _list(left, right, where, depth, known)
     if left.kind in (Kind.SEQUENCE, Kind.BULK):
         raise ConfigError(where, f"{left.name} is {left.kind.value}: only present and count")
     if isinstance(right, bool):
@@ -81,10 +87,12 @@ def right_side(left: Subject, right: object, where: str, depth: int = 0) -> Matc
     raise ConfigError(where, f"expected text, number, list or table, got {type(right).__name__}")
 
 
-def _list(left: Subject, right: list[object], where: str, depth: int) -> Matcher:
+def _list(
+    left: Subject, right: list[object], where: str, depth: int, known: Known
+) -> Matcher:
     if not right:
         raise ConfigError(where, "an empty list holds for nothing")
-    entries = [right_side(left, entry, where, depth + 1) for entry in right]
+    entries = [right_side(left, entry, where, depth + 1, known) for entry in right]
     texts = [literal(entry, where) for entry in right if isinstance(entry, str)]
     if left.kind is Kind.TEXT and len(texts) == len(right) and None not in texts:
         return one_of_texts(
@@ -93,7 +101,9 @@ def _list(left: Subject, right: list[object], where: str, depth: int) -> Matcher
     return one_of(entries)
 
 
-def _table(left: Subject, right: Mapping[str, object], where: str, depth: int) -> Matcher:
+def _table(
+    left: Subject, right: Mapping[str, object], where: str, depth: int, known: Known
+) -> Matcher:
     flags = {word: right[word] for word in MODIFIERS if word in right}
     words = [word for word in right if word not in MODIFIERS]
     for word, value in flags.items():
@@ -118,6 +128,7 @@ def _table(left: Subject, right: Mapping[str, object], where: str, depth: int) -
             word,
             f"{where}.{word}",
             depth,
+            known,
             ignore_case=flags.get("ignore_case") is True,
             fold_accents=flags.get("fold_accents") is True,
         )
@@ -150,9 +161,13 @@ def exact(form: Form, right: object) -> Matcher:
     """`{ is = "A*B" }`: equal, without wildcards."""
     text = _words(form, right)
     wanted = form.fold(person_name(text) if form.left.kind is Kind.NAME else text)
-    return _over_text(
+    found = _over_text(
         form, lambda value: value == wanted, f'"{text}"', f'is "{text}"', f'is not "{text}"'
     )
+    if form.left.kind is not Kind.TEXT or form.ignore_case or form.fold_accents:
+        return found
+    only = frozenset([wanted])
+    return replace(found, claim=Claim(texts=only), denial=Claim(banned=only))
 
 
 def contains(form: Form, right: object) -> Matcher:
@@ -173,7 +188,7 @@ def regular(form: Form, right: object) -> Matcher:
         ignore_case=form.ignore_case or name,
     )
     # The expression itself ignores case; folding the value's case too would break its escapes.
-    plain = Form(form.left, form.word, form.where, form.depth, fold_accents=form.fold_accents)
+    plain = replace(form, ignore_case=False)
     return _over_text(plain, test, f"~ /{text}/", f"~ /{text}/", f"is not ~ /{text}/")
 
 
@@ -198,7 +213,9 @@ def ordered(form: Form, right: object) -> Matcher:
             read = as_decimal(value)
             return read is not None and compare(read, wanted)
 
-        return any_value(each, brief, brief, no)
+        low = wanted if form.word in ("ge", "gt") else None
+        high = wanted if form.word in ("le", "lt") else None
+        return any_value(each, brief, brief, no, between(form.left, low, high))
     if form.left.kind not in (Kind.DATE, Kind.TIME, Kind.DATETIME):
         raise ConfigError(form.where, f"{form.left.name} is {form.left.kind.value}: has no order")
     written = interval_reader(form.left, right) if isinstance(right, str) else None
@@ -239,22 +256,52 @@ def age_days(form: Form, right: object) -> Matcher:
     kind = form.left.kind
     if kind not in (Kind.DATE, Kind.DATETIME):
         raise ConfigError(form.where, f"{form.left.name} is {kind.value}, not a date")
-    inner = right_side(AGE, right, form.where, form.depth + 1)
+    inner = right_side(AGE, right, form.where, form.depth + 1, form.known)
 
     def each(value: Any, facts: Facts) -> bool:
-        age = facts.local().toordinal() - _local_day(kind, value, facts)
+        age = facts.local().toordinal() - local_day(kind, value, facts)
         return inner.test(Found((Decimal(age),), 1, ""), facts)
 
     brief = f"age_days {inner.brief}"
     return any_value(each, brief, f"age_days {inner.yes}", f"age_days {inner.no}")
 
 
-def _local_day(kind: Kind, value: tuple[int, int], facts: Facts) -> int:
+def local_day(kind: Kind, value: tuple[int, int], facts: Facts) -> int:
+    """Return the day (proleptic ordinal) on which a DA or DT begins, on the node's calendar."""
     if kind is Kind.DATE:
         return value[0]
     ahead = facts.local().utcoffset()
     shift = int(ahead.total_seconds()) * 1_000_000 if ahead is not None else 0
     return (value[0] + shift) // DAY_US
+
+
+def lookup(form: Form, right: object) -> Matcher:
+    """`{ lookup = "referrers" }`: a value is a key of that table."""
+    if form.left.kind not in (*WORDS, Kind.NUMBER):
+        raise ConfigError(form.where, f"{form.left.name} is {form.left.kind.value}, not text")
+    if not isinstance(right, str) or right not in form.known.tables:
+        hint = did_you_mean(right, form.known.tables) if isinstance(right, str) else ""
+        raise ConfigError(form.where, f'no [lookup.NAME] table is named "{right}"{hint}')
+    keys = keys_of(form.known.tables[right], form.left.kind)
+    return any_value(
+        lambda value, facts: key_in(keys, value) is not None,
+        f"in lookup {right}",
+        f"in lookup {right}",
+        f"not in lookup {right}",
+    )
+
+
+def keys_of(table: Mapping[str, str], kind: Kind) -> Mapping[str, str]:
+    """Return a lookup table by keys as values of this kind are compared."""
+    if kind is Kind.NAME:
+        return {person_name(key): text for key, text in table.items()}
+    return {clean(key).strip(): text for key, text in table.items()}
+
+
+def key_in(keys: Mapping[str, str], value: object) -> str | None:
+    """Return the text under the key that a value is, or None."""
+    names = value if isinstance(value, tuple) else (str(value),)
+    return next((keys[name] for name in names if name in keys), None)
 
 
 def _flag(form: Form, right: object) -> bool:
@@ -291,7 +338,7 @@ def empty(form: Form, right: object) -> Matcher:
 
 def count(form: Form, right: object) -> Matcher:
     """`{ count = X }`: the number of values or items, 0 for none."""
-    inner = right_side(COUNT, right, form.where, form.depth + 1)
+    inner = right_side(COUNT, right, form.where, form.depth + 1, form.known)
     return Matcher(
         test=lambda found, facts: inner.test(Found((Decimal(found.size),), 1, ""), facts),
         each=None,
@@ -304,7 +351,7 @@ def count(form: Form, right: object) -> Matcher:
 
 def every(form: Form, right: object) -> Matcher:
     """`{ all = X }`: X for every value, and at least one."""
-    inner = right_side(form.left, right, form.where, form.depth + 1)
+    inner = right_side(form.left, right, form.where, form.depth + 1, form.known)
     if inner.each is None:
         raise ConfigError(form.where, f"{inner.brief} cannot be asked of each value")
     return every_value(inner.each, inner.brief)
@@ -312,7 +359,7 @@ def every(form: Form, right: object) -> Matcher:
 
 def negation(form: Form, right: object) -> Matcher:
     """`{ not = X }`: X does not hold."""
-    return opposite(right_side(form.left, right, form.where, form.depth + 1))
+    return opposite(right_side(form.left, right, form.where, form.depth + 1, form.known))
 
 
 PREDICATES: dict[str, Compile] = {
@@ -324,6 +371,7 @@ PREDICATES: dict[str, Compile] = {
     "le": ordered,
     "lt": ordered,
     "age_days": age_days,
+    "lookup": lookup,
     "family": component,
     "given": component,
     "middle": component,

@@ -9,6 +9,7 @@ import ipaddress
 import re
 import struct
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, tzinfo
 from decimal import Decimal
 from typing import Any
@@ -17,7 +18,7 @@ from waystation.dicom.uids import sop_classes, transfer_syntaxes, uid_for
 from waystation.model.errors import ConfigError
 from waystation.rules import intervals
 from waystation.rules.facts import Facts
-from waystation.rules.matchers import Matcher, any_value, one_of_texts
+from waystation.rules.matchers import Claim, Matcher, any_value, one_of_texts
 from waystation.rules.patterns import literal, wildcard
 from waystation.rules.subjects import WEEKDAYS, Kind, Subject, number, person_name
 
@@ -44,12 +45,22 @@ def from_number(left: Subject, right: float, where: str) -> Matcher:
     if left.kind not in (Kind.NUMBER, Kind.UNKNOWN):
         raise ConfigError(where, f'{left.name} is {left.kind.value}: write "{right}" in quotes')
     wanted = as_number(left, right, where)
+    return _equal(left, wanted, f"{right}")
+
+
+def _equal(left: Subject, wanted: Decimal, right: str) -> Matcher:
     return any_value(
         lambda value, facts: as_decimal(value) == wanted,
-        f"{right}",
+        right,
         f"is {right}",
         f"is not {right}",
+        between(left, wanted, wanted),
     )
+
+
+def between(left: Subject, low: Decimal | None, high: Decimal | None) -> Claim | None:
+    """Return the claim of a range of numbers; none where the values may turn out to be text."""
+    return Claim(low=low, high=high) if left.kind is Kind.NUMBER else None
 
 
 def from_flag(left: Subject, right: bool, where: str) -> Matcher:
@@ -114,7 +125,7 @@ def _named_uids() -> Iterator[tuple[str, tuple[str, str]]]:
 def _number_text(left: Subject, right: str, where: str) -> Matcher:
     ends = _RANGE.fullmatch(right)
     if ends is None:
-        return _say_number(left, right, where)
+        return _equal(left, as_number(left, right, where), right)
     low, high = (as_number(left, end, where) if end else None for end in ends.groups())
     if low is None and high is None:
         raise ConfigError(where, "a range needs at least one end")
@@ -127,13 +138,8 @@ def _number_text(left: Subject, right: str, where: str) -> Matcher:
             return False
         return (low is None or low <= read) and (high is None or read <= high)
 
-    return any_value(inside, right, f"in {right}", f"not in {right}")
-
-
-def _say_number(left: Subject, right: str, where: str) -> Matcher:
-    wanted = as_number(left, right, where)
     return any_value(
-        lambda value, facts: as_decimal(value) == wanted, right, f"is {right}", f"is not {right}"
+        inside, right, f"in {right}", f"not in {right}", between(left, low, high)
     )
 
 
@@ -232,7 +238,7 @@ def _address(left: Subject, right: str, where: str) -> Matcher:
 
 
 def _say(found: Matcher, yes: str, no: str) -> Matcher:
-    return Matcher(test=found.test, each=found.each, brief=found.brief, yes=yes, no=no)
+    return replace(found, yes=yes, no=no)
 
 
 TEXTS: dict[Kind, Callable[[Subject, str, str], Matcher]] = {

@@ -1,0 +1,29 @@
+"""Which foreign configurations can be read, by the name that an operator gives them."""
+
+import importlib
+from collections.abc import Callable
+from pathlib import Path
+
+from waystation.app.faults import closest
+from waystation.app.importing.findings import Imported
+from waystation.model.errors import ConfigError
+
+SOURCES = {
+    "dicomflowrouter": "waystation.app.importing.dicomflowrouter",
+    "orthanc": "waystation.app.importing.orthanc",
+    "mercure": "waystation.app.importing.mercure",
+}
+LATER = ("dcmrs-broker",)
+
+
+def read(source: str, path: Path) -> Imported:
+    """Return the configuration at ``path`` in our words.  Raises `ConfigError`."""
+    if source in LATER:
+        raise ConfigError(f"import-config {source}", "not available in this version")
+    if source not in SOURCES:
+        known = ", ".join((*SOURCES, *LATER))
+        raise ConfigError(
+            f"import-config {source}", f"not known; there are {known}{closest(source, SOURCES)}"
+        )
+    translate: Callable[[Path], Imported] = importlib.import_module(SOURCES[source]).read
+    return translate(path)

@@ -1,0 +1,1 @@
+"""DICOMweb without I/O: what is written into requests and read out of answers."""

@@ -1,0 +1,192 @@
+"""New arrivals with their plans: row, deliveries and gathers in one transaction.
+
+Contract (S-2, R-11): what becomes of an arrival is written with it or not at all.  A duplicate is
+judged against the rows that are there, and joins nothing.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from waystation.db.engine import Job
+from waystation.db.statement import Transaction
+from waystation.journal import gathers
+from waystation.journal.arrivals import (
+    ADD_DELIVERY,
+    COLUMNS,
+    delivery_row,
+    params_of,
+    verdicts_text,
+)
+from waystation.journal.counts import Shift, count
+from waystation.journal.gathers import Gather
+from waystation.journal.ids import IdSource
+from waystation.journal.marks import take_note
+from waystation.model.arrival import Arrival, Earlier
+from waystation.model.delivery import HoldReason
+from waystation.model.plan import Plan
+from waystation.timing.gather import Announced
+
+_ADD = (
+    "INSERT INTO arrival (" + COLUMNS + ", planned, ended_why, hold_reason, verdicts,"
+    " config)"
+    " VALUES (:id, :received_at, :peer, :calling_ae, :called_ae,"
+    " :address, :way_in, :tls, :sop_class, :sop_instance, :study, :series, :patient_id,"
+    " :modality, :transfer_syntax, :size_bytes, :sha256, :blob, 1, :ended_why, :hold_reason,"
+    " :verdicts, :config)"
+)
+_PARCEL = "INSERT INTO parcel (arrival, data) VALUES (:arrival, :data)"
+_PLANNED = (
+    "UPDATE arrival SET planned = 1, ended_why = :ended_why, hold_reason = :hold_reason,"
+    " verdicts = :verdicts, config = :config WHERE id = :id"
+)
+
+Judge = Callable[[Arrival, Plan, Sequence[Earlier]], Plan]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Adoption:
+    """One arrival with its plan.
+
+    data: the data set itself if it rides in the journal (``arrival.blob`` is then ""), else None.
+    known: the row is there already (a person asked for a new plan).
+    announced: how many objects it says there are, for a gather.
+    """
+
+    arrival: Arrival
+    plan: Plan
+    data: bytes | None = None
+    known: bool = False
+    announced: Announced = Announced()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Adopted:
+    """What was written: the plan in its final form, and the gathers that the arrival joined."""
+
+    plan: Plan
+    gathers: tuple[Gather, ...] = ()
+
+
+# What is kept for a person, or was here before, waits for nobody.
+_APART = {HoldReason.CONFLICT, HoldReason.CORRUPT, HoldReason.RULE_ERROR}
+
+
+def adopt(
+    adoptions: Sequence[Adoption],
+    ids: IdSource,
+    now: float,
+    judge: Judge,
+    lsn: int | None = None,
+    config: int = 0,
+    wholes: Sequence[tuple[str, str]] = (),
+) -> Job[list[Adopted]]:
+    """Write many arrivals with their fate: their deliveries, or the reason why there are none.
+
+    judge: pure; turns a plan into its final form when the SOP instance was received before.
+    lsn: up to where the tables have the intake log once this is committed.
+    config: revision of the configuration that made the plans.
+    wholes: (rule, level) of the rules that take all of a study once one object matches.
+    Returns what became of each, in order.
+    """
+
+    def job(transaction: Transaction) -> list[Adopted]:
+        shift = Shift()
+        done = []
+        for adoption in adoptions:
+            arrival, plan = adoption.arrival, adoption.plan
+            # A batch may hold an instance twice: the rows of the first are there by then.
+            # A person who asks for a new plan has seen the other versions.
+            earlier = [] if adoption.known else _earlier(transaction, arrival)
+            if earlier:
+                plan = judge(arrival, plan, earlier)
+            if wholes and not (plan.discard and earlier) and plan.hold not in _APART:
+                plan = _taken_whole(transaction, arrival, plan, wholes)
+            _write_arrival(transaction, adoption, plan, config)
+            joined = gathers.join(
+                transaction, arrival, plan.joins, adoption.announced, ids, arrival.received_at
+            )
+            done.append(Adopted(plan=plan, gathers=tuple(joined)))
+            rows = [delivery_row(arrival, target, ids.next(), now) for target in plan.targets]
+            for row in rows:
+                shift.move(row["destination"], None, row["state"])
+            transaction.many(ADD_DELIVERY, rows)
+        new = sum(not adoption.known for adoption in adoptions)
+        if new:
+            count(transaction, "received", new)
+        shift.write(transaction)
+        if lsn is not None:
+            take_note(transaction, lsn)
+        return done
+
+    return job
+
+
+def _taken_whole(
+    transaction: Transaction, arrival: Arrival, plan: Plan, wholes: Sequence[tuple[str, str]]
+) -> Plan:
+    """Let rules that take the whole study have what they do not match themselves (R-70)."""
+    more = gathers.also_whole(transaction, arrival, wholes, {one.rule for one in plan.joins})
+    if not more:
+        return plan
+    return replace(
+        plan,
+        joins=(*plan.joins, *more),
+        hold=None if plan.hold is HoldReason.NO_RULE else plan.hold,
+        discard="",
+    )
+
+
+def _write_arrival(transaction: Transaction, adoption: Adoption, plan: Plan, config: int) -> None:
+    arrival = adoption.arrival
+    fate = _planned(arrival.id, plan) | {"config": config}
+    if adoption.known:
+        transaction.run(_PLANNED, fate)
+        return
+    transaction.run(_ADD, params_of(arrival) | fate)
+    if adoption.data is not None:
+        transaction.run(_PARCEL, {"arrival": arrival.id, "data": adoption.data})
+
+
+def _planned(arrival_id: int, plan: Plan) -> dict[str, Any]:
+    if plan.hold is not None:
+        ended = "held"
+    elif not plan.targets and not plan.joins:
+        ended = f"discarded:{plan.discard or 'nobody'}"
+    else:
+        ended = None
+    return {
+        "id": arrival_id,
+        "ended_why": ended,
+        "hold_reason": plan.hold.value if plan.hold is not None else None,
+        "verdicts": verdicts_text(plan.verdicts),
+    }
+
+
+_EARLIER = (
+    "SELECT a.id, a.sha256,"
+    " (SELECT count(*) FROM delivery d WHERE d.arrival = a.id"
+    "   AND d.state IN ('waiting', 'sending', 'held'))"
+    "  + (SELECT count(*) FROM gathered m JOIN gather g ON g.id = m.gather"
+    "   WHERE m.arrival = a.id AND g.state IN ('open', 'completing')),"
+    " (SELECT coalesce(max(d.ended_at), 0.0) FROM delivery d WHERE d.arrival = a.id),"
+    " a.hold_reason"
+    " FROM arrival a WHERE a.sop_instance = :uid AND a.id <> :id AND a.planned = 1"
+    # A damaged copy must not keep a good one from going out.
+    " AND coalesce(a.hold_reason, '') <> 'corrupt' AND NOT EXISTS (SELECT 1 FROM delivery x"
+    " WHERE x.arrival = a.id AND x.hold_reason = 'corrupt') ORDER BY a.id"
+)
+
+
+def _earlier(transaction: Transaction, arrival: Arrival) -> list[Earlier]:
+    return [
+        Earlier(
+            arrival_id=row[0],
+            sha256=bytes(row[1]).hex(),
+            open=bool(row[2]) or row[4] is not None,
+            last_ended_at=row[3],
+        )
+        for row in transaction.rows(
+            _EARLIER, {"uid": arrival.instance.sop_instance_uid, "id": arrival.id}
+        )
+    ]
