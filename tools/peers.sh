@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The real peers that the tests talk to: DCMTK, Orthanc, and strace for the fault runs.
+# The real peers that the tests talk to: DCMTK, Orthanc, OpenSSH, and strace for the fault runs.
 # Quiet when they are there.  Where they cannot be installed it says so and goes on, except
 # in CI (CI=true), where a missing peer is an error.
 set -euo pipefail
@@ -8,14 +8,18 @@ set -euo pipefail
 missing=()
 [ -x /usr/bin/storescu ] && [ -x /usr/bin/dcmsend ] || missing+=(dcmtk)
 [ -x /usr/sbin/Orthanc ] || missing+=(orthanc)
+[ -e /usr/share/orthanc/plugins/libOrthancDicomWeb.so ] || missing+=(orthanc-dicomweb)
+[ -x /usr/sbin/sshd ] || missing+=(openssh-server)
 [ -x /usr/bin/strace ] || missing+=(strace)
 [ ${#missing[@]} -gt 0 ] || exit 0
 
 if install_debian "${missing[@]}"; then
     # Only the program is wanted; a service of our making must not appear after a restart.
-    if [[ " ${missing[*]} " == *" orthanc "* ]] && command -v systemctl >/dev/null; then
-        as_root systemctl disable --quiet orthanc 2>/dev/null || true
-    fi
+    for service in orthanc:orthanc openssh-server:ssh; do
+        if [[ " ${missing[*]} " == *" ${service%:*} "* ]] && command -v systemctl >/dev/null; then
+            as_root systemctl disable --quiet "${service#*:}" 2>/dev/null || true
+        fi
+    done
     exit 0
 fi
 

@@ -7,13 +7,19 @@ from pathlib import Path
 import pytest
 
 from tests.destinations.making import Way, load_of, outcomes_of, study, way_of
+from tests.destinations.making_remote import REMOTE_WAYS
+from tests.destinations.making_ways import command_way, stow_way
 from waystation.model.delivery import HoldReason
 from waystation.model.outcome import Deferred, Delivered, Fault, Refused
 
 
-@pytest.fixture(params=["dicom", "folder"])
+WAYS = {"stow": stow_way, "command": command_way, **REMOTE_WAYS}
+
+
+@pytest.fixture(params=["dicom", "folder", *WAYS])
 async def way(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Way]:
-    async with way_of(request.param, tmp_path) as made:
+    own = WAYS.get(request.param)
+    async with own(tmp_path) if own else way_of(request.param, tmp_path) as made:
         yield made
 
 

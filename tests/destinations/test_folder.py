@@ -1,5 +1,6 @@
-"""Names and files of the folder destination (T-66, R-54, S-39)."""
+"""Files of the folder destination (R-54, S-39)."""
 
+import asyncio
 import errno
 import os
 import stat
@@ -9,96 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from tests.destinations.making import load_of, study
-from waystation.destinations.folder import (
-    FIELDS,
-    FolderDestination,
-    FolderSettings,
-    component,
-    name_for,
-)
+from waystation.destinations.folder import FolderDestination, FolderSettings
+from waystation.destinations.naming import DEFAULT_TEMPLATE as TEMPLATE
 from waystation.model.delivery import Delivery
 from waystation.model.outcome import Deferred, Delivered, Fault, Outcome, Refused
 
-TEMPLATE = "{StudyInstanceUID}/{SeriesInstanceUID}/{SOPInstanceUID}.dcm"
-
-
-@pytest.mark.req("T-66", "S-39", "N-20")
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("1.2.840.10008", "1.2.840.10008"),
-        ("../x", "__x"),
-        ("..", "_"),
-        (".", "_"),
-        ("", "_"),
-        (" ", "_"),
-        ("..\\x", "__x"),
-        ("/etc/passwd", "_etc_passwd"),
-        ("a\0b", "a_b"),
-        ("a\tb", "a_b"),
-        ("a\r\nb", "a__b"),
-        (".hidden", "_hidden"),
-        ("CON", "_CON"),
-        ("con.txt", "_con.txt"),
-        ("lpt1", "_lpt1"),
-        ("CONSOLE", "CONSOLE"),
-        ("$(id)", "__id_"),
-        ("%n", "_n"),
-        ("'; --", "__ --"),
-        ("M\u00fcller", "M\u00fcller"),
-        ("Mu\u0308ller", "M\u00fcller"),
-        ("\u5c71\u7530", "\u5c71\u7530"),
-        ("a\u202eb", "a_b"),
-        ("x" * 80, "x" * 80),
-    ],
-)
-def test_a_value_becomes_one_safe_component(text: str, expected: str) -> None:
-    assert component(text) == expected
-
-
-@pytest.mark.req("T-66")
-def test_a_long_value_is_cut_and_marked_by_its_digest() -> None:
-    one, other = component("x" * 200), component("x" * 201)
-    assert len(one.encode()) == len(other.encode()) == 80
-    assert one != other
-    assert len(component("\u5c71" * 100).encode()) <= 80
-
-
-def _safe(name: str) -> bool:
-    return (
-        0 < len(name.encode()) <= 80
-        and not name.startswith(".")
-        and not set(name) & {"/", "\\", "\0", "\n", "\r", "\t"}
-        and name.isprintable()
-    )
-
-
-@pytest.mark.req("T-66", "S-39", "N-20")
-@given(st.text(max_size=300))
-def test_any_text_gives_one_safe_component(text: str) -> None:
-    assert _safe(component(text))
-
-
-@pytest.mark.req("T-66", "S-39", "R-7", "N-20")
-@given(st.dictionaries(st.sampled_from(FIELDS), st.text(max_size=100)), st.text(max_size=40))
-def test_any_values_and_template_stay_beneath_the_root(
-    values: dict[str, str], template: str
-) -> None:
-    for pattern in (TEMPLATE, template):
-        name = name_for(pattern, values)
-        parts = name.split("/")
-        assert all(map(_safe, parts))
-        assert os.path.normpath(f"/root/{name}").startswith("/root/")
-
-
-def test_each_value_stays_within_its_own_part() -> None:
-    values = {"StudyInstanceUID": "a/b", "SeriesInstanceUID": "", "SOPInstanceUID": "1.2"}
-    assert name_for(TEMPLATE, values) == "a_b/_/1.2.dcm"
-    assert name_for("{calling_ae}-{arrival}", {"calling_ae": "A", "arrival": "f"}) == "A-f"
+OTHER_NAME = "another file has its name: stored with its digest behind it"
 
 
 def files(root: Path) -> list[Path]:
@@ -117,6 +36,7 @@ async def test_hostile_values_leave_everything_beneath_the_root(tmp_path: Path, 
     (one,), cargo = load_of(study(1))
     hostile = replace(one, study_uid=uid, series_uid=uid, calling_ae="../" + uid[:10])
     root = tmp_path / "root"
+    root.mkdir()
     template = "{calling_ae}/" + TEMPLATE
     assert isinstance(await bring(root, hostile, cargo, template), Delivered)
     (file,) = files(tmp_path)
@@ -129,11 +49,34 @@ async def test_another_file_of_that_name_is_never_overwritten(tmp_path: Path) ->
     assert isinstance(await bring(tmp_path, one, cargo), Delivered)
     (file,) = files(tmp_path)
     file.write_bytes(b"somebody else's")
+    for comment in (OTHER_NAME, "already there"):
+        assert await bring(tmp_path, one, cargo) == Delivered(comment=comment)
+        assert file.read_bytes() == b"somebody else's"
+        (other,) = set(files(tmp_path)) - {file}
+        assert other.name == f"{one.sop_instance_uid}-{one.sha256[:8]}.dcm"
+    other.write_bytes(b"somebody else's too")
     outcome = await bring(tmp_path, one, cargo)
     assert isinstance(outcome, Deferred)
     assert outcome.fault is Fault.OBJECT
-    assert file.read_bytes() == b"somebody else's"
-    assert files(tmp_path) == [file]
+    assert {path.read_bytes() for path in files(tmp_path)} == {
+        b"somebody else's",
+        b"somebody else's too",
+    }
+
+
+@pytest.mark.req("R-54")
+@pytest.mark.parametrize("in_pieces", [False, True])
+async def test_the_same_data_set_from_another_sender_is_there_already(
+    tmp_path: Path, in_pieces: bool
+) -> None:
+    (one,), cargo = load_of(study(1))
+    cargo.in_pieces = in_pieces
+    assert isinstance(await bring(tmp_path, one, cargo), Delivered)
+    again = await bring(tmp_path, replace(one, calling_ae="MR2"), cargo)
+    assert again == Delivered(comment="already there")
+    other_syntax = replace(one, transfer_syntax_uid="1.2.840.10008.1.2.4.70")
+    assert await bring(tmp_path, other_syntax, cargo) == Delivered(comment=OTHER_NAME)
+    assert len(files(tmp_path)) == 2
 
 
 @pytest.mark.req("R-54")
@@ -142,21 +85,38 @@ async def test_a_folder_or_link_of_that_name_is_left_alone(
     tmp_path: Path, make: Callable[[Path], None]
 ) -> None:
     (one,), cargo = load_of(study(1))
-    target = tmp_path / name_for(
-        TEMPLATE,
-        {
-            "StudyInstanceUID": one.study_uid,
-            "SeriesInstanceUID": one.series_uid,
-            "SOPInstanceUID": one.sop_instance_uid,
-        },
-    )
-    target.parent.mkdir(parents=True)
+    assert isinstance(await bring(tmp_path, one, cargo), Delivered)
+    (target,) = files(tmp_path)
+    target.unlink()
     make(target)
     before = stat.S_IFMT(target.lstat().st_mode)
-    outcome = await bring(tmp_path, one, cargo)
-    assert isinstance(outcome, Deferred)
-    assert outcome.fault is Fault.OBJECT
+    assert await bring(tmp_path, one, cargo) == Delivered(comment=OTHER_NAME)
     assert stat.S_IFMT(target.lstat().st_mode) == before
+
+
+@pytest.mark.req("R-54")
+async def test_a_missing_folder_is_waited_for_and_never_made(tmp_path: Path) -> None:
+    batch, cargo = load_of(study(3))
+    share = tmp_path / "mnt" / "share"
+    way = FolderDestination("x", FolderSettings(path=share))
+    expected = Deferred(fault=Fault.TRANSIENT, why=f"{share}: the folder is missing")
+    assert [outcome async for _, outcome in way.send(batch, cargo)] == [expected]
+    assert await way.probe() == expected
+    assert files(tmp_path) == []
+    assert not await asyncio.to_thread(share.parent.exists)
+    share.mkdir(parents=True)
+    assert await way.probe() is None
+    assert [type(done) async for _, done in way.send(batch, cargo)] == [Delivered] * 3
+
+
+async def test_a_file_in_place_of_the_folder_is_said(tmp_path: Path) -> None:
+    batch, cargo = load_of(study(1))
+    (tmp_path / "share").write_bytes(b"")
+    way = FolderDestination("x", FolderSettings(path=tmp_path / "share"))
+    (outcome,) = [outcome async for _, outcome in way.send(batch, cargo)]
+    assert isinstance(outcome, Deferred)
+    assert outcome.fault is Fault.TRANSIENT
+    assert isinstance(await way.probe(), Deferred)
 
 
 @pytest.mark.req("S-39")
@@ -225,8 +185,7 @@ async def test_a_file_system_without_hard_links_will_do(
     assert await bring(tmp_path, one, cargo) == Delivered(comment="already there")
     (file,) = files(tmp_path)
     file.write_bytes(b"other")
-    outcome = await bring(tmp_path, one, cargo)
-    assert isinstance(outcome, Deferred)
+    assert await bring(tmp_path, one, cargo) == Delivered(comment=OTHER_NAME)
     assert file.read_bytes() == b"other"
 
 

@@ -1,5 +1,6 @@
 """Orthanc with its SQLite index: as destination, as sender, as Lua auto-router."""
 
+import base64
 import json
 import urllib.request
 from collections.abc import Sequence
@@ -43,12 +44,14 @@ class Orthanc(Program):
         route_to: str = "",
         settings: dict[str, Any] | None = None,
         tuned: bool = True,
+        http_port: int = 0,
     ) -> None:
         need(ORTHANC)
         folder.mkdir(parents=True, exist_ok=True)
         self.ae_title = ae_title
         self.port = free_port()
-        self.http_port = free_port()
+        self.http_port = http_port or free_port()
+        self.login: tuple[str, str] | None = None
         config: dict[str, Any] = {
             "Name": ae_title,
             "StorageDirectory": str(folder / "storage"),
@@ -79,6 +82,9 @@ class Orthanc(Program):
     def ask(self, path: str, body: object = None) -> bytes:
         """Return the answer of one REST call: GET, or POST when there is a ``body``."""
         request = urllib.request.Request(f"http://{HOST}:{self.http_port}{path}")
+        if self.login is not None:
+            shown = base64.b64encode(":".join(self.login).encode()).decode()
+            request.add_header("Authorization", f"Basic {shown}")
         if body is not None:
             request.data = body if isinstance(body, bytes) else json.dumps(body).encode()
         with urllib.request.urlopen(request, timeout=120) as answer:

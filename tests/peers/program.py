@@ -29,9 +29,9 @@ class PeerFailed(Exception):
     """A peer program ended, or did not answer in time; the text ends with its log."""
 
 
-def need(program: str) -> str:
+def need(program: str, *, access: int = os.X_OK) -> str:
     """Return ``program``; skip the test if it is not installed, but fail in CI."""
-    if not os.access(program, os.X_OK):
+    if not os.access(program, access):
         if os.environ.get("CI") == "true":
             pytest.fail(f"{program} is not installed")
         pytest.skip(f"{program} is not installed")

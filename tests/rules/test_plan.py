@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from tests.rules.asking import FACTS, head_of
 from waystation.model.delivery import HoldReason
 from waystation.model.plan import Plan, Target, Verdict
+from waystation.rules.admission import Admission
 from waystation.rules.classes import ClassFilter, class_filter
 from waystation.rules.faults import RuleFault
 from waystation.rules.plan import plan
@@ -31,14 +32,17 @@ def planned(
     filters: dict[str, ClassFilter] | None = None,
     sop_class: str = CT,
 ) -> Plan:
-    read = read_rules(tables, destinations=WAYS, otherwise=otherwise, filters=filters)
+    read = read_rules(
+        tables,
+        destinations=WAYS,
+        groups=["readers"],
+        otherwise=otherwise,
+        filters=filters,
+        admission=Admission(otherwise={FACTS.peer: override}),
+    )
     assert not read.faults
     return plan(
-        head_of(HEAD if head is None else head),
-        FACTS,
-        read.ruleset,
-        sop_class_uid=sop_class,
-        otherwise=override,
+        head_of(HEAD if head is None else head), FACTS, read.ruleset, sop_class_uid=sop_class
     )
 
 

@@ -1,4 +1,4 @@
-"""Nodes that break their promises, for the negative controls of S-30; started by the rig alone.
+"""Nodes that break their promises (S-30), or live under odd conditions; started by the rig alone.
 
 ``python -m tests.torture.broken KIND serve --config FILE``: the product's own command after one
 thing in it was replaced.  The product itself has no switch for any of this (S-6).
@@ -7,6 +7,7 @@ thing in it was replaced.  The product itself has no switch for any of this (S-6
 import asyncio
 import os
 import sys
+import time
 from pathlib import Path
 
 from waystation.blobs.folder import Buffer, Draft
@@ -75,6 +76,19 @@ def unsynced() -> None:
     intake._open_direct = cached
 
 
+def jumping() -> None:
+    """Keep every promise, by a clock that is wrong by as much as the file ``clock`` says (F17)."""
+    real, file = time.time, Path("clock")
+
+    def wrong() -> float:
+        try:
+            return real() + float(file.read_text())
+        except (OSError, ValueError):
+            return real()
+
+    time.time = wrong
+
+
 def single() -> None:
     """Keep every promise, with one disk thread: its calls come in one order."""
     from waystation.app import node
@@ -82,7 +96,13 @@ def single() -> None:
     node.DISK_THREADS = 1
 
 
-KINDS = {"early": early, "deaf": deaf, "single": single, "unsynced": unsynced}
+KINDS = {
+    "early": early,
+    "deaf": deaf,
+    "jumping": jumping,
+    "single": single,
+    "unsynced": unsynced,
+}
 
 
 def main() -> None:

@@ -37,6 +37,7 @@ class Op:
     at: int = 0
     data: bytes = b""
     lasting: bool = False
+    is_folder: bool = False
     name: str = ""
     child: int = 0
     to: int = 0
@@ -82,7 +83,7 @@ class Disk:
             else:
                 self.files[self._last] = bytearray()
             self.folders[folder][name] = self._last
-            op = Op("link", folder, name=name, child=self._last)
+            op = Op("link", folder, name=name, child=self._last, is_folder=is_folder)
             return self._note(op, folder, self._last)
 
     def unlink(self, folder: int, name: str) -> Op:
@@ -179,7 +180,7 @@ def _pasts(log: Sequence[Op], at: float) -> dict[int, _Past]:
     return pasts
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Leftover:
     """A folder after the power cut.  changed: when its names last changed, Unix seconds."""
 
@@ -221,6 +222,7 @@ class _Cut:
         self._mode = mode
         self._block = chance.choice((512, 4096))
         self._lost = set(self._lost_names())
+        self._folders = {op.child for past in pasts.values() for op in past.ops if op.is_folder}
 
     def _lost_names(self) -> Iterator[int]:
         """Yield the changes of names that did not come through: the last ones of each folder."""
@@ -239,27 +241,23 @@ class _Cut:
 
     def folder(self, node: int) -> Leftover:
         names: dict[str, int] = {}
-        changed = 0.0
-        past = self._pasts.get(node, _Past())
-        for op in past.ops:
+        left = Leftover({}, {}, 0.0)
+        for op in self._pasts.get(node, _Past()).ops:
             if id(op) in self._lost:
                 continue
-            changed = op.wall
+            left.changed = op.wall
             if op.kind == "link":
                 names[op.name] = op.child
             elif op.node == node:
                 names.pop(op.name, None)
             if op.kind == "rename" and op.to == node:
                 names[op.to_name] = op.child
-        return Leftover(
-            folders={n: self.folder(c) for n, c in names.items() if self._is_folder(c)},
-            files={n: self.file(c) for n, c in names.items() if not self._is_folder(c)},
-            changed=changed,
-        )
-
-    def _is_folder(self, node: int) -> bool:
-        past = self._pasts.get(node)
-        return past is not None and any(op.kind in ("link", "unlink", "rename") for op in past.ops)
+        for name, child in names.items():
+            if child in self._folders:
+                left.folders[name] = self.folder(child)
+            else:
+                left.files[name] = self.file(child)
+        return left
 
     def file(self, node: int) -> bytearray:
         content = bytearray()

@@ -78,7 +78,7 @@ class Node:
 
         Raises `StorageError` (folder in use, journal damaged), `ConfigError`, or OSError.
         """
-        routing = wiring.routing(self.settings)
+        routing = wiring.routing(self.settings, self.windows.named)
         self.lock = DataLock(self.data)
         self.database = open_database(self.data)
         self.blobs = BlobFolder(self.data / "blobs")
@@ -212,7 +212,7 @@ class Node:
         await self.database.write(deliveries.release_gone(name, self.clock()))
         paused_by = await self.database.read(recovery.mark(PAUSED + name))
         belt = LaneBelt(
-            wiring.destination(name, table, self.settings.dicom.ae_title),
+            wiring.destination(name, table, self.settings.dicom.ae_title, self.data),
             wiring.lane_settings(table, self.windows.of(table.window)),
             self.database,
             self.intake,
@@ -259,11 +259,11 @@ class Node:
 
         Raises `ConfigError` before anything has changed.
         """
-        routing = wiring.routing(settings)
-        gate = Gate(wiring.gate_settings(settings))
         windows = Windows(settings.schedule, now=self.clock())
+        routing = wiring.routing(settings, windows.named)
+        gate = Gate(wiring.gate_settings(settings))
         for name, table in settings.destination.items():
-            wiring.check_destination(name, table, settings.dicom.ae_title)
+            wiring.check_destination(name, table, settings.dicom.ae_title, self.data)
         revision = await self.database.write(configs.take_up(text, self.clock()))
         before, self.settings = self.settings, settings
         self.windows = windows

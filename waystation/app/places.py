@@ -27,11 +27,11 @@ def files_and_folders(parts: Parts, environ: Mapping[str, str]) -> Iterator[Prob
     if isinstance(node, NodeSettings):
         yield from _data_folder(node.data)
     if isinstance(dicom, DicomSettings) and dicom.tls is not None:
-        yield from _tls(dicom.tls, ("dicom", "tls"), environ)
+        yield from tls_problems(dicom.tls, ("dicom", "tls"), environ)
     for name, destination in parts.destinations.items():
         at: KeyPath = ("destination", name)
         if isinstance(destination, DicomDestination) and destination.tls is not None:
-            yield from _tls(destination.tls, (*at, "tls"), environ)
+            yield from tls_problems(destination.tls, (*at, "tls"), environ)
         if isinstance(destination, FolderDestination):
             yield from _destination_folder(destination, at)
 
@@ -55,7 +55,7 @@ def _data_folder(folder: Path) -> Iterator[Problem]:
         yield Problem(path=("node", "data"), text="is not writable, or cannot be made")
 
 
-def _tls(table: Table, at: KeyPath, environ: Mapping[str, str]) -> Iterator[Problem]:
+def tls_problems(table: Table, at: KeyPath, environ: Mapping[str, str]) -> Iterator[Problem]:
     for key in TLS_FILES:
         path = getattr(table, key, None)
         if path is not None and not os.path.isfile(path):

@@ -9,6 +9,7 @@ from pathlib import Path
 import structlog
 
 from waystation.blobs.folder import BlobFolder
+from waystation.blobs.slots import make_folder
 from waystation.db.engine import Database
 from waystation.db.migrate import migrate, quick_check
 from waystation.flows.route import Acknowledged
@@ -34,7 +35,7 @@ class DataLock:
     """The lock that keeps a second process off a data folder (S-11 step 1)."""
 
     def __init__(self, folder: Path) -> None:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_folder(folder)
         self._descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

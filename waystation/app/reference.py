@@ -79,8 +79,9 @@ def _section(title: str, model: Any) -> list[str]:
 def rows(model: type[Table], before: str = "") -> Iterator[tuple[str, str, str, str]]:
     """Yield (key, kind, default, meaning) of each key, tables inside it included."""
     properties = model.model_json_schema()["properties"]
-    for name, info in model.model_fields.items():
-        inner = table_at(model, (name,))
+    for field, info in model.model_fields.items():
+        name = info.alias or field
+        inner = table_at(model, (field,))
         meaning = (info.description or "").replace("|", "\\|")
         if inner is not None and issubclass(inner, Table) and _is_table(info):
             yield f"`{before}{name}`", "table", "", meaning
@@ -92,9 +93,8 @@ def rows(model: type[Table], before: str = "") -> Iterator[tuple[str, str, str, 
 
 def _is_table(info: FieldInfo) -> bool:
     """A secret is one value for the reader of the page, and ``send`` is a list."""
-    return info.annotation not in (SecretSource | None,) and get_origin(info.annotation) is not (
-        tuple
-    )
+    plain = info.annotation in (SecretSource | None,)
+    return not plain and get_origin(info.annotation) not in (tuple, dict)
 
 
 def _kind(info: FieldInfo, described: dict[str, Any]) -> str:
@@ -144,6 +144,8 @@ def _written(value: Any, word: str) -> str:
     if isinstance(value, tuple):
         inner = word.removeprefix("list of ").removesuffix("s")
         return "[" + ", ".join(_written(item, inner) for item in value) + "]"
+    if isinstance(value, dict):
+        return "{}"
     if word in texts:
         return f'"{texts[word](value)}"'
     return str(value).lower() if isinstance(value, bool | int) else f'"{value}"'

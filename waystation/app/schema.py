@@ -24,7 +24,7 @@ def schema() -> dict[str, Any]:
 def effective(settings: Settings) -> dict[str, Any]:
     """Return ``settings`` as plain data; reading it back gives the same settings."""
     plain: dict[str, Any] = settings.model_dump(
-        mode="json", exclude_none=True, exclude=set(NOT_ACTED_ON)
+        mode="json", by_alias=True, exclude_none=True, exclude=set(NOT_ACTED_ON)
     )
     return plain
 

@@ -11,7 +11,9 @@ from waystation.app.lines import Path
 from waystation.app.parts import Parts
 from waystation.app.places import files_and_folders
 from waystation.app.semantics_remote import remote
+from waystation.app.semantics_rules import rules
 from waystation.app.semantics_schedule import schedules
+from waystation.app.semantics_ways import ways
 from waystation.app.settings_base import is_loopback
 from waystation.app.settings_destination import DicomDestination
 from waystation.app.settings_dicom import DicomSettings
@@ -30,7 +32,7 @@ def examine(parts: Parts, environ: Mapping[str, str]) -> list[Problem]:
         *_rule_names(parts),
         *_rule_sends(parts),
         *_rule_fates(parts),
-        *_doubtful_rules(parts),
+        *rules(parts),
         *_unused_destinations(parts),
         *_destinations(parts),
         *schedules(parts, environ),
@@ -40,6 +42,7 @@ def examine(parts: Parts, environ: Mapping[str, str]) -> list[Problem]:
         *wrong_words(parts),
         *files_and_folders(parts, environ),
         *remote(parts, environ),
+        *ways(parts, environ),
     ]
 
 
@@ -96,25 +99,6 @@ def _rule_fates(parts: Parts) -> Iterator[Problem]:
             yield Problem(path=(*at, "then"), text='is only for a rule without "send"')
         if raw.get("then") == "archive":
             yield warning((*at, "then"), NO_ARCHIVE)
-        rule = parts.rules[position]
-        for place, send in enumerate(rule.send if rule else ()):
-            if not send.required:
-                yield warning(
-                    (*at, "send", place),
-                    '"required" = false has no effect in this version; '
-                    "what cannot be delivered is held",
-                )
-
-
-def _doubtful_rules(parts: Parts) -> Iterator[Problem]:
-    """What `rules` finds doubtful, such as a rule behind one that always stops."""
-    from waystation.rules.read import read_rules
-
-    rules = [rule for rule in parts.rules if rule is not None]
-    places = {f"rule.{rule.name}": place for place, rule in enumerate(parts.rules) if rule}
-    read = read_rules([rule.table() for rule in rules], destinations=parts.destinations)
-    for doubt in read.warnings:
-        yield warning(("rule", places[doubt.where]), doubt.problem)
 
 
 def _unused_destinations(parts: Parts) -> Iterator[Problem]:

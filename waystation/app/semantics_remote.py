@@ -73,7 +73,9 @@ def _login(table: SftpDestination, at: KeyPath) -> Iterator[Problem]:
     if table.key is None and table.key_password is not None:
         yield Problem(path=(*at, "key_password"), text="is only for a key")
     if table.known_hosts and table.host_key:
-        yield Problem(path=(*at, "host_key"), text="stands in known_hosts already: write one of both")
+        yield Problem(
+            path=(*at, "host_key"), text="write either known_hosts or host_key"
+        )
     for position, text in enumerate(table.host_key):
         if not text.startswith(("SHA256:", "ssh-", "ecdsa-", "sk-")):
             yield Problem(

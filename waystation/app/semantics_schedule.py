@@ -115,9 +115,10 @@ def _unreadable(text: str) -> bool:
 
 def _never(at: Path, schedule: Schedule, then: str) -> Iterator[Problem]:
     now = time()
-    if not schedule.problem_at(now) and schedule.next_change(now) is None:
-        if not schedule.is_open(now):
-            yield _warning(at, f"is never open: {then}")
+    if schedule.problem_at(now) or schedule.is_open(now):
+        return
+    if schedule.next_change(now) is None:
+        yield _warning(at, f"is never open: {then}")
 
 
 def _used(value: object, name: str) -> bool:

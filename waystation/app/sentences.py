@@ -62,7 +62,12 @@ def _unknown_key(key: str, table: type[BaseModel] | None) -> str:
         return "unknown key"
     if issubclass(table, Table) and key in table.later:
         return f'"{key}" is {NOT_YET}'
-    return f'unknown key "{key}"{closest(key, table.model_fields)}'
+    return f'unknown key "{key}"{closest(key, _keys(table))}'
+
+
+def _keys(table: type[BaseModel]) -> list[str]:
+    """Return the keys of a table as the file writes them."""
+    return [info.alias or name for name, info in table.model_fields.items()]
 
 
 def type_word(value: object) -> str:

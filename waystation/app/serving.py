@@ -2,7 +2,8 @@
 
 Contract: the ready line is printed once, when every listener is bound.  SIGTERM and SIGINT drain
 and end with 0.  SIGHUP, the API, and a file whose content hash changed (looked at every few
-seconds; times of files are never consulted) reload: a broken file changes nothing and is shown,
+seconds; times of files are never consulted; calendars of holidays count as parts of the
+configuration) reload: a broken file changes nothing and is shown,
 the last good text is kept in the journal so that a restart with a broken file runs on it (R-2).
 """
 
@@ -11,6 +12,7 @@ import hashlib
 import os
 import signal
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import structlog
@@ -21,6 +23,7 @@ from waystation.app.node import Node
 from waystation.app.read import Loaded, load, load_text, read_text
 from waystation.app.server import WebServer
 from waystation.app.view import View
+from waystation.app.wiring_schedule import calendar_files
 from waystation.journal import recovery
 from waystation.model.errors import ConfigError
 from waystation.web.site import site
@@ -35,7 +38,8 @@ class Serving:
 
     def __init__(self, path: Path | None, loaded: Loaded, problem: str) -> None:
         self._path = path
-        self._seen = _digest(path)
+        self._calendars = calendar_files(loaded.settings.schedule)
+        self._seen = _digests(path, self._calendars)
         self._ended = asyncio.Event()
         self._reloading = asyncio.Lock()
         self._loaded = loaded
@@ -85,16 +89,18 @@ class Serving:
         loop = asyncio.get_running_loop()
         while True:
             await asyncio.sleep(LOOK_S)
-            found = await loop.run_in_executor(None, _digest, self._path)
+            found = await loop.run_in_executor(None, _digests, self._path, self._calendars)
             if found != self._seen:
                 await self.reload()
 
     async def reload(self) -> list[str]:
         """Read the file again; return the faults, [] if it is in force now."""
         async with self._reloading:
-            self._seen = _digest(self._path)
+            self._seen = _digests(self._path, self._calendars)
             try:
                 loaded = load(self._path, os.environ)
+                self._calendars = calendar_files(loaded.settings.schedule)
+                self._seen = (self._seen[0], *_digests(None, self._calendars)[1:])
                 restart = await self.node.reload(loaded.settings, loaded.text)
             except ConfigFaults as error:
                 return self._rejected([str(fault) for fault in error.faults])
@@ -119,6 +125,10 @@ def _digest(path: Path | None) -> bytes:
         return hashlib.sha256(path.read_bytes()).digest()
     except OSError:
         return b"unreadable"
+
+
+def _digests(path: Path | None, calendars: Sequence[Path]) -> tuple[bytes, ...]:
+    return (_digest(path), *map(_digest, calendars))
 
 
 def first_settings(path: Path | None) -> tuple[Loaded, str]:

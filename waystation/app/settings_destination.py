@@ -21,6 +21,7 @@ from waystation.app.settings_base import (
 )
 from waystation.app.settings_dicom import PduSize, Wait
 from waystation.app.settings_schedule import WindowText
+from waystation.app.settings_when import RefuseWhen
 from waystation.destinations.naming import DEFAULT_TEMPLATE, read_template
 
 
@@ -107,7 +108,6 @@ class DestinationSettings(Table):
             "verify_after",
             "commit_by",
             "only_deidentified",
-            "refuse_when",
             "split_study",
             "probe_outside_window",
             "waiting_over",
@@ -117,6 +117,9 @@ class DestinationSettings(Table):
 
     accept: Names = Field(default=(), description="SOP classes sent there; empty means all")
     refuse: Names = Field(default=(), description="SOP classes never sent there")
+    refuse_when: RefuseWhen = Field(
+        default=None, description="Conditions, as of a rule, of objects that are never sent there"
+    )
     window: WindowText = Field(
         default="always",
         description="When it may be sent to: a schedule, or the name of a [schedule.NAME]",

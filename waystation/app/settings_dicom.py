@@ -21,6 +21,7 @@ from waystation.app.settings_base import (
     complaint,
     is_loopback,
 )
+from waystation.app.settings_when import RefuseWhen
 
 SMALLEST_PDU, LARGEST_PDU = 1024, 16 * 2**20
 
@@ -81,7 +82,7 @@ class DicomSettings(Table):
     """The DICOM listener."""
 
     later: ClassVar[frozenset[str]] = frozenset(
-        {"refuse_when", "allow", "deny", "decide_timeout", "rights"}
+        {"allow", "deny", "decide_timeout", "rights"}
     )
 
     ae_title: AETitle = Field(default="WAYSTATION", description="Our own AE title")
@@ -103,6 +104,10 @@ class DicomSettings(Table):
         default=(), description="SOP classes taken (keyword, name, UID, prefix.*); empty means all"
     )
     refuse: Names = Field(default=(), description="SOP classes refused, even if accepted above")
+    refuse_when: RefuseWhen = Field(
+        default=None,
+        description="Conditions, as of a rule; objects that meet them are refused (0124H)",
+    )
     unknown_classes: Flag = Field(
         default=True, description="Whether private and future SOP classes are taken"
     )
@@ -130,7 +135,7 @@ class PeerSettings(Table):
     """An application entity that may call us."""
 
     later: ClassVar[frozenset[str]] = frozenset(
-        {"certificate", "refuse_when", "rights", "otherwise", "silent_after", "log"}
+        {"certificate", "rights", "silent_after", "log"}
     )
 
     ae_title: AEPattern = Field(description="Calling AE title; * and ? are wildcards")
@@ -139,6 +144,13 @@ class PeerSettings(Table):
     )
     accept: Names = Field(default=(), description="SOP classes taken from it; empty means all")
     refuse: Names = Field(default=(), description="SOP classes refused from it")
+    refuse_when: RefuseWhen = Field(
+        default=None,
+        description="Conditions, as of a rule; its objects that meet them are refused (0124H)",
+    )
+    otherwise: Literal["hold", "refuse", "discard", "archive"] | None = Field(
+        default=None, description="What no rule takes of it; default is routing.otherwise"
+    )
     max_associations: Count | None = Field(
         default=None, description="At one time; default is dicom.max_associations_per_peer"
     )

@@ -1,6 +1,7 @@
 """What goes where: ``[[rule]]`` and ``[routing]``.
 
-``when`` stays plain data here; the rules package compiles it and says what is wrong with it.
+Conditions and expressions stay plain data here; the rules package compiles them and says what is
+wrong with them.
 """
 
 from typing import Annotated, Any, ClassVar, Literal
@@ -8,14 +9,18 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from waystation.app.settings_base import Flag, Name, Table, _as_tuple, complaint
+from waystation.app.settings_dicom import Wait
+from waystation.app.settings_when import When
 
-WHEN_SCHEMA = {"anyOf": [{"type": "object"}, {"type": "array", "items": {"type": "object"}}]}
+PRIORITIES = ("stat", "normal", "low")
+# Keys that say how a rule gathers; all but these are for every rule.
+GATHERING = ("take", "if_complete", "late", "late_whole_within", "force_after", "on_force")
 
 
 class SendTo(Table):
     """One way out of a rule."""
 
-    to: Name = Field(description="Name of a destination")
+    to: Name = Field(description="Name of a destination or group")
     required: Flag = Field(default=True, description="False: an optional second target")
 
 
@@ -23,16 +28,14 @@ def _send_to(value: object) -> object:
     return {"to": value} if isinstance(value, str) else value
 
 
-def _tables(value: object) -> object:
-    tables = value if isinstance(value, list) else [value]
-    if not all(isinstance(table, dict) for table in tables):
-        raise complaint("expected a table, or a list of tables of which one must hold")
-    return value
-
-
-def _instance_only(value: object) -> object:
-    if value != "instance":
-        raise complaint('only "instance" is available in this version')
+def _priority(value: object) -> object:
+    if isinstance(value, str) and value in PRIORITIES:
+        return value
+    wrong = not isinstance(value, dict) or not value or set(value) - {"stat", "low"}
+    if wrong or not all(isinstance(text, str) for text in value.values()):
+        raise complaint(
+            'expected "stat", "normal" or "low", or { stat = "EXPRESSION", low = "EXPRESSION" }'
+        )
     return value
 
 
@@ -59,59 +62,101 @@ Sends = Annotated[
         }
     ),
 ]
+Priority = Annotated[
+    Any,
+    BeforeValidator(_priority),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "string", "enum": list(PRIORITIES)},
+                {
+                    "type": "object",
+                    "properties": {"stat": {"type": "string"}, "low": {"type": "string"}},
+                    "additionalProperties": False,
+                },
+            ]
+        }
+    ),
+]
 
 
 class RuleSettings(Table):
     """One rule; rules are tried in the order of the file and every match counts."""
 
-    later: ClassVar[frozenset[str]] = frozenset(
-        {
-            "if",
-            "edit",
-            "validate",
-            "deidentify",
-            "take",
-            "if_complete",
-            "late",
-            "late_whole_within",
-            "force_after",
-            "on_force",
-        }
-    )
+    later: ClassVar[frozenset[str]] = frozenset({"edit", "validate", "deidentify"})
 
     name: Name = Field(description="Shown in plans, logs and the console; unique")
     enabled: Flag = Field(default=True, description="False skips the rule")
-    when: Annotated[Any, BeforeValidator(_tables), WithJsonSchema(WHEN_SCHEMA)] = Field(
+    when: When = Field(
         default=None,
         description="Conditions that must all hold, or a list of such tables; absent means always",
     )
-    send: Sends = Field(default=(), description="Names of destinations")
+    if_: Name | None = Field(
+        default=None, alias="if", description="An expression that must hold as well as when"
+    )
+    send: Sends = Field(default=(), description="Names of destinations and groups")
     stop: Flag = Field(default=False, description="After a match, later rules are not tried")
     then: Literal["hold", "discard", "archive"] | None = Field(
         default=None, description="Fate of what matches a rule without send"
     )
-    priority: Literal["stat", "normal", "low"] = Field(
-        default="normal", description="Place in the queue"
+    priority: Priority = Field(
+        default="normal",
+        description='Place in the queue: "stat", "normal" or "low", or by expression: '
+        '{ stat = "...", low = "..." }',
     )
-    trigger: Annotated[Literal["instance"], BeforeValidator(_instance_only)] = Field(
-        default="instance", description="What is planned as one: each instance by itself"
+    trigger: Literal["instance", "series", "study"] = Field(
+        default="instance",
+        description="What is sent as one: each instance by itself, or what a series or study "
+        "has gathered once it is complete",
+    )
+    take: Literal["matching", "whole"] | None = Field(
+        default=None,
+        description='With a trigger: what matched ("matching", the default), or all of the '
+        'series or study once one object matched ("whole")',
+    )
+    if_complete: Name | None = Field(
+        default=None,
+        description="With a trigger: an expression over study.instances and its like, asked once "
+        "at completion; what it refuses is not sent",
+    )
+    late: Literal["delta", "whole", "hold"] | None = Field(
+        default=None,
+        description='With a trigger: what came after completion: only that ("delta", the default), '
+        "all again, or hold it",
+    )
+    late_whole_within: Wait | None = Field(
+        default=None, description="With a trigger: how long late = whole applies; default is 24h"
+    )
+    force_after: Wait | None = Field(
+        default=None, description="With a trigger: instead of completeness.force_after"
+    )
+    on_force: Literal["send", "hold"] | None = Field(
+        default=None, description="With a trigger: instead of completeness.on_force"
     )
 
     def table(self) -> dict[str, Any]:
-        """Return the rule as `waystation.rules.read` takes it."""
+        """Return the rule as `waystation.rules.read` takes it; durations in seconds."""
         said: dict[str, Any] = {
             "name": self.name,
             "enabled": self.enabled,
             "stop": self.stop,
             "priority": self.priority,
+            "trigger": self.trigger,
         }
         if self.when:
             said["when"] = self.when
+        if self.if_:
+            said["if"] = self.if_
         if self.send:
-            said["send"] = [way.to for way in self.send]
+            said["send"] = [{"to": way.to, "required": way.required} for way in self.send]
         if self.then:
             said["then"] = self.then
+        said.update((key, getattr(self, key)) for key in self.gathering_keys())
         return said
+
+    def gathering_keys(self) -> list[str]:
+        """Return the keys of `GATHERING` that the rule states."""
+        return [key for key in GATHERING if getattr(self, key) is not None]
 
 
 class RoutingSettings(Table):

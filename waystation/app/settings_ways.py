@@ -16,7 +16,6 @@ from waystation.app.settings_base import (
     Flag,
     Name,
     Names,
-    PathText,
     SecretSource,
     Table,
     complaint,
@@ -161,8 +160,8 @@ class StowDestination(HttpDestination):
     )
     trust_status: Flag = Field(
         default=False,
-        description="Whether status 200 counts as stored where its answer lists no objects "
-        "that we can read",
+        description="Whether status 200 counts as stored where its answer names no objects; "
+        "unsafe, as it may have stored none",
     )
     retry_on_warning: Flag = Field(
         default=False, description="Whether a warning counts as a failure of the object"
@@ -224,9 +223,6 @@ class CommandDestination(DestinationSettings):
     ] = Field(default_factory=dict, description="Further environment variables")
     secret_environment: Annotated[dict[str, SecretSource], AfterValidator(_variables)] = Field(
         default_factory=dict, description="Environment variables whose values are secrets"
-    )
-    work: PathText | None = Field(
-        default=None, description="Where the files are written; default is in the data folder"
     )
     show_output: Flag = Field(
         default=False,

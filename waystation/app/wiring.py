@@ -1,5 +1,6 @@
 """Settings → the small frozen settings of each part.  Nothing is started here."""
 
+from collections.abc import Mapping
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
@@ -11,8 +12,20 @@ from waystation.app.settings_destination import (
     FolderDestination,
 )
 from waystation.app.settings_remote import S3Destination, SftpDestination
+from waystation.app.settings_ways import (
+    CommandDestination,
+    HttpDestination,
+    StowDestination,
+    WebhookDestination,
+)
 from waystation.app.wiring_remote import s3_destination, sftp_destination
+from waystation.app.wiring_rules import rules
 from waystation.app.wiring_tls import call_tls, secret, text
+from waystation.app.wiring_ways import (
+    command_destination,
+    stow_destination,
+    webhook_destination,
+)
 from waystation.blobs.volume import Marks
 from waystation.destinations import dicom, folder
 from waystation.destinations.base import Destination
@@ -26,10 +39,9 @@ from waystation.net.conversation import Patience
 from waystation.net.gate import GateSettings
 from waystation.net.listener import ListenerSettings
 from waystation.net.tls import client_context
-from waystation.rules.classes import class_filter, class_uid
+from waystation.rules.classes import class_uid
 from waystation.rules.duplicates import DuplicatePolicy
-from waystation.rules.faults import RuleFault
-from waystation.rules.read import RulesRead, read_rules
+from waystation.rules.facts import Window
 from waystation.timing.retry import RetryPolicy
 from waystation.timing.window import Schedule
 from waystation.wire.limits import Limits
@@ -92,17 +104,22 @@ def listener_tls(settings: Settings) -> TlsFiles | None:
     )
 
 
-def destination(name: str, table: DestinationSettings, own_title: str) -> Destination:
-    """Return the way out that a ``[destination.NAME]`` table describes."""
+def destination(name: str, table: DestinationSettings, own_title: str, data: Path) -> Destination:
+    """Return the way out that a ``[destination.NAME]`` table describes.
+
+    data: the node's folder, where files for hooks are written.
+    """
+    if isinstance(table, CommandDestination):
+        return command_destination(name, table, data)
     return _KINDS[type(table)](name, table, own_title)
 
 
-def check_destination(name: str, table: DestinationSettings, own_title: str) -> None:
+def check_destination(name: str, table: DestinationSettings, own_title: str, data: Path) -> None:
     """Raise `ConfigError` if a file or secret that the table names cannot be used."""
     try:
-        destination(name, table, own_title)
-        if isinstance(table, DicomDestination) and (files := call_tls(table.tls)) is not None:
-            client_context(files)
+        destination(name, table, own_title, data)
+        if isinstance(table, DicomDestination | HttpDestination) and table.tls is not None:
+            client_context(call_tls(table.tls) or TlsFiles())
     except (OSError, LookupError) as error:
         raise ConfigError(f"destination.{name}.tls", f"secret not usable: {error}") from error
 
@@ -158,6 +175,8 @@ _KINDS = {
     FolderDestination: _folder,
     SftpDestination: sftp_destination,
     S3Destination: s3_destination,
+    StowDestination: stow_destination,
+    WebhookDestination: webhook_destination,
 }
 
 
@@ -177,25 +196,11 @@ def lane_settings(table: DestinationSettings, window: Schedule) -> LaneSettings:
     )
 
 
-def rules(settings: Settings) -> RulesRead:
-    """Return the compiled rules, with their faults."""
-    filters = {}
-    faults: list[RuleFault] = []
-    for name, table in settings.destination.items():
-        filters[name] = class_filter(
-            name, f"destination.{name}", faults, accept=table.accept, refuse=table.refuse
-        )
-    read = read_rules(
-        [rule.table() for rule in settings.rule],
-        destinations=settings.destination,
-        otherwise=settings.routing.otherwise,
-        filters=filters,
-    )
-    return RulesRead(read.ruleset, (*faults, *read.faults), read.warnings)
+def routing(settings: Settings, windows: Mapping[str, Window]) -> Routing:
+    """Return what routing goes by.  Raises `ConfigError` if a rule is not usable.
 
-
-def routing(settings: Settings) -> Routing:
-    """Return what routing goes by.  Raises `ConfigError` if a rule is not usable."""
+    windows: the schedules by name.
+    """
     read = rules(settings)
     for fault in read.faults:
         raise ConfigError(fault.where, fault.problem)
@@ -209,6 +214,8 @@ def routing(settings: Settings) -> Routing:
             resend_after_s=table.resend_after, same=table.same, different=table.different
         ),
         zone=zone,
+        windows=windows,
+        wholes=read.ruleset.wholes(),
     )
 
 

@@ -90,9 +90,7 @@ class Windows:
             return None, str(error)
         return zone, "" if zone else f'the data of zone "{name}" are missing on this machine'
 
-    def _calendars(
-        self, files: list[Path], zone: tzinfo
-    ) -> tuple[dict[date, str], frozenset[int]]:
+    def _calendars(self, files: list[Path], zone: tzinfo) -> tuple[dict[date, str], frozenset[int]]:
         """Return the days of all ``files``, and the years in which they have events.
 
         Raises ValueError if one of them cannot be read.

@@ -37,18 +37,23 @@ def check(
     from waystation.app.faults import ConfigFaults
 
     faults: list[Fault] = []
+    lines: list[str] = []
     try:
         loaded = _load(config)
         warnings, path = loaded.warnings, str(loaded.path or "")
+        lines = _schedules(loaded)
     except ConfigFaults as error:
         faults, warnings, path = error.faults, error.warnings, str(config or "")
     if as_json:
-        print(json.dumps({"faults": _plain(faults), "warnings": _plain(warnings)}, indent=2))
+        said = {"faults": _plain(faults), "warnings": _plain(warnings), "schedules": lines}
+        print(json.dumps(said, indent=2))
     else:
         for fault in faults:
             print(fault)
         for warning in warnings:
             print(f"{warning} (warning)")
+        for line in lines:
+            print(line)
     if verbose:
         print(f"read {path or 'no file'}", file=sys.stderr)
     print(f"{_count(faults, 'fault')}, {_count(warnings, 'warning')}", file=sys.stderr)
@@ -56,6 +61,15 @@ def check(
         raise typer.Exit(2)
     if warnings and strict:
         raise typer.Exit(1)
+
+
+def _schedules(loaded: "Loaded") -> list[str]:
+    """Return each schedule with its zone and the instants at which it shuts."""
+    from time import time
+
+    from waystation.app.schedule_preview import spelled
+
+    return list(spelled(loaded.settings, os.environ, time()))
 
 
 def _plain(faults: "list[Fault]") -> list[dict[str, str]]:

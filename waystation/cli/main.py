@@ -28,6 +28,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "waystation.cli.import_config:import_config",
         "Turn another router's configuration into ours",
     ),
+    "schedule": ("waystation.cli.schedule:schedule", "Open or shut, why, and until when"),
     "queue": ("waystation.cli.queue:queue", "See deliveries and act on them"),
     "echo": ("waystation.cli.echo:echo", "Ask a peer whether it is there (C-ECHO)"),
     "send": ("waystation.cli.send:send", "Send files and folders to a peer (C-STORE)"),

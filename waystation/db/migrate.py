@@ -7,8 +7,12 @@ only when there is something to do: it costs a quarter of a second and 48 MB.
 
 import sqlite3
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from waystation.model.errors import StorageError
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
 
 # Of the tables that this program knows; one more with every migration.
 FORMAT = 2
@@ -78,15 +82,27 @@ def _copy_beside(path: Path, found: int) -> None:
         source.close()
 
 
+def _no_implicit_commits(driver: sqlite3.Connection, _record: object) -> None:
+    driver.isolation_level = None
+
+
+def _begin(connection: "Connection") -> None:
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
 def _upgrade(path: Path) -> None:
     from alembic import command
     from alembic.config import Config
-    from sqlalchemy import create_engine, text
+    from sqlalchemy import create_engine, event, text
     from sqlalchemy.exc import SQLAlchemyError
 
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
     engine = create_engine(f"sqlite:///{path}")
+    # Left to itself the driver commits each CREATE TABLE alone, and a crash in between leaves a
+    # journal that no start can bring forward or back.
+    event.listen(engine, "connect", _no_implicit_commits)
+    event.listen(engine, "begin", _begin)
     try:
         with engine.begin() as connection:
             config.attributes["connection"] = connection

@@ -127,6 +127,7 @@ Index(
     "delivery_of_study",
     delivery.c.destination,
     delivery.c.study,
+    delivery.c.priority,
     delivery.c.id,
     sqlite_where=text("state = 'waiting'"),
     postgresql_where=text("state = 'waiting'"),
@@ -137,6 +138,13 @@ Index(
     delivery.c.destination,
     sqlite_where=text("state IN ('sending', 'held')"),
     postgresql_where=text("state IN ('sending', 'held')"),
+)
+Index(
+    "delivery_optional",
+    delivery.c.destination,
+    delivery.c.created_at,
+    sqlite_where=text("required = 0 AND state IN ('waiting', 'held')"),
+    postgresql_where=text("required = 0 AND state IN ('waiting', 'held')"),
 )
 
 attempt = Table(

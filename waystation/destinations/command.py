@@ -10,6 +10,8 @@ the destination.
 """
 
 import asyncio
+import errno
+import hashlib
 import os
 import secrets
 import shutil
@@ -36,12 +38,16 @@ OBJECT = "object.dcm"
 SEARCH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 OUTPUT_BYTES = 4096
 OUTPUT_SHOWN = 200
+_SHORTAGES = {errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.ETXTBSY}
 _NAME = read_template("{arrival}.dcm")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CommandSettings:
-    """What to run.  command: program and arguments.  work: where private folders are made."""
+    """What to run.  command: program and arguments.
+
+    work: a folder of the node's own, where private folders are made and old ones removed.
+    """
 
     command: tuple[str, ...]
     work: Path
@@ -56,7 +62,8 @@ class CommandDestination:
     def __init__(self, name: str, settings: CommandSettings) -> None:
         self.name = name
         self._settings = settings
-        self._root = settings.work / component(name)
+        mark = hashlib.sha256(name.encode()).hexdigest()[:8]
+        self._root = settings.work / f"{component(name)}-{mark}"
         self._swept = False
 
     async def send(
@@ -104,18 +111,24 @@ class CommandDestination:
     async def _run(self, folder: Path, delivery: Delivery) -> Outcome:
         program, *words = self._settings.command
         arguments = [word.replace(FILE, str(folder / OBJECT)) for word in words]
-        wants_output = self._settings.show_output
-        process = await asyncio.create_subprocess_exec(
-            program,
-            *arguments,
-            cwd=folder,
-            env=environment_of(delivery, folder, self._settings.environment),
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.DEVNULL,
-            stderr=asyncio.subprocess.PIPE if wants_output else asyncio.subprocess.DEVNULL,
-            # A process group of its own: its children can be ended with it.
-            start_new_session=True,
-        )
+        environment = environment_of(delivery, folder, self._settings.environment)
+        try:
+            process = await asyncio.create_subprocess_exec(
+                program,
+                *arguments,
+                cwd=folder,
+                env=environment,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=asyncio.subprocess.DEVNULL,
+                stderr=asyncio.subprocess.PIPE
+                if self._settings.show_output
+                else asyncio.subprocess.DEVNULL,
+                # A process group of its own: its children can be ended with it.
+                start_new_session=True,
+            )
+        except OSError as error:
+            fault = Fault.TRANSIENT if error.errno in _SHORTAGES else Fault.PEER
+            return Deferred(fault=fault, why=f"{program}: {error.strerror}", connected=True)
         said = asyncio.create_task(_tail(process.stderr))
         try:
             async with asyncio.timeout(self._settings.timeout_s):
@@ -124,8 +137,9 @@ class CommandDestination:
             return classify_silence(f"the program ran longer than {self._settings.timeout_s:g} s")
         finally:
             await asyncio.shield(_end(process))
+            await asyncio.wait([said], timeout=END_S)
             said.cancel()
-        return outcome_of(code, said.result() if said.done() and not said.cancelled() else "")
+        return outcome_of(code, "" if said.cancelled() else said.result())
 
 
 def outcome_of(code: int, said: str = "") -> Outcome:
@@ -173,9 +187,15 @@ def unfit(program: str) -> Deferred | None:
             why = "could be changed by others; take their right to write"
         elif found.st_uid not in (0, os.geteuid()):
             why = "belongs to another user"
+        elif _open_to_all(os.stat(os.path.dirname(program)).st_mode):
+            why = "lies in a folder that everyone may write to"
     except OSError as error:
         why = str(error.strerror)
     return Deferred(fault=Fault.PEER, why=f"{program} {why}", connected=True) if why else None
+
+
+def _open_to_all(mode: int) -> bool:
+    return bool(mode & stat.S_IWOTH and not mode & stat.S_ISVTX)
 
 
 async def _write(path: Path, file: OutgoingFile) -> None:

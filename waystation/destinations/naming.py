@@ -33,7 +33,7 @@ DEFAULT_TEMPLATE = "{StudyInstanceUID}/{SeriesInstanceUID}/{SOPInstanceUID}.dcm"
 MISSING = "_"
 _BRACES = re.compile(r"\{([^{}]*)\}")
 _PLACE = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)(?::(0?)([1-9][0-9]?))?(?:\|([^{}|/\\]+))?")
-_ENDING = re.compile(r"\.[A-Za-z0-9]{1,5}")
+_ENDING = re.compile(r"\.[A-Za-z][A-Za-z0-9]{0,4}")
 _LONGEST = 80
 _RESERVED = re.compile(r"(?i)(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?")
 # No value that a name could show.
@@ -121,9 +121,13 @@ def read_template(text: str) -> Template:
         raise ValueError("a brace has no partner")
     if ".." in text or text.startswith("/") or "\\" in text or "\0" in text:
         raise ValueError('must stay inside the folder; write a relative name like "a/b.dcm"')
+    for field in _BRACES.findall(text):
+        _place(field)
     components = [_component(part) for part in text.split("/") if part]
     if not any(isinstance(piece, Place) for part in components for piece in part):
-        raise ValueError('needs a field, or all objects have one name; write "{SOPInstanceUID}.dcm"')
+        raise ValueError(
+            'needs a field, such as "{SOPInstanceUID}.dcm": names must differ'
+        )
     return Template(tuple(components))
 
 

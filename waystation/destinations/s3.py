@@ -9,7 +9,7 @@ up first, and two large objects of this node never race for one key.  The metada
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import timedelta
@@ -33,6 +33,7 @@ _PART_BYTES = 16 << 20
 _PARTS_AT_ONCE = 3
 DIGEST = "dataset-sha256"
 OTHER_KEY = "another object has its key: stored with its digest behind it"
+UNSETTLED = "the key is taken by an object that is not there yet"
 # Whoever may only write can neither look at a key nor list.
 _NOT_FOR_US = "AccessDenied"
 
@@ -120,7 +121,10 @@ class S3Destination:
                 taken = await self._create_large(key, file, attributes)
             if not taken:
                 return Delivered(comment=comment)
-            if await self._same(key, file):
+            same = await self._same(key, file)
+            if same is None:
+                return Deferred(fault=Fault.TRANSIENT, why=UNSETTLED, connected=True)
+            if same:
                 return Delivered(comment="already there")
             comment = OTHER_KEY
         why = "other objects have its keys already"
@@ -145,9 +149,7 @@ class S3Destination:
             return True
         return False
 
-    async def _create_large(
-        self, key: str, file: OutgoingFile, attributes: dict[str, str]
-    ) -> bool:
+    async def _create_large(self, key: str, file: OutgoingFile, attributes: dict[str, str]) -> bool:
         """Put a large object in parts; return True if the key is taken."""
         async with self._large:
             if await self._exists(key):
@@ -163,33 +165,21 @@ class S3Destination:
         return True
 
     async def _put_parts(self, key: str, file: OutgoingFile, attributes: dict[str, str]) -> None:
-        broken: list[StorageError] = []
+        """Put all parts; when the file breaks, the parts are given up and its error comes out."""
+        await self._store(retries=3).put_async(
+            key,
+            file.pieces(),
+            attributes=attributes,
+            use_multipart=True,
+            chunk_size=_PART_BYTES,
+            max_concurrency=_PARTS_AT_ONCE,
+        )
 
-        async def pieces() -> AsyncIterator[bytes]:
-            try:
-                async with aclosing(file.pieces()) as found:
-                    async for piece in found:
-                        yield piece
-            except StorageError as error:
-                # obstore would show it as an error of its own.
-                broken.append(error)
-                raise
+    async def _same(self, key: str, file: OutgoingFile) -> bool | None:
+        """Compare what is there by its metadata; where it has none, by its bytes.
 
-        try:
-            await self._store(retries=3).put_async(
-                key,
-                pieces(),
-                attributes=attributes,
-                use_multipart=True,
-                chunk_size=_PART_BYTES,
-                max_concurrency=_PARTS_AT_ONCE,
-            )
-        finally:
-            if broken:
-                raise broken[0]
-
-    async def _same(self, key: str, file: OutgoingFile) -> bool:
-        """Compare what is there by its metadata; where it has none, by its bytes."""
+        None if nothing is there: somebody is about to write or remove it.
+        """
         from obstore.exceptions import PermissionDeniedError
 
         try:
@@ -202,21 +192,24 @@ class S3Destination:
                 likeness.feed(bytes(piece))
         except PermissionDeniedError:
             return False
+        except FileNotFoundError:
+            return None
         return likeness.equal()
 
     async def probe(self) -> Deferred | None:
         """List one key: bucket, credentials and way are in order then."""
-        from obstore.exceptions import BaseError, PermissionDeniedError
+        from obstore.exceptions import BaseError
 
         try:
             async for _ in self._store().list(".waystation-probe", chunk_size=1):
                 break
-        except PermissionDeniedError as error:
-            # Whoever may only write is known there all the same.
-            if code_of(str(error)) == _NOT_FOR_US:
+        except BaseError as error:
+            UNSETTLED = "the key is taken by an object that is not there yet"
+# Whoever may only write is known there all the same.
+            if code_of(error) == _NOT_FOR_US:
                 return None
             return meaning(error, self._settings.bucket)
-        except (BaseError, OSError) as error:
+        except OSError as error:
             return meaning(error, self._settings.bucket)
         return None
 

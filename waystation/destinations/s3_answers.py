@@ -14,59 +14,68 @@ _STATUS = re.compile(r"\bstatus(?: code)?: (\d{3})\b")
 _CODE = re.compile(r"<Code>(\w{1,64})</Code>")
 _KIND = re.compile(r"\bkind: (\w+)")
 # Trouble before a byte of the request has left.
-_BEFORE = {"Connect"}
-# Refusals of ours that no repetition cures, whatever their status.
-_OURS_TO_CHANGE = {
-    "AuthorizationHeaderMalformed",
-    "IllegalLocationConstraintException",
-    "InvalidBucketName",
-    "InvalidStorageClass",
-    "NotImplemented",
-    "PermanentRedirect",
+_UNREACHED = re.compile(r"\bkind: Connect\b|\bError\(\s*Connect\b")
+_OTHER_REGION = "inner: BareRedirect"
+# Refusals that a change of ours, or of the bucket, has to cure, whatever their status.
+_TO_CHANGE = {
+    *("AuthorizationHeaderMalformed", "ExpiredToken", "InvalidToken", "InvalidStorageClass"),
+    *("IllegalLocationConstraintException", "InvalidBucketName", "NotImplemented"),
+    *("NoSuchBucket", "PermanentRedirect", "AccessDenied"),
+}
+# Told with a status that usually blames the object.
+_PASSING = {
+    *("RequestTimeout", "IncompleteBody", "BadDigest", "OperationAborted", "NoSuchUpload"),
+    *("ConditionalRequestConflict", "XAmzContentSHA256Mismatch"),
 }
 _OBJECT = {400, 409, 413, 415, 422}
 _PEER = {301, 307, 401, 403, 404, 405, 501}
 
 
-def code_of(text: str) -> str:
+def code_of(error: Exception) -> str:
     """Return S3's own word for the error, or an empty text."""
-    found = _CODE.search(text)
+    found = _CODE.search(str(error))
     return found[1] if found else ""
 
 
 def meaning(error: Exception, bucket: str) -> Deferred:
     """Return what the error means."""
-    text = str(error)
-    code = code_of(text)
-    word = f" ({code})" if code else ""
-    kind = type(error).__name__
     if isinstance(error, TimeoutError):
-        return Deferred(fault=Fault.UNKNOWN, why="no answer in time", connected=True)
-    if isinstance(error, FileNotFoundError):
-        return _peer(f"there is no bucket {bucket}{word}")
+        return _unknown("no answer in time")
+    code, text, kind = code_of(error), str(error), type(error).__name__
+    word = f" ({code})" if code else ""
     if kind in {"PermissionDeniedError", "UnauthenticatedError"}:
         return _peer(f"access to bucket {bucket} is refused{word}")
-    if kind in {"NotSupportedError", "UnknownConfigurationKeyError"}:
-        return _peer(f"the server cannot do this{word}")
-    found = _STATUS.search(text)
-    if found is not None:
+    if code in _PASSING or kind == "AlreadyExistsError":
+        return _transient(f"the server is busy with this object{word}")
+    if isinstance(error, FileNotFoundError):
+        return _peer(f"there is no bucket {bucket}{word}")
+    if _OTHER_REGION in text:
+        return _peer(f"bucket {bucket} is in another region")
+    if (found := _STATUS.search(text)) is not None:
         return _by_status(int(found[1]), code, word)
-    layer = _KIND.search(text)
-    if layer is not None and layer[1] in _BEFORE:
+    if _UNREACHED.search(text):
         return Deferred(fault=Fault.TRANSIENT, why="the server cannot be reached")
-    if layer is not None:
-        why = f"no answer from the server ({layer[1].lower()})"
-        return Deferred(fault=Fault.UNKNOWN, why=why, connected=True)
-    return Deferred(fault=Fault.TRANSIENT, why=f"the server failed{word}", connected=True)
+    if (layer := _KIND.search(text)) is not None:
+        return _unknown(f"no answer from the server ({layer[1].lower()})")
+    return _transient("the server failed")
 
 
 def _by_status(status: int, code: str, word: str) -> Deferred:
     why = f"the server answered {status}{word}"
-    if status in _PEER or code in _OURS_TO_CHANGE:
+    if status in _PEER or code in _TO_CHANGE:
         return _peer(why)
-    fault = Fault.OBJECT if status in _OBJECT else Fault.TRANSIENT
-    return Deferred(fault=fault, why=why, connected=True)
+    if status in _OBJECT:
+        return Deferred(fault=Fault.OBJECT, why=why, connected=True)
+    return _transient(why)
 
 
 def _peer(why: str) -> Deferred:
     return Deferred(fault=Fault.PEER, why=why, connected=True)
+
+
+def _transient(why: str) -> Deferred:
+    return Deferred(fault=Fault.TRANSIENT, why=why, connected=True)
+
+
+def _unknown(why: str) -> Deferred:
+    return Deferred(fault=Fault.UNKNOWN, why=why, connected=True)

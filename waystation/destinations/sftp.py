@@ -96,7 +96,7 @@ class SftpDestination:
             outcome = await self._judge(session, error)
             finished = session.alive
         except (asyncssh.Error, OSError) as error:
-            return _unknown(str(error) or "no answer in time")
+            return _unknown(str(error))
         finally:
             if not finished:
                 session.abort()
@@ -113,7 +113,7 @@ class SftpDestination:
                 wrong = await _writing_problem(session, folder)
         except (asyncssh.Error, OSError) as second:
             session.dead = True
-            return _unknown(str(second) or "no answer in time")
+            return _unknown(str(second))
         if wrong is not None:
             return wrong
         why = f"{type(error).__name__.removeprefix('SFTP')}: {error.reason}"
@@ -183,9 +183,7 @@ class SftpDestination:
 class _Upload:
     """One file on its way."""
 
-    def __init__(
-        self, session: Session, root: str, delivery: Delivery, file: OutgoingFile
-    ) -> None:
+    def __init__(self, session: Session, root: str, delivery: Delivery, file: OutgoingFile) -> None:
         self._session = session
         self._sftp = session.sftp
         self._root = root
@@ -258,7 +256,7 @@ class _Upload:
                     raise
             self._session.folders.add(made)
 
-    async def _open(self, draft: str, folder: str) -> "SFTPClientFile[bytes]":
+    async def _open(self, draft: str, folder: str) -> "SFTPClientFile":
         """Open the draft anew, with the folders down to it."""
         import asyncssh
 
@@ -277,7 +275,7 @@ class _Upload:
             await self._folders(folder)
         return await ask(self._sftp.open(draft, "xb"))
 
-    async def _write(self, remote: "SFTPClientFile[bytes]") -> None:
+    async def _write(self, remote: "SFTPClientFile") -> None:
         ask = self._session.ask
         try:
             async with aclosing(self._file.pieces()) as pieces:
@@ -293,7 +291,7 @@ class _Upload:
             raise
         await ask(remote.close())
 
-    async def _sync(self, remote: "SFTPClientFile[bytes]") -> None:
+    async def _sync(self, remote: "SFTPClientFile") -> None:
         import asyncssh
 
         if self._session.can_sync:
@@ -331,7 +329,7 @@ class _Upload:
         remote = await ask(self._sftp.open(path, "rb"))
         try:
             while data := await ask(remote.read(_STEP_BYTES)):
-                likeness.feed(data)
+                likeness.feed(data if isinstance(data, bytes) else data.encode())
         finally:
             await ask(remote.close())
         return likeness.equal()

@@ -73,8 +73,21 @@ class Session:
 
     async def ask(self, request: Awaitable[Answer]) -> Answer:
         """Return the answer to one request, waited for with a limit."""
-        async with asyncio.timeout(self._limit_s):
-            return await request
+        asked = asyncio.ensure_future(request)
+        try:
+            await asyncio.wait({asked}, timeout=self._limit_s)
+        except asyncio.CancelledError:
+            self._give_up(asked)
+            raise
+        if not asked.done():
+            self._give_up(asked)
+            raise TimeoutError("no answer in time")
+        return asked.result()
+
+    def _give_up(self, asked: "asyncio.Future[Answer]") -> None:
+        """End the connection, and with it the request and the tasks that asyncssh made for it."""
+        self.abort()
+        asked.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
 
     def abort(self) -> None:
         """Throw the connection away."""
@@ -157,9 +170,7 @@ async def open_session(call: SftpCall) -> Session:
         raise Closed(Deferred(fault=Fault.PEER, why=str(error))) from error
 
     class Caller(asyncssh.SSHClient):
-        def validate_host_public_key(
-            self, host: str, addr: str, port: int, key: "SSHKey"
-        ) -> bool:
+        def validate_host_public_key(self, host: str, addr: str, port: int, key: "SSHKey") -> bool:
             shown.append(key.get_fingerprint())
             return shown[-1].rstrip("=") in trusted.fingerprints
 

@@ -52,7 +52,7 @@ class StoreRequest:
         self._cargo = cargo
         self._end = multipart.end(boundary)
         self._heads = [
-            multipart.dicom_part(boundary, delivery.transfer_syntax_uid)
+            multipart.dicom_part(boundary)
             + file_meta(
                 delivery.sop_class_uid,
                 delivery.sop_instance_uid,
@@ -84,9 +84,10 @@ class StoreRequest:
         yield bytes(gathered)
 
     async def _parts(self) -> AsyncGenerator[bytes, None]:
-        for self.place, delivery in enumerate(self._group):
+        for place, (delivery, head) in enumerate(zip(self._group, self._heads, strict=True)):
+            self.place = place
             payload = await self._cargo.load(delivery)
-            yield self._heads[self.place]
+            yield head
             if isinstance(payload, bytes):
                 if len(payload) != delivery.size_bytes:
                     raise StorageError(OTHER_SIZE)

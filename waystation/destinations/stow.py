@@ -2,11 +2,12 @@
 
 Contract (R-54, S-7, `docs/spec/routing.md` section 7): one request carries up to
 ``max_objects`` objects or ``max_bytes`` bytes of a study, streamed, its length announced.  An
-object is delivered if the answer names it as stored, or if status 200 comes with a readable
-answer in which nothing failed.  A request that is refused, perhaps because of one object in it,
-is cut in two until only that object is refused.  When a request ends without an answer nobody
-knows what was kept: its objects go again, each in a request of its own, so that one that breaks
-the server stops no other.  Within one request the delivered ones come first.
+object is delivered if the answer names it as stored; the status alone is no proof, as there are
+servers that answer 200 and name nothing because they took nothing.  A request that is refused,
+perhaps because of one object in it, is cut in two until only that object is refused.  When a
+request ends without an answer nobody knows what was kept: its objects go again, each in a request
+of its own, so that one that breaks the server stops no other.  Within one request the delivered
+ones come first.
 """
 
 import secrets
@@ -49,7 +50,7 @@ Ending = tuple[Delivery, Outcome]
 class StowSettings:
     """How to store.  url: root of the DICOMweb service.  probe: ``store`` or ``query``.
 
-    trust_status: 200 counts as stored even with an answer that cannot be read.
+    trust_status: 200 counts as stored even with an answer that names nothing.
     """
 
     url: str
@@ -182,7 +183,7 @@ def judge(
     if failure is not None and failure.fault is not Fault.OBJECT:
         return Ended(endings=[(group[0], failure)], stop=True)
     answer = read_answer(reply.body or b"", reply.content_type)
-    if reply.status == ALL_STORED and (trust_status if answer is None else answer.empty):
+    if trust_status and reply.status == ALL_STORED and (answer is None or answer.empty):
         return Ended(endings=[(delivery, Delivered()) for delivery in group])
     told: list[Ending] = []
     untold: list[Delivery] = []
@@ -200,9 +201,7 @@ def judge(
     return _ordered([*told, *((delivery, failure) for delivery in untold)])
 
 
-def outcome_of(
-    answer: StoreAnswer, delivery: Delivery, retry_on_warning: bool
-) -> Outcome | None:
+def outcome_of(answer: StoreAnswer, delivery: Delivery, retry_on_warning: bool) -> Outcome | None:
     """Return what the answer says of one object, None if nothing."""
     uid = delivery.sop_instance_uid
     reason = answer.failed.get(uid)

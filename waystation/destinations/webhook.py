@@ -20,7 +20,7 @@ from waystation.destinations.base import Cargo
 from waystation.destinations.fields import EVENT_FIELDS, values_of
 from waystation.destinations.http import Server
 from waystation.model.delivery import Delivery
-from waystation.model.outcome import Deferred, Delivered, Fault, Outcome
+from waystation.model.outcome import Deferred, Delivered, Outcome
 from waystation.net.credentials import Identity
 from waystation.net.http import HttpSettings, Reply
 from waystation.timing.http import classify_http

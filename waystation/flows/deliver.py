@@ -4,54 +4,59 @@ Contract (R-47 to R-58, S-7): each lane has its own workers, health and errors; 
 error holds that one delivery and the lane goes on.  A study is sent in order of acceptance by one
 worker at a time.  An outcome is durable before the next object of that worker is sent, so that
 a crash repeats at most one object per association.  Nothing polls: a lane sleeps until it is
-woken, until its next due time, or until its health changes.
+woken, until something may leave, or until its health changes; while it cannot send it asks the
+journal nothing.
 """
 
 import asyncio
-import random
 from collections.abc import Callable, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
+from enum import Enum
 
 import structlog
 
 from waystation.db.engine import Database
 from waystation.destinations.base import Cargo, Destination
-from waystation.flows.outcomes import Outcomes
-from waystation.journal import deliveries
-from waystation.journal.deliveries import Settlement
+from waystation.flows.claiming import BATCH, LEASE_S, Claiming, Screen, Turn
+from waystation.flows.lane_settings import LaneSettings
+from waystation.flows.metering import MeteredCargo, Meters
+from waystation.flows.settling import Settling
+from waystation.journal import claims, deliveries
+from waystation.journal.claims import PRIORITIES
 from waystation.journal.intake import IntakeLog
-from waystation.model.delivery import Delivery, HoldReason, Step
+from waystation.model.delivery import Delivery, HoldReason
 from waystation.model.errors import StorageError
 from waystation.model.outcome import Deferred, Delivered, Fault, Outcome, Refused
+from waystation.timing.fairness import STAT
 from waystation.timing.lane import Health, Lane
-from waystation.timing.retry import RetryPolicy, after_failure
-from waystation.timing.window import ALWAYS, Schedule
+from waystation.timing.pace import Pace
 
 log = structlog.get_logger()
 
-BATCH = 100
-LEASE_S = 60.0
 RENEW_S = 20.0
 # Longest sleep while something waits: a clock that was set back cannot hide it for longer.
 LONGEST_SLEEP_S = 60.0
+# How long a step of the wall clock may go unnoticed while a lane waits for an instant.
+SLICE_S = 0.5
+STEP_S = 0.25
 AGAIN_S = 1.0
+SHORTEST_S = 0.02
 CLOSE_S = 2.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LaneSettings:
-    """Pace of one lane.  window: when it may send."""
+class Room(Enum):
+    """Who may begin now."""
 
-    policy: RetryPolicy
-    parallel: int = 2
-    window: Schedule = ALWAYS
+    NOBODY = "nobody"
+    STAT = "stat"
+    ANYBODY = "anybody"
 
 
 class LaneBelt:
     """The workers of one destination.
 
     clock: Unix seconds.  told: called with (destination, outcome word) for the metrics.
+    changed: called with the destination's name when its health is another.
     """
 
     def __init__(
@@ -65,40 +70,99 @@ class LaneBelt:
         told: Callable[[str, str], None] = lambda _destination, _outcome: None,
         *,
         paused_by: str = "",
+        meters: Meters | None = None,
+        screen: Screen | None = None,
+        changed: Callable[[str], None] = lambda _destination: None,
     ) -> None:
         self.destination = destination
-        self.settings = settings
         self.lane = Lane(settings.policy, paused_by=paused_by)
         self._database = database
-        self._cargo = cargo
+        self._own_cargo = cargo
         self._clock = clock
-        self._told = told
+        self._meters = meters or Meters(clock)
+        self._changed = changed
+        self._noticed = self.lane.health(float("-inf"))
         self._wake = asyncio.Event()
-        self._busy: dict[str, asyncio.Task[None]] = {}
-        self._sending: dict[int, Delivery] = {}
-        self._last_fault: dict[int, Fault] = {}
+        self._turns: dict[asyncio.Task[None], Turn] = {}
         self._probe: asyncio.Task[None] | None = None
         self._stopping = False
         self._renewed_at = 0.0
-        self._outcomes = Outcomes(database, intake)
+        # Unknown until looked: what waited before this life may be urgent, or optional and old.
+        self._stat_hinted = True
+        self._optional_at: float | None = 0.0
+        self._settling = Settling(self.name, self.lane, database, intake, clock, told)
+        self._claiming = Claiming(self.name, settings, database, self._settling, clock, screen)
+        self._claiming.something_came()
+        self._use(settings)
+
+    def _use(self, settings: LaneSettings) -> None:
+        self.settings = self._claiming.settings = settings
+        meter = self._meters.of(self.name, settings)
+        self._cargo = MeteredCargo(self._own_cargo, meter) if meter else self._own_cargo
 
     @property
     def name(self) -> str:
         """The destination's name."""
         return self.destination.name
 
-    def wake(self, study_uid: str | None = None) -> None:
+    @property
+    def associations(self) -> int:
+        """How many studies are being sent side by side."""
+        return len(self._turns)
+
+    @property
+    def pace(self) -> Pace:
+        """How fast it goes."""
+        return self._settling.pace
+
+    def wake(self, study_uid: str | None = None, *, stat: bool = True) -> None:
         """There may be something to do; ``study_uid``: only for this study.
 
-        A study that is being served needs no round: its worker claims again when its batch is
-        done, and ends with a wake of its own.
+        stat: it may be urgent.  A study that is being served needs no round: its worker claims
+        again when its batch is done, and ends with a wake of its own.
         """
-        if study_uid is None or study_uid not in self._busy:
+        self._claiming.something_came()
+        self._stat_hinted = self._stat_hinted or stat
+        if study_uid is None or stat:
             self._wake.set()
+        elif self.lane.may_send(self.now()) and study_uid not in self._busy():
+            self._wake.set()
+
+    def change(self, settings: LaneSettings) -> None:
+        """Go by other settings from now on; associations and health stay."""
+        self.lane.policy = settings.policy
+        self.lane.settings_changed(self.now())
+        self._use(settings)
+        self.wake()
+
+    def pause(self, author: str) -> None:
+        """A person stops the lane; receiving and planning go on."""
+        self.lane.pause(author)
+        self._notice()
+
+    def resume(self) -> None:
+        """Let a paused lane go on."""
+        self.lane.resume()
+        self._notice()
+        self.wake()
 
     def now(self) -> float:
         """Return the monotonic clock that the lane lives by."""
         return asyncio.get_running_loop().time()
+
+    def _busy(self) -> set[str]:
+        return {turn.study for turn in self._turns.values()}
+
+    def _notice(self) -> None:
+        """Tell others when the health is another; a pause of the lane's own is none of theirs."""
+        health = self.lane.health(self.now())
+        if health is Health.RESTING:
+            health = Health.FLOWING
+        if health is not self._noticed:
+            self._noticed = health
+            self._changed(self.name)
+
+    # the lane's life
 
     async def run(self) -> None:
         """Serve the lane until `stop`."""
@@ -106,7 +170,8 @@ class LaneBelt:
             self._wake.clear()
             try:
                 await self._round()
-                sleep_s = await self._sleep_s()
+                self._notice()
+                sleep_s = self._sleep_s()
             except StorageError as error:
                 log.error("lane waits for the journal", to=self.name, error=str(error))
                 sleep_s = AGAIN_S
@@ -114,267 +179,254 @@ class LaneBelt:
                 # No lane may end for good (R-47).
                 log.exception("lane failed", to=self.name)
                 sleep_s = AGAIN_S
-            try:
-                async with asyncio.timeout(sleep_s):
-                    await self._wake.wait()
-            except TimeoutError:
-                continue
+            await self._sleep(sleep_s)
 
     async def stop(self, grace_s: float) -> None:
         """Let objects that are being sent finish, then end everything."""
         self._stopping = True
         self._wake.set()
-        if self._busy:
-            await asyncio.wait(self._busy.values(), timeout=grace_s)
-        tasks = [*self._busy.values(), *([self._probe] if self._probe else [])]
+        if self._turns:
+            await asyncio.wait(self._turns, timeout=grace_s)
+        tasks = [*self._turns, *([self._probe] if self._probe else [])]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        await self._outcomes.close(CLOSE_S)
+        await self._settling.close(CLOSE_S)
         await self.destination.close()
+
+    async def _sleep(self, sleep_s: float | None) -> None:
+        """Wait for a wake; a step of the wall clock counts as one (R-41)."""
+        ahead = self._clock() - self.now()
+        until = None if sleep_s is None else self.now() + sleep_s
+        while not self._wake.is_set():
+            left = None if until is None else until - self.now()
+            if left is not None and left <= 0:
+                return
+            try:
+                async with asyncio.timeout(None if left is None else min(left, SLICE_S)):
+                    await self._wake.wait()
+            except TimeoutError:
+                if abs(self._clock() - self.now() - ahead) > STEP_S:
+                    return
+
+    def _sleep_s(self) -> float | None:
+        """Return how long nothing can happen, None for until woken."""
+        waits: list[float] = [RENEW_S] if self._settling.sending else []
+        if self._optional_at is not None:
+            waits.append(self._optional_at - self._clock())
+        now = self.now()
+        if self.lane.may_send(now):
+            waits += self._queue_waits()
+        elif (wake := self.lane.next_wake(now)) is not None:
+            waits.append(wake - now if self._may_probe() else self._until_opening_s())
+        if not waits:
+            return None
+        return min(max(min(waits), SHORTEST_S), LONGEST_SLEEP_S)
+
+    def _queue_waits(self) -> list[float]:
+        """Return how long what is known to wait has to, at most."""
+        wall = self._clock()
+        terms = self.settings.terms
+        # What may leave and was not claimed belongs to a study that is being served.
+        least_s = AGAIN_S if self._turns else SHORTEST_S
+        waits = []
+        for priority in PRIORITIES if self._room() is Room.ANYBODY else (STAT,):
+            due = self._claiming.first_due[priority]
+            at = None if due is None else terms.leaves_at(priority, due, wall)
+            if at is not None:
+                waits.append(max(at - wall, least_s))
+        return waits
+
+    def _until_opening_s(self) -> float:
+        wall = self._clock()
+        opens = self.settings.window.next_change(wall)
+        return LONGEST_SLEEP_S if opens is None else opens - wall
+
+    # rounds
 
     async def _round(self) -> None:
         """Start what may start now."""
+        await self._expire_optional()
         now = self.now()
-        if self.lane.probe_due(now) and self._probe is None and self._open_now():
+        if self.lane.probe_due(now) and self._probe is None and self._may_probe():
             self.lane.probe_begun(now)
             self._probe = asyncio.create_task(self._ask())
-        if self._sending and now - self._renewed_at > RENEW_S:
+        if self._settling.sending and now - self._renewed_at > RENEW_S:
             self._renewed_at = now
             until = self._clock() + LEASE_S
-            await self._database.write(deliveries.renew(list(self._sending), until))
-        while (
-            not self._stopping
-            and len(self._busy) < self.lane.width(self.settings.parallel, self.now())
-            and self._may_send()
-        ):
-            batch = await self._claim(None)
-            if not batch:
+            await self._database.write(deliveries.renew(list(self._settling.sending), until))
+        while not self._stopping and self.lane.may_send(self.now()):
+            room = self._room()
+            if room is Room.NOBODY or not await self._start(room):
                 return
-            if self._stopping:
-                await self._give_back(batch)
-                return
-            study = batch[0].study_uid
-            self._busy[study] = asyncio.create_task(self._serve(study, batch))
 
-    def _may_send(self) -> bool:
-        return self._open_now() and self.lane.may_send(self.now())
+    def _room(self) -> Room:
+        """Return who may begin beside those who are being served (R-50)."""
+        if len(self._turns) < self.lane.width(self.settings.parallel, self.now()):
+            return Room.ANYBODY
+        due = self._claiming.first_due[STAT]
+        known = due is not None and due <= self._clock()
+        return Room.STAT if self._stat_hinted or known else Room.NOBODY
 
-    def _open_now(self) -> bool:
-        return self.settings.window.is_open(self._clock())
+    def _may_probe(self) -> bool:
+        """No probe outside the window, unless something may leave all the same (R-57)."""
+        settings = self.settings
+        return (
+            settings.probe_outside_window or self._claiming.open() or self._claiming.passes_now()
+        )
 
-    async def _sleep_s(self) -> float | None:
-        """Return how long nothing can happen, None for until woken."""
-        waits: list[float] = [RENEW_S] if self._sending else []
-        now = self.now()
-        if len(self._busy) < self.settings.parallel:
-            due = await self._database.read(deliveries.next_due(self.name))
-            if due is not None:
-                wake = self.lane.next_wake(now)
-                lane_s = LONGEST_SLEEP_S if wake is None else wake - now
-                if not self._open_now():
-                    lane_s = LONGEST_SLEEP_S
-                # What is due and was not claimed belongs to a study that is being served.
-                least_s = AGAIN_S if self._busy else 0.02
-                waits.append(min(max(due - self._clock(), lane_s, least_s), LONGEST_SLEEP_S))
-        return min(waits) if waits else None
-
-    async def _claim(self, study: str | None) -> list[Delivery]:
-        now = self._clock()
+    async def _start(self, room: Room) -> bool:
+        """Start one more worker; return whether to look for another."""
         aside = self.lane.aside
-        busy = list(self._busy)
-        limit = 1 if self.lane.width(2, self.now()) == 1 else BATCH
-
-        def job(others_first: bool) -> Callable[..., list[Delivery]]:
-            avoided = [aside.study_uid] if others_first and aside is not None else []
-            return deliveries.claim(
-                self.name,
-                now=now,
-                lease_until=now + LEASE_S,
-                limit=limit,
-                busy=busy + avoided,
-                study=study,
-            )
-
-        batch: list[Delivery] = []
-        if aside is not None and study is None:
-            batch = await self._database.write(job(True), urgent=False)
+        due = self._claiming.first_due[STAT]
+        turn, wanted = await self._claiming.next(
+            busy=() if self.settings.split_study else self._busy(),
+            aside="" if aside is None else aside.study_uid,
+            only_stat=room is Room.STAT,
+            stat_hinted=self._stat_hinted or due is not None,
+        )
+        urgent = bool(wanted) or (turn is not None and turn.priority == STAT)
+        self._stat_hinted = self._stat_hinted and urgent
+        for other in self._turns.values():
+            if other.study in wanted and other.priority != STAT:
+                other.yields = True
+        if turn is None:
+            if not self._turns and not any(self._claiming.first_due):
+                self.lane.nothing_to_try(self.now())
+            return False
+        if room is Room.STAT and not self._beyond():
+            return False
+        batch = await self._claiming.batch(turn, self._limit())
         if not batch:
-            batch = await self._database.write(job(False), urgent=False)
-        if aside is not None and len(batch) > 1:
-            # The one that failed last goes last, so that one poison object stops no study.
-            batch.sort(key=lambda delivery: delivery.id == aside.id)
-        for delivery in batch:
-            self._sending[delivery.id] = delivery
-        return batch
+            return True
+        if self._stopping:
+            await self._settling.give_back(batch, once=True)
+            return False
+        if not self._turns:
+            self.pace.working(True, self.now())
+        task = asyncio.create_task(self._serve(turn, batch))
+        self._turns[task] = turn
+        return True
 
-    async def _serve(self, study: str, batch: list[Delivery]) -> None:
-        """Send one study until nothing of it is due."""
+    def _beyond(self) -> bool:
+        """Return whether one association more than ``parallel`` may serve ``stat``; else let
+        one of the others end its turn after the object at hand.
+        """
+        parallel = self.settings.parallel
+        narrowed = self.lane.narrowed(parallel, self.now())
+        if not narrowed and len(self._turns) <= parallel:
+            return True
+        others = [turn for turn in self._turns.values() if turn.priority != STAT]
+        if others and not any(turn.yields for turn in others):
+            max(others, key=lambda turn: turn.priority).yields = True
+        return False
+
+    def _limit(self) -> int:
+        return BATCH if self.lane.away_since is None else 1
+
+    async def _expire_optional(self) -> None:
+        """End optional deliveries whose time is over; note when the next one's is (R-46)."""
+        wall = self._clock()
+        if self._optional_at is None or wall < self._optional_at:
+            return
+        life_s = self.settings.optional_for_s
+        job = claims.expire_optional(self.name, wall - life_s, wall)
+        n = await self._database.write(job, urgent=False) if self._optional_at else 0
+        if n:
+            log.info("optional deliveries expired", to=self.name, n=n)
+        first = await self._database.read(claims.first_optional(self.name))
+        self._optional_at = None if first is None else first + life_s
+
+    # one study
+
+    async def _serve(self, turn: Turn, batch: list[Delivery]) -> None:
+        """Send one study until nothing of it may leave, or others are to have a turn."""
+        mine: list[Delivery] = batch
         try:
             while batch:
                 self.lane.began(self.now())
-                if not await self._send(batch) or self._stopping or not self._may_send():
+                flowing = await self._send(turn, batch)
+                if not flowing or self._halted(turn) or not self.lane.may_send(self.now()):
                     break
-                batch = await self._claim(study)
+                if turn.over:
+                    break
+                mine = batch = await self._claiming.batch(turn, self._limit())
         except StorageError as error:
             log.error("lane waits for the journal", to=self.name, error=str(error))
         except Exception:
             log.exception("worker failed", to=self.name)
         finally:
             # Nobody else returns these leases while this process lives.
-            left = [d for d in self._sending.values() if d.study_uid == study]
             try:
-                await self._give_back(left)
+                self._released(mine)
+                await self._settling.give_back(mine, once=True)
             finally:
-                self._busy.pop(study, None)
+                self._claiming.ended(turn)
+                task = asyncio.current_task()
+                if task is not None:
+                    self._turns.pop(task, None)
+                if not self._turns:
+                    self.pace.working(False, self.now())
                 self._wake.set()
 
-    async def _send(self, batch: list[Delivery]) -> bool:
+    async def _send(self, turn: Turn, batch: list[Delivery]) -> bool:
         """Send a batch; return False if the lane has to stop.  What was not tried goes back."""
         flowing = True
+        sending = self._settling.sending
         try:
             async with aclosing(self.destination.send(batch, self._cargo)) as outcomes:
                 async for delivery, outcome in outcomes:
-                    settlement, flowing = self._judge(delivery, outcome)
-                    if settlement.step is Step.DELIVERED:
-                        await self._outcomes.add(settlement)
-                        # Durable: from here on nobody may give its lease back.
-                        self._settled([settlement])
-                    else:
-                        await self._settle([settlement])
-                    if not flowing or self._halted():
+                    flowing = await self._judge(delivery, outcome)
+                    if not flowing or self._halted(turn):
                         break
         except Exception:
             log.exception("sending failed", to=self.name)
-            at_hand = next((d for d in batch if d.id in self._sending), None)
+            at_hand = next((d for d in batch if d.id in sending), None)
             if at_hand is not None:
                 problem = Refused(reason=HoldReason.OBJECT_REFUSED, why="internal error, see log")
-                await self._settle([self._refused(at_hand, problem)])
-        left = [delivery for delivery in batch if delivery.id in self._sending]
-        if left:
-            self.lane.released(self.now())
-            await self._settle([self._untried(delivery) for delivery in left])
+                await self._judge(at_hand, problem)
+        self._released(batch)
+        await self._settling.give_back(batch)
         return flowing
 
-    def _halted(self) -> bool:
-        """Return whether the next object must wait for a person, a window or the next start."""
-        paused = self.lane.health(self.now()) is Health.PAUSED
-        return self._stopping or paused or not self._open_now()
+    def _released(self, batch: Sequence[Delivery]) -> None:
+        if any(delivery.id in self._settling.sending for delivery in batch):
+            self.lane.released(self.now())
 
-    async def _give_back(self, batch: Sequence[Delivery]) -> None:
-        """Return leases once; if that fails, the next start does it."""
-        if not batch:
-            return
-        self.lane.released(self.now())
-        try:
-            await self._database.write(deliveries.settle([self._untried(d) for d in batch]))
-        except StorageError as error:
-            log.error("leases not returned", to=self.name, n=len(batch), error=str(error))
-        for delivery in batch:
-            self._sending.pop(delivery.id, None)
+    def _halted(self, turn: Turn) -> bool:
+        """Return whether the next object must wait: for a person, a window, or its betters."""
+        if self._stopping or turn.yields or not self._claiming.goes_on(turn):
+            return True
+        return self.lane.health(self.now()) is Health.PAUSED
 
-    async def _settle(self, settlements: Sequence[Settlement]) -> None:
-        """Write outcomes, however long the journal takes: they must not be forgotten."""
-        while True:
-            try:
-                await self._database.write(deliveries.settle(settlements))
-                break
-            except StorageError as error:
-                log.error("outcome waits for the journal", to=self.name, error=str(error))
-                await asyncio.sleep(1.0)
-        self._settled(settlements)
-
-    def _settled(self, settlements: Sequence[Settlement]) -> None:
-        for settlement in settlements:
-            self._sending.pop(settlement.delivery.id, None)
-
-    def _untried(self, delivery: Delivery) -> Settlement:
-        now = self._clock()
-        return Settlement(delivery=delivery, step=Step.LOST, due=now, tried=False, now=now)
-
-    def _judge(self, delivery: Delivery, outcome: Outcome) -> tuple[Settlement, bool]:
-        """Return what to write and whether the lane may go on."""
+    async def _judge(self, delivery: Delivery, outcome: Outcome) -> bool:
+        """Make an outcome durable; return whether the lane may go on."""
+        now = self.now()
+        flowing = True
         match outcome:
             case Delivered():
-                return self._delivered(delivery, outcome), True
+                settlement = self._settling.delivered(delivery, outcome, now)
             case Refused():
-                return self._refused(delivery, outcome), True
+                settlement = self._settling.refused(delivery, outcome, now)
             case _:
-                return self._deferred(delivery, outcome)
+                others = 0 if outcome.connected else max(0, len(self._turns) - 1)
+                settlement, flowing = self._settling.deferred(
+                    self.settings.policy,
+                    delivery,
+                    outcome,
+                    now,
+                    others_up=others,
+                    alone=await self._alone(outcome),
+                )
+        await self._settling.settle(settlement)
+        self._notice()
+        return flowing
 
-    def _delivered(self, delivery: Delivery, outcome: Delivered) -> Settlement:
-        now = self._clock()
-        self.lane.succeeded(self.now(), delivery)
-        self._last_fault.pop(delivery.id, None)
-        self._told(self.name, "warned" if outcome.warned else "done")
-        log.debug("delivered", to=self.name, status=f"{outcome.status:04X}")
-        return Settlement(
-            delivery=delivery,
-            step=Step.DELIVERED,
-            due=now,
-            status=outcome.status,
-            why=outcome.comment,
-            now=now,
-        )
-
-    def _refused(self, delivery: Delivery, outcome: Refused) -> Settlement:
-        now = self._clock()
-        self._forget(delivery)
-        # It says nothing about the destination: a trial is still to be made.
-        self.lane.released(self.now())
-        self._told(self.name, "held")
-        log.warning("delivery held", to=self.name, reason=outcome.reason.value, why=outcome.why)
-        return Settlement(
-            delivery=delivery,
-            step=Step.REFUSED,
-            due=now,
-            status=outcome.status,
-            why=outcome.why,
-            hold=outcome.reason,
-            now=now,
-        )
-
-    def _deferred(self, delivery: Delivery, outcome: Deferred) -> tuple[Settlement, bool]:
-        now = self._clock()
-        fault = self.lane.failed(
-            outcome,
-            self.now(),
-            jitter=random.random(),
-            delivery=delivery,
-            others_up=max(0, len(self._busy) - 1) if not outcome.connected else 0,
-        )
-        charged = Deferred(
-            fault=fault, why=outcome.why, status=outcome.status, connected=outcome.connected
-        )
-        decision = after_failure(
-            self.settings.policy,
-            delivery,
-            charged,
-            now=now,
-            last_fault=self._last_fault.get(delivery.id),
-        )
-        self._last_fault[delivery.id] = fault
-        self._told(self.name, fault.value)
-        log.warning("not delivered", to=self.name, fault=fault.value, why=outcome.why)
-        step = Step.DEFERRED if decision.next_at is not None else Step.REFUSED
-        if decision.hold is not None:
-            self._forget(delivery)
-            log.warning("delivery held", to=self.name, reason=decision.hold.value)
-        settlement = Settlement(
-            delivery=delivery,
-            step=step,
-            due=now if decision.next_at is None else decision.next_at,
-            status=outcome.status,
-            why=outcome.why,
-            hold=decision.hold,
-            object_failed=decision.charge_object,
-            now=now,
-        )
-        return settlement, fault in (Fault.OBJECT, Fault.CONTEXT, Fault.OURS)
-
-    def _forget(self, delivery: Delivery) -> None:
-        self._last_fault.pop(delivery.id, None)
-        self.lane.forget(delivery.id)
+    async def _alone(self, outcome: Deferred) -> bool:
+        """Return whether nothing else waits, where that makes a difference."""
+        if not outcome.connected or not self.lane.at_cap or len(self._settling.sending) > 1:
+            return False
+        return not await self._database.read(claims.anything_waits(self.name))
 
     async def _ask(self) -> None:
         """Probe a destination that is down or blocked."""
@@ -385,6 +437,7 @@ class LaneBelt:
             outcome = Deferred(fault=Fault.TRANSIENT, why="internal error in the probe")
         self._probe = None
         self.lane.probe_result(outcome, self.now())
+        self._notice()
         if outcome is None:
             log.info("destination answers again", to=self.name)
         self._wake.set()

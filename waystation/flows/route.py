@@ -8,8 +8,8 @@ start); its row, its plan and its deliveries are written together.  The decision
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Collection, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import tzinfo
 
 import structlog
@@ -27,8 +27,8 @@ from waystation.model.errors import StorageError
 from waystation.model.instance import Instance
 from waystation.model.plan import Plan, Target
 from waystation.rules.duplicates import DuplicatePolicy, judge
-from waystation.rules.facts import Facts
-from waystation.rules.plan import plan
+from waystation.rules.facts import Facts, Window, facts_of
+from waystation.rules.plan import FAILED, plan, refusal
 from waystation.rules.read import ARCHIVE, RuleSet
 from waystation.timing.gather import Announced, Carrier
 
@@ -49,6 +49,7 @@ class Routing:
     destinations: names that exist.  zone: of the node, for weekday and hour.
     revision: of the configuration text that says all this, 0 if it is not known.
     wholes: (rule, level) of the rules that take all of a study once one object matches.
+    windows: the schedules by name.
     """
 
     ruleset: RuleSet
@@ -57,6 +58,20 @@ class Routing:
     zone: tzinfo
     revision: int = 0
     wholes: tuple[tuple[str, str], ...] = ()
+    windows: Mapping[str, Window] = field(default_factory=dict)
+
+    def facts(
+        self, source: Source, instance: Instance, received_at: float, size_bytes: int
+    ) -> Facts:
+        """Return what rules and filters may ask about an object."""
+        return facts_of(
+            source,
+            instance,
+            received_at=received_at,
+            size_bytes=size_bytes,
+            zone=self.zone,
+            windows=self.windows,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,35 +153,26 @@ class Router:
         await self._idle.wait()
 
     def refuses(self, head: Head, source: Source, instance: Instance, size_bytes: int) -> str:
-        """Return why the object must be refused before the answer (R-34), or ""."""
-        if self.routing.ruleset.otherwise != "refuse":
-            return ""
-        decided = self._plan(head, source, instance, size_bytes, self._clock())
-        return "no rule takes this object" if decided.refuse else ""
+        """Return what refuses the object before the answer (R-18, R-34), or "".
 
-    def _plan(
-        self, head: Head, source: Source, instance: Instance, size_bytes: int, now: float
-    ) -> Plan:
-        facts = Facts(
-            received_at=now,
-            zone=self.routing.zone,
-            calling_ae=source.calling_ae,
-            called_ae=source.called_ae,
-            peer=source.peer,
-            address=source.address,
-            way_in=source.way_in,
-            tls=source.tls,
-            transfer_syntax=instance.transfer_syntax_uid,
-            size_bytes=size_bytes,
-        )
-        return plan(head, facts, self.routing.ruleset, sop_class_uid=instance.sop_class_uid)
+        The limits of rules and expressions bound the time that this takes to a few milliseconds
+        (R-10, R-32): there is nothing that could be broken off at a time limit.
+        """
+        routing = self.routing
+        if not routing.ruleset.may_refuse:
+            return ""
+        facts = routing.facts(source, instance, self._clock(), size_bytes)
+        return refusal(head, facts, routing.ruleset, sop_class_uid=instance.sop_class_uid)
+
+    def _plan(self, arrival: Arrival, head: Head) -> Plan:
+        routing, instance = self.routing, arrival.instance
+        facts = routing.facts(arrival.source, instance, arrival.received_at, arrival.size_bytes)
+        return plan(head, facts, routing.ruleset, sop_class_uid=instance.sop_class_uid)
 
     def _decide(self, arrival: Arrival, head: Head) -> Plan:
         """Return the plan; what goes wrong in here holds this arrival and no other."""
         try:
-            decided = self._plan(
-                head, arrival.source, arrival.instance, arrival.size_bytes, arrival.received_at
-            )
+            decided = self._plan(arrival, head)
         except Exception:
             log.exception("rules failed", arrival=f"{arrival.id:x}")
             return Plan(hold=HoldReason.RULE_ERROR)
@@ -276,6 +282,14 @@ def _number(head: Head, tag: int) -> int | None:
 
 
 def _report(arrival: Arrival, final: Plan) -> None:
+    for verdict in final.verdicts:
+        if not verdict.matched:
+            log.error(
+                "rule failed",
+                arrival=f"{arrival.id:x}",
+                rule=verdict.rule,
+                why=verdict.clause.removeprefix(FAILED),
+            )
     if final.hold is not None:
         log.warning("arrival held", arrival=f"{arrival.id:x}", reason=final.hold.value)
     elif final.discard:

@@ -1,4 +1,4 @@
-"""Deliveries as the lanes see them: claimed with a lease, settled with an outcome."""
+"""Deliveries that a lane has claimed: leases renewed, outcomes settled."""
 
 import json
 from collections.abc import Iterable, Sequence
@@ -6,23 +6,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from waystation.db.engine import Job
-from waystation.db.statement import Row, Transaction, placeholders
+from waystation.db.statement import Transaction
 from waystation.journal.counts import Shift, count
 from waystation.journal.marks import take_note
 from waystation.model.delivery import Delivery, HoldReason, State, Step, advance
 
-_FIELDS = (
-    "d.id, d.arrival, d.destination, d.study, a.sop_class, a.sop_instance, a.transfer_syntax,"
-    " a.calling_ae, a.blob, a.size_bytes, a.sha256, a.received_at, d.attempts,"
-    " d.object_failures, d.first_failed_at, a.series, d.priority, d.grp, d.origin, d.required,"
-    " d.created_at"
-)
-_CLAIM = "UPDATE delivery SET state = 'sending', lease_until = :lease_until WHERE id = :id"
 _SETTLE = (
-    "UPDATE delivery SET state = :state, due = :due, attempts = :attempts,"
+    "UPDATE delivery SET state = :state, due = coalesce(:due, due), attempts = :attempts,"
     " object_failures = :object_failures, first_failed_at = :first_failed_at, status = :status,"
-    " why = :why, hold_reason = :hold_reason, ended_at = :ended_at, lease_until = NULL"
-    " WHERE id = :id AND state = 'sending'"
+    " why = :why, hold_reason = :hold_reason, by_rule = :by_rule, ended_at = :ended_at,"
+    " lease_until = NULL WHERE id = :id AND state = 'sending'"
 )
 # What an outcome begins with in the intake log; arrivals begin with a brace.
 OUTCOME = b"O"
@@ -31,81 +24,6 @@ _ATTEMPT = (
     " VALUES (:delivery, :number, :ended_at, :status, :why, :destination)"
     " ON CONFLICT DO NOTHING"
 )
-
-
-def _delivery_from(row: Row) -> Delivery:
-    return Delivery(
-        id=row[0],
-        arrival_id=row[1],
-        destination=row[2],
-        study_uid=row[3],
-        sop_class_uid=row[4],
-        sop_instance_uid=row[5],
-        transfer_syntax_uid=row[6],
-        calling_ae=row[7],
-        blob=row[8],
-        size_bytes=row[9],
-        sha256=bytes(row[10]).hex(),
-        received_at=row[11],
-        attempts=row[12],
-        object_failures=row[13],
-        first_failed_at=row[14],
-        series_uid=row[15],
-        priority=row[16],
-        group=row[17],
-        origin=row[18],
-        required=bool(row[19]),
-        created_at=row[20],
-    )
-
-
-def _next_study(
-    transaction: Transaction, destination: str, now: float, busy: Sequence[str]
-) -> str | None:
-    values: dict[str, object] = {"to": destination, "now": now}
-    values |= {f"busy{number}": study for number, study in enumerate(busy)}
-    row = transaction.one(
-        "SELECT study FROM delivery WHERE destination = :to AND state = 'waiting'"
-        " AND due <= :now AND study NOT IN (" + placeholders("busy", len(busy)) + ")"
-        " ORDER BY priority, due, id LIMIT 1",
-        values,
-    )
-    return None if row is None else str(row[0])
-
-
-def claim(
-    destination: str,
-    *,
-    now: float,
-    lease_until: float,
-    limit: int,
-    busy: Sequence[str] = (),
-    study: str | None = None,
-) -> Job[list[Delivery]]:
-    """Lease a batch of one study, in order of acceptance.
-
-    study: only this one; else the oldest due one that is not in ``busy``.
-    """
-
-    def job(transaction: Transaction) -> list[Delivery]:
-        chosen = study
-        if chosen is None:
-            chosen = _next_study(transaction, destination, now, busy)
-            if chosen is None:
-                return []
-        rows = transaction.rows(
-            "SELECT " + _FIELDS + " FROM delivery d JOIN arrival a ON a.id = d.arrival"
-            " WHERE d.destination = :to AND d.study = :study AND d.state = 'waiting'"
-            " AND d.due <= :now ORDER BY d.id LIMIT :limit",
-            {"to": destination, "study": chosen, "now": now, "limit": limit},
-        )
-        transaction.many(_CLAIM, [{"id": row[0], "lease_until": lease_until} for row in rows])
-        shift = Shift()
-        shift.move(destination, State.WAITING.value, State.SENDING.value, len(rows))
-        shift.write(transaction)
-        return [_delivery_from(row) for row in rows]
-
-    return job
 
 
 def renew(ids: Iterable[int], lease_until: float) -> Job[None]:
@@ -125,18 +43,20 @@ def renew(ids: Iterable[int], lease_until: float) -> Job[None]:
 class Settlement:
     """How one claimed delivery goes on.
 
-    step: DELIVERED, DEFERRED, REFUSED, EXPIRE or LOST.  failed: an attempt ended without
-    success and is written down.  due: when to try again (Unix seconds), for DEFERRED.
+    step: DELIVERED, DEFERRED, REFUSED, EXPIRE, LOST or DISCARD.  tried: an attempt ended; one
+    without success is written down.  due: when to try again (Unix seconds), None for as before.
+    by_rule: the name of what discards it.
     """
 
     delivery: Delivery
     step: Step
-    due: float
+    due: float | None = None
     status: int | None = None
     why: str = ""
     hold: HoldReason | None = None
     tried: bool = True
     object_failed: bool = False
+    by_rule: str | None = None
     now: float = 0.0
 
 
@@ -216,7 +136,8 @@ def _settled(item: Settlement, state: State) -> dict[str, Any]:
         "status": item.status,
         "why": item.why[:500],
         "hold_reason": item.hold.value if item.hold is not None else None,
-        "ended_at": item.now if state is State.DONE else None,
+        "by_rule": item.by_rule,
+        "ended_at": item.now if state in (State.DONE, State.DISCARDED) else None,
     }
 
 
@@ -229,24 +150,6 @@ def _attempt(item: Settlement) -> dict[str, Any]:
         "why": item.why[:500],
         "destination": item.delivery.destination,
     }
-
-
-def next_due(destination: str) -> Job[float | None]:
-    """Read the earliest due time of what waits for a destination, None if nothing waits."""
-
-    def job(transaction: Transaction) -> float | None:
-        earliest: float | None = None
-        for priority in (0, 1, 2):
-            row = transaction.one(
-                "SELECT due FROM delivery WHERE destination = :to AND priority = :priority"
-                " AND state = 'waiting' ORDER BY due LIMIT 1",
-                {"to": destination, "priority": priority},
-            )
-            if row is not None and (earliest is None or row[0] < earliest):
-                earliest = float(row[0])
-        return earliest
-
-    return job
 
 
 def hold_all(destination: str, reason: HoldReason, why: str) -> Job[int]:

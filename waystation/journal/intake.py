@@ -27,7 +27,7 @@ from pathlib import Path
 
 import structlog
 
-from waystation.blobs.slots import sync_folder
+from waystation.blobs.slots import make_folder, sync_folder
 from waystation.model.errors import MisuseError, StorageError
 
 log = structlog.get_logger()
@@ -108,7 +108,7 @@ class IntakeLog:
 
     def open(self, committed: int) -> list[Record]:
         """Return the records behind ``committed``, oldest first (S-11); each is to be `settled`."""
-        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_folder(self._folder)
         records: list[Record] = []
         highest = committed
         for path in sorted(self._folder.glob("*.log")):

@@ -3,7 +3,7 @@
     WAITING --claim--> SENDING --delivered--> DONE
     SENDING --deferred, lost--> WAITING      SENDING --refused--> HELD
     WAITING --hold, expire--> HELD           HELD --retry--> WAITING
-    WAITING, HELD --discard--> DISCARDED
+    WAITING, SENDING, HELD --discard--> DISCARDED
 
 ``lost``: the process died while sending.  We cannot know how far it came, so
 we send again; receivers must accept the same instance twice.
@@ -49,6 +49,7 @@ MOVES: dict[tuple[State, Step], State] = {
     (State.SENDING, Step.LOST): State.WAITING,
     (State.SENDING, Step.REFUSED): State.HELD,
     (State.SENDING, Step.EXPIRE): State.HELD,
+    (State.SENDING, Step.DISCARD): State.DISCARDED,
     (State.HELD, Step.RETRY): State.WAITING,
     (State.HELD, Step.DISCARD): State.DISCARDED,
 }

@@ -101,7 +101,9 @@ class HttpClient:
         except NOT_REACHED as error:
             raise _not_reached(where, error) from error
         except httpx2.TransportError as error:
-            raise LostError(f"{where}: {_WORDS.get(type(error), 'no answer')}", sent=True) from error
+            raise LostError(
+                f"{where}: {_WORDS.get(type(error), 'no answer')}", sent=True
+            ) from error
 
     async def close(self) -> None:
         """End what is open."""

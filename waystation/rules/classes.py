@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from waystation.dicom.uids import uid_for
 from waystation.rules.conditions import Condition, Look, condition
 from waystation.rules.faults import RuleFault
+from waystation.rules.known import NOTHING, Known
 
 _PREFIX = re.compile(r"[0-9.]{1,63}\*", re.ASCII)
 
@@ -65,11 +66,12 @@ def class_filter(
     accept: Iterable[str] = (),
     refuse: Iterable[str] = (),
     refuse_when: object = None,
+    known: Known = NOTHING,
 ) -> ClassFilter:
     """Return the compiled filter; what is wrong with it is added to ``faults``."""
     asked = None
     if refuse_when is not None:
-        asked = condition(refuse_when, f"{where}.refuse_when", faults)
+        asked = condition(refuse_when, f"{where}.refuse_when", faults, 0, known)
     return ClassFilter(
         name=name,
         accept=_resolve(accept, f"{where}.accept", faults),

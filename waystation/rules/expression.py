@@ -87,7 +87,7 @@ class _Compiler:
             case Not(inner=inner):
                 return opposite(self.condition(inner))
             case Compare(operands=operands, signs=signs):
-                sides = [self.operand(operand) for operand in operands]
+                sides = [self._with_values(self.operand(operand)) for operand in operands]
                 return comparison(self._source, sides, signs)
         found = self.operand(node)
         if found.test is not None:
@@ -178,6 +178,9 @@ class _Compiler:
             raise self._source.fault(found.at, "every(...) stands beside a comparison sign")
         if found.entries:
             raise self._source.fault(found.at, "a list stands to the right of in")
+        return self._with_values(found)
+
+    def _with_values(self, found: Operand) -> Operand:
         if found.kind in (Kind.SEQUENCE, Kind.BULK):
             raise self._source.fault(
                 found.at, f"{found.text} is {found.kind.value}: only present and count"

@@ -266,9 +266,7 @@ def as_number(called: Called) -> Operand:
     """`number(x)`: a text read as a number."""
     called.takes("x")
     inner = called.of_kind(0, *TEXTS, Kind.NUMBER)
-    return mapped(
-        called, inner, Kind.NUMBER, lambda value, facts: number(value), "is not a number"
-    )
+    return mapped(called, inner, Kind.NUMBER, lambda value, facts: number(value), "is not a number")
 
 
 def _day(kind: Kind) -> Callable[[Any, Facts], int | None]:

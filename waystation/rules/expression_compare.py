@@ -25,16 +25,36 @@ from waystation.rules.shorthand import as_number
 from waystation.rules.subjects import WEEKDAYS, Kind, person_name
 
 Pair = Callable[[Any, Any, Facts], bool]
+Compare = Callable[[Any, Any], bool]
 OPPOSITES = {"!=": "==", "not in": "in"}
-ORDERS: dict[str, Callable[[Any, Any], bool]] = {
+ORDERS: dict[str, Compare] = {
     "<": operator.lt,
     "<=": operator.le,
     ">": operator.gt,
     ">=": operator.ge,
 }
 MIRRORED = {"<": ">", "<=": ">=", ">": "<", ">=": "<=", "==": "=="}
+Spans = Callable[[intervals.Interval, intervals.Interval], bool]
 INTERVALS = (Kind.DATE, Kind.TIME, Kind.DATETIME)
 WRITTEN = {Kind.DATE: "YYYYMMDD", Kind.TIME: "HHMM", Kind.DATETIME: "YYYYMMDDHHMM"}
+
+
+# A value beside what the operator wrote: the whole value lies on the asked side.
+_SPANS: dict[str, Spans] = {
+    "==": lambda one, ours: one[0] >= ours[0] and one[1] <= ours[1],
+    ">=": lambda one, ours: one[0] >= ours[0],
+    ">": lambda one, ours: one[0] >= ours[1],
+    "<=": lambda one, ours: one[1] <= ours[1],
+    "<": lambda one, ours: one[1] <= ours[0],
+}
+# Two values that were both read: neither is more to be believed.
+_BOTH_READ: dict[str, Spans] = {
+    "==": operator.eq,
+    ">=": lambda one, other: one[0] >= other[0] and one[1] >= other[1],
+    ">": lambda one, other: one[0] >= other[1],
+    "<=": lambda one, other: one[0] <= other[0] and one[1] <= other[1],
+    "<": lambda one, other: one[1] <= other[0],
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -213,28 +233,30 @@ def _pair(source: Source, left: Operand, sign: str, right: Operand) -> Pair | No
 
 def _meaningful(source: Source, side: Operand, other: Operand) -> None:
     """Refuse a literal that can never be equal to what an element holds (R-28)."""
-    wanted = other.constant
-    if side.subject is None or wanted is None:
+    wanted, what = other.constant, side.kind.value
+    if wanted is None:
         return
-    name, what = side.subject.name, side.kind.value
-    if side.kind is Kind.NUMBER and isinstance(wanted, str):
-        raise source.fault(other.at, f'{name} is a number: write "{wanted}" without quotes')
-    if side.kind in (*TEXTS, Kind.NAME) and not isinstance(wanted, str | bool):
-        raise source.fault(other.at, f'{name} is {what}: write "{other.text}" in quotes')
     if side.kind in INTERVALS:
         text = wanted if isinstance(wanted, str) else None
         if text is None or _read(side.kind, text, UTC) is None:
             raise source.fault(
                 other.at, f'"{wanted}" is not {what}: write it as "{WRITTEN[side.kind]}"'
             )
+    if side.subject is None:
+        return
+    name = side.subject.name
+    if side.kind is Kind.NUMBER and isinstance(wanted, str):
+        raise source.fault(other.at, f'{name} is a number: write "{wanted}" without quotes')
+    if side.kind in (*TEXTS, Kind.NAME) and not isinstance(wanted, str | bool):
+        raise source.fault(other.at, f'{name} is {what}: write "{other.text}" in quotes')
 
 
-def _by(compare: Callable[[Any, Any], bool]) -> Pair:
+def _by(compare: Compare) -> Pair:
     return lambda one, other, facts: compare(one, other)
 
 
 def _numbers(source: Source, left: Operand, sign: str, right: Operand) -> Pair:
-    compare = ORDERS.get(sign, operator.eq)
+    compare: Compare = ORDERS.get(sign) or operator.eq
     for side, other in ((left, right), (right, left)):
         if side.subject is not None and other.constant is not None:
             # What was meant by a literal depends on the precision of the element (FL).
@@ -288,6 +310,10 @@ def _weekday(source: Source, text: str, at: int) -> str:
     return text.title()
 
 
+def _swapped(pair: Pair) -> Pair:
+    return lambda one, other, facts: pair(other, one, facts)
+
+
 def _read(kind: Kind, text: str, zone: Any) -> intervals.Interval | None:
     if kind is Kind.DATETIME:
         return intervals.read_datetime(text, zone)
@@ -301,8 +327,12 @@ def _intervals(left: Operand, sign: str, right: Operand) -> Pair | None:
         return None
     if left.constant is not None and right.constant is None:
         mirrored = _intervals(right, MIRRORED[sign], left)
-        return None if mirrored is None else lambda one, other, facts: mirrored(other, one, facts)
-    compare = _SPANS[sign] if right.constant is not None else _BOTH_READ[sign]
+        return None if mirrored is None else _swapped(mirrored)
+    compare: Spans = _SPANS[sign] if right.constant is not None else _BOTH_READ[sign]
+    if right.constant is not None and kind is not Kind.DATETIME:
+        wanted = _read(kind, right.constant, UTC)
+        assert wanted is not None
+        return lambda one, _, facts: compare(one, wanted)
 
     def pair(one: Any, other: Any, facts: Facts) -> bool:
         mine = _read(kind, one, facts.zone) if isinstance(one, str) else one
@@ -312,22 +342,32 @@ def _intervals(left: Operand, sign: str, right: Operand) -> Pair | None:
     return pair
 
 
-# A value beside what the operator wrote: the whole value lies on the asked side.
-_SPANS: dict[str, Callable[[intervals.Interval, intervals.Interval], bool]] = {
-    "==": lambda one, ours: one[0] >= ours[0] and one[1] <= ours[1],
-    ">=": lambda one, ours: one[0] >= ours[0],
-    ">": lambda one, ours: one[0] >= ours[1],
-    "<=": lambda one, ours: one[1] <= ours[1],
-    "<": lambda one, ours: one[1] <= ours[0],
-}
-# Two values that were both read: neither is more to be believed.
-_BOTH_READ: dict[str, Callable[[intervals.Interval, intervals.Interval], bool]] = {
-    "==": operator.eq,
-    ">=": lambda one, other: one[0] >= other[0] and one[1] >= other[1],
-    ">": lambda one, other: one[0] >= other[1],
-    "<=": lambda one, other: one[0] <= other[0] and one[1] <= other[1],
-    "<": lambda one, other: one[1] <= other[0],
-}
+def _swapped(pair: Pair) -> Pair:
+    return lambda one, other, facts: pair(other, one, facts)
+
+
+def _read(kind: Kind, text: str, zone: Any) -> intervals.Interval | None:
+    if kind is Kind.DATETIME:
+        return intervals.read_datetime(text, zone)
+    return (intervals.read_date if kind is Kind.DATE else intervals.read_time)(text)
+
+
+def _intervals(left: Operand, sign: str, right: Operand) -> Pair | None:
+    """Dates and times compare as intervals of their written precision (R-27)."""
+    kind = left.kind if left.kind in INTERVALS else right.kind
+    if not {left.kind, right.kind} <= {kind, Kind.TEXT}:
+        return None
+    if left.constant is not None and right.constant is None:
+        mirrored = _intervals(right, MIRRORED[sign], left)
+        return None if mirrored is None else _swapped(mirrored)
+    compare: Spans = _SPANS[sign] if right.constant is not None else _BOTH_READ[sign]
+
+    def pair(one: Any, other: Any, facts: Facts) -> bool:
+        mine = _read(kind, one, facts.zone) if isinstance(one, str) else one
+        ours = _read(kind, other, facts.zone) if isinstance(other, str) else other
+        return mine is not None and ours is not None and compare(mine, ours)
+
+    return pair
 
 
 def _claims(link: Link) -> tuple[Claims, Claims]:

@@ -29,6 +29,7 @@ _HABITS = {
     "=": "write == to compare",
     "{": "write a list in [ ]",
     ";": "there is one expression only",
+    ":": "lambdas, slices and blocks are not known",
     "`": "write text in ' ' or \" \"",
     "“": "write text in ' ' or \" \"",
     "‘": "write text in ' ' or \" \"",

@@ -218,9 +218,9 @@ class _Parser:
         if self._sees("True", "False"):
             self._take()
             return Truth(token.at, token.end, token.text == "True")
-        if self._sees("(", "["):
-            return self._nested()
-        self.lost("a keyword, a fact, a number, a text or a bracket")
+        if not self._sees("(", "["):
+            self.lost("a keyword, a fact, a number, a text or a bracket")
+        return self._nested()
 
     def _number(self) -> Node:
         token = self._take()

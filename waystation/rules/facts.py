@@ -5,6 +5,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, tzinfo
 from typing import Protocol
 
+from waystation.model.arrival import Source
+from waystation.model.instance import Instance
+
 
 class Window(Protocol):
     """A schedule, as far as a condition may ask it."""
@@ -37,3 +40,28 @@ class Facts:
     def local(self) -> datetime:
         """Return the moment of arrival on the node's own clock and calendar."""
         return datetime.fromtimestamp(self.received_at, self.zone)
+
+
+def facts_of(
+    source: Source,
+    instance: Instance,
+    *,
+    received_at: float,
+    size_bytes: int,
+    zone: tzinfo,
+    windows: Mapping[str, Window],
+) -> Facts:
+    """Return the facts of an object that came in."""
+    return Facts(
+        received_at=received_at,
+        zone=zone,
+        calling_ae=source.calling_ae,
+        called_ae=source.called_ae,
+        peer=source.peer,
+        address=source.address,
+        way_in=source.way_in,
+        tls=source.tls,
+        transfer_syntax=instance.transfer_syntax_uid,
+        size_bytes=size_bytes,
+        windows=windows,
+    )

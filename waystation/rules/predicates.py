@@ -87,9 +87,7 @@ def right_side(
     raise ConfigError(where, f"expected text, number, list or table, got {type(right).__name__}")
 
 
-def _list(
-    left: Subject, right: list[object], where: str, depth: int, known: Known
-) -> Matcher:
+def _list(left: Subject, right: list[object], where: str, depth: int, known: Known) -> Matcher:
     if not right:
         raise ConfigError(where, "an empty list holds for nothing")
     entries = [right_side(left, entry, where, depth + 1, known) for entry in right]

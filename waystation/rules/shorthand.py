@@ -138,9 +138,7 @@ def _number_text(left: Subject, right: str, where: str) -> Matcher:
             return False
         return (low is None or low <= read) and (high is None or read <= high)
 
-    return any_value(
-        inside, right, f"in {right}", f"not in {right}", between(left, low, high)
-    )
+    return any_value(inside, right, f"in {right}", f"not in {right}", between(left, low, high))
 
 
 def as_number(left: Subject, right: object, where: str) -> Decimal:

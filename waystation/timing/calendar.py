@@ -26,6 +26,9 @@ NAME_LENGTH = 60
 # A rule of hours or less names no days, and could yield for ever.
 FREQUENCIES = {"YEARLY", "MONTHLY", "WEEKLY", "DAILY"}
 MIDNIGHT = time(0)
+END = b"END:VCALENDAR"
+# What the libraries let through from values that make no sense.
+FOREIGN = (ArithmeticError, AttributeError, LookupError, OSError, TypeError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +44,13 @@ def read_calendar(data: bytes, *, years: range, zone: tzinfo) -> CalendarDays:
 
     zone: where the days are lived; it matters for events with hours.
     """
+    try:
+        return _read(data, years, zone)
+    except FOREIGN as error:
+        raise ValueError("holds values that cannot be read") from error
+
+
+def _read(data: bytes, years: range, zone: tzinfo) -> CalendarDays:
     events = [event for event in _events(data) if _text(event, "STATUS") != "CANCELLED"]
     moved = {
         (_text(event, "UID"), _instant(_moment(event, "RECURRENCE-ID")))
@@ -64,9 +74,11 @@ def read_calendar(data: bytes, *, years: range, zone: tzinfo) -> CalendarDays:
 def _events(data: bytes) -> "list[Component]":
     from icalendar import Calendar
 
+    if not data.upper().rstrip().endswith(END):
+        raise ValueError("is no whole iCalendar file: END:VCALENDAR is missing")
     try:
         calendars = Calendar.from_ical(data, multiple=True)
-    except (ValueError, KeyError, IndexError) as error:
+    except ValueError as error:
         raise ValueError("is no iCalendar file") from error
     if not calendars or any(calendar.name != "VCALENDAR" for calendar in calendars):
         raise ValueError("is no iCalendar file")
@@ -115,9 +127,7 @@ def _wall(moment: date | datetime, zone: tzinfo | None) -> datetime:
 # occurrences
 
 
-def _starts(
-    event: "Component", first: date | datetime, years: range
-) -> Iterator[date | datetime]:
+def _starts(event: "Component", first: date | datetime, years: range) -> Iterator[date | datetime]:
     """Yield when each occurrence begins, as far as it may touch ``years``."""
     zone = first.tzinfo if isinstance(first, datetime) else None
     begin = _wall(first, zone)
@@ -149,10 +159,10 @@ def _moments(event: "Component", key: str) -> Iterator[date | datetime]:
 def _recurring(
     event: "Component", rule: Any, begin: datetime, end: datetime, zone: tzinfo | None
 ) -> Iterator[datetime]:
-    from dateutil.rrule import rrulestr
+    from dateutil.rrule import rrulestr  # type: ignore[import-untyped]
 
-    if [str(part).upper() for part in rule.get("FREQ", [])][:1] not in [[f] for f in FREQUENCIES]:
-        raise ValueError(f"{_place(event)}: recurs by the hour or less, or not at all")
+    if str((rule.get("FREQ") or [""])[0]).upper() not in FREQUENCIES:
+        raise ValueError(f"{_place(event)}: recurs neither by days, weeks, months nor years")
     untils = [_until(moment, zone) for moment in rule.get("UNTIL", [])]
     parts = {key: value for key, value in rule.items() if key.upper() != "UNTIL"}
     text = type(rule)(parts).to_ical().decode()

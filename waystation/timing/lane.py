@@ -15,6 +15,7 @@ at a time.  While neither is out and nobody paused the lane, `next_wake` is neve
 ``now`` is a monotonic clock in seconds: no step of the wall clock stalls or floods a lane.
 """
 
+from dataclasses import dataclass
 from enum import Enum
 
 from waystation.model.delivery import Delivery
@@ -24,7 +25,9 @@ from waystation.timing.retry import RetryPolicy, lane_pause
 from waystation.timing.suspects import Suspects
 
 FAILURES_TO_OPEN = 3
-NARROW_S = 300.0
+# After so long a narrowed lane tries one association more; each refusal doubles it.
+WIDEN_S = 30.0
+WIDEN_CAP_S = 300.0
 LANE_FAULTS = {Fault.TRANSIENT, Fault.UNKNOWN, Fault.PEER}
 
 
@@ -36,6 +39,15 @@ class Health(Enum):
     DOWN = "down"
     BLOCKED = "blocked"
     PAUSED = "paused"
+
+
+@dataclass(frozen=True, slots=True)
+class _Narrow:
+    """So many associations worked when one more was refused."""
+
+    width: int
+    since: float
+    every_s: float = WIDEN_S
 
 
 class Lane:
@@ -52,7 +64,9 @@ class Lane:
         self._failures = 0
         self._rest_until = float("-inf")
         self._breaker: Breaker | None = None
-        self._narrow: tuple[int, float] | None = None
+        self._narrow: _Narrow | None = None
+        self._away_since: float | None = None
+        self._well_since = float("-inf")
         self._probe_began: float | None = None
         self._paused_by = paused_by
         self._why = ""
@@ -69,9 +83,30 @@ class Lane:
         """Return how many associations may be open: 1 on trial, fewer where the peer says so."""
         if self._breaker is not None:
             return 1
-        if self._narrow is not None and now < self._narrow[1]:
-            return min(wanted, self._narrow[0])
-        return wanted
+        if self._narrow is None:
+            return wanted
+        more = int((now - self._narrow.since) // self._narrow.every_s)
+        return min(wanted, self._narrow.width + more)
+
+    def narrowed(self, wanted: int, now: float) -> bool:
+        """Return whether fewer associations may be open than are wanted."""
+        return self.width(wanted, now) < wanted
+
+    @property
+    def away_since(self) -> float | None:
+        """Since when the breaker has been open, None while it is closed."""
+        return self._away_since
+
+    @property
+    def well_since(self) -> float | None:
+        """Since when the breaker has been closed without a break, None while it is open."""
+        return self._well_since if self._breaker is None else None
+
+    @property
+    def at_cap(self) -> bool:
+        """Return whether another failure in a row makes the lane pause as long as it ever does."""
+        doubled = self._policy.first_s * 2.0 ** min(self._failures, 32)
+        return doubled >= self._policy.cap_s
 
     def next_wake(self, now: float) -> float | None:
         """Return when to look again; None only while paused, or while a probe or trial is out."""
@@ -98,7 +133,7 @@ class Lane:
     def succeeded(self, now: float, delivery: Delivery) -> None:
         """A delivery was taken.  Only a trial lifts a block; others may be left-overs."""
         self._suspects.delivered(delivery.id)
-        self._answered()
+        self._answered(now)
 
     def failed(
         self,
@@ -108,29 +143,38 @@ class Lane:
         jitter: float,
         delivery: Delivery,
         others_up: int = 0,
+        alone: bool = False,
     ) -> Fault:
         """Judge a failure; return the fault that the delivery is to be treated with.
 
         jitter: 0 to 1, drawn by the shell.  others_up: associations of this lane that work; if
-        one more could not be had, the lane becomes narrower, not down.
+        one more could not be had, the lane becomes narrower, not down.  alone: nothing else
+        waits, so that nobody can pass while this one fails.
         """
         if outcome.fault not in LANE_FAULTS:
             if outcome.fault is Fault.OURS:
                 self.released(now)
             else:
-                self._answered()
+                self._answered(now)
             return outcome.fault
         self._why = outcome.why
         if not outcome.connected and others_up > 0:
-            self._narrow = (others_up, now + NARROW_S)
+            self._narrow = self._narrower(others_up, now)
             return Fault.TRANSIENT
         if outcome.fault is Fault.PEER:
             self._break(now, blocked=True, connecting=not outcome.connected)
             return Fault.PEER
-        return self._lane_failure(outcome, now, jitter, delivery)
+        return self._lane_failure(outcome, now, jitter, delivery, alone and self.at_cap)
+
+    def _narrower(self, others_up: int, now: float) -> _Narrow:
+        """One association more was refused: wait twice as long before the next, if it was again."""
+        before = self._narrow
+        if before is None or now - before.since > 2 * WIDEN_CAP_S:
+            return _Narrow(others_up, now)
+        return _Narrow(others_up, now, min(2 * before.every_s, WIDEN_CAP_S))
 
     def _lane_failure(
-        self, outcome: Deferred, now: float, jitter: float, delivery: Delivery
+        self, outcome: Deferred, now: float, jitter: float, delivery: Delivery, patient: bool
     ) -> Fault:
         if not outcome.connected:
             self._break(now, blocked=False, connecting=True)
@@ -146,7 +190,8 @@ class Lane:
         self._rest_until = max(self._rest_until, now + pause)
         if self._failures >= FAILURES_TO_OPEN or self._breaker is not None:
             self._break(now, blocked=False, connecting=False)
-        return Fault.OBJECT if self._suspects.failed(delivery.id) else outcome.fault
+        poison = self._suspects.failed(delivery.id, patient=patient)
+        return Fault.OBJECT if poison else outcome.fault
 
     def probe_due(self, now: float) -> bool:
         """Return whether to ask the destination now whether it is back."""
@@ -174,6 +219,16 @@ class Lane:
                 self._breaker.probes = probes
                 return
         self._breaker.probe_ended(began, now, answered=outcome is None)
+
+    def nothing_to_try(self, now: float) -> None:
+        """The probe was good and nothing waits: where connecting was the trouble, or nobody
+        refused us, the destination counts as back until the next delivery says otherwise.
+        """
+        opened = self._breaker
+        if opened is not None and opened.trial is Trial.READY:
+            if opened.connecting or not opened.blocked:
+                opened.trial = Trial.OUT
+                self._answered(now)
 
     def settings_changed(self, now: float) -> None:
         """Somebody edited the destination: ask at once instead of at the next turn (R-57)."""
@@ -226,19 +281,23 @@ class Lane:
     def _trial_at(self, breaker: Breaker) -> float:
         return float("-inf") if breaker.connecting else self._rest_until
 
-    def _answered(self) -> None:
+    def _answered(self, now: float) -> None:
         """The destination judged an object: it is there and listens to us."""
         opened = self._breaker
         if opened is not None and opened.blocked and opened.trial is not Trial.OUT:
             return
         self._failures = 0
         self._rest_until = float("-inf")
-        self._breaker = None
+        if opened is not None:
+            self._breaker = None
+            self._away_since = None
+            self._well_since = now
         self.aside = None
 
     def _break(self, now: float, *, blocked: bool, connecting: bool) -> None:
         """Open the breaker, or tell the open one that its trial failed."""
         if self._breaker is None:
+            self._away_since = now
             self._breaker = Breaker(now, blocked=blocked, connecting=connecting)
         elif self._breaker.blocked is blocked:
             self._breaker.trial_failed(now, connecting=connecting)

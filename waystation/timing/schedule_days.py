@@ -93,7 +93,8 @@ class Holidays:
     def last_year(self) -> int:
         """The last year that anything here names."""
         named = [days.last_year for days in self.days]
-        return max([0, *named, *(day.year for day in self.events), *(self.years or ())])
+        named += [day.year for day in self.events]
+        return max([*named, *(self.years or ())], default=0)
 
 
 NO_HOLIDAYS = Holidays()

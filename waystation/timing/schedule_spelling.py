@@ -63,6 +63,16 @@ def _clock(text: str) -> str:
     return re.sub(r"([0-9]{1,2}:[0-9]{2}):[0-9]{2}(?![0-9:])", r"\1", text)
 
 
+def _twelve_hours(text: str) -> str:
+    """``8am-5:30pm``."""
+
+    def spelled(found: re.Match[str]) -> str:
+        hour = int(found[1]) % 12 + (12 if found[3].lower() == "p" else 0)
+        return f"{hour:02}{found[2] or ':00'}"
+
+    return re.sub(r"\b([0-9]{1,2})(:[0-9]{2})?\s*([ap])\.?m\b\.?", spelled, text, flags=re.I)
+
+
 def _bare_hours(text: str) -> str:
     """``8-12``: hours without minutes."""
 
@@ -85,6 +95,12 @@ def _commas(text: str) -> str:
     return text.strip(" \t\r\n,;")
 
 
+def _days_first(text: str) -> str:
+    """``08:00-12:00 Mon-Fri``."""
+    found = re.fullmatch(r"\s*([0-9:,\s-]+?)\s+([A-Za-z][A-Za-z,\s-]*)", text)
+    return f"{found[2]} {found[1]}" if found else text
+
+
 def _groups(text: str) -> str:
     """A day after hours begins a group."""
     return re.sub(r"(:[0-9]{1,2})\s*,?\s*(?=[A-Za-z]|[0-9]{4}-|[0-9]{2}-[0-9]{2}\s)", r"\1; ", text)
@@ -92,6 +108,8 @@ def _groups(text: str) -> str:
 
 def _whole_days(text: str) -> str:
     """Days without hours."""
+    if not text.strip():
+        return text
     groups = [group.strip() for group in text.split(";")]
     return "; ".join(group if ":" in group else f"{group} 00:00-24:00" for group in groups)
 
@@ -103,9 +121,11 @@ REPAIRS: tuple[Repair, ...] = (
     _cyclic,
     _day_names,
     _clock,
+    _twelve_hours,
     _commas,
     _bare_hours,
     _start_of_day,
+    _days_first,
     _groups,
     _whole_days,
 )

@@ -19,6 +19,7 @@ from waystation.timing.schedule_spelling import advice
 
 WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 NUMBER_OF = {name.lower(): number for number, name in enumerate(WEEKDAYS)}
+HOLIDAY = "holiday"
 EVERY_DAY = frozenset(range(7))
 HOUR, DAY = 60, 1440
 LONGEST = 2000
@@ -231,15 +232,13 @@ class _Reader:
             return self._dates()
         if self._kind != "word":
             raise ValueError("a day is Mon to Sun, holiday, or a date; hours are like 08:00-11:59")
-        if self._word.lower() == "holiday":
+        if self._word.lower() == HOLIDAY:
             self._place += 1
             return None
         first = self._weekday()
         if not self._take("-"):
             return frozenset({first})
-        return frozenset(
-            (first + step) % 7 for step in range((self._weekday() - first) % 7 + 1)
-        )
+        return frozenset((first + step) % 7 for step in range((self._weekday() - first) % 7 + 1))
 
     def _weekday(self) -> int:
         number = NUMBER_OF.get(self._word.lower())
@@ -314,5 +313,6 @@ def _joined(words: list[str]) -> str:
     for place, word in enumerate(words):
         before = words[place - 1] if place else "-"
         tight = word in {"-", ",", ".."} or before in {"-", ".."}
-        text += word if tight else f" {word}"
+        shown = word.lower() if word.lower() == HOLIDAY else word.capitalize()
+        text += shown if tight else f" {shown}"
     return text

@@ -2,7 +2,8 @@
 
 Contract (R-55): an object that met transient or unknown endings ``tries`` times, with others
 delivered in between, counts as an object fault from then on, so that it cannot stop a lane.
-A lane that is simply down makes no suspects: nobody passes there.
+A lane that is simply down makes no suspects: nobody passes there.  An object that is the only one
+of its lane is judged by patience instead: ``tries`` endings after the longest pause.
 """
 
 from dataclasses import dataclass, field
@@ -22,12 +23,15 @@ class Suspects:
     passed: int = 0
     _records: dict[int, _Record] = field(default_factory=dict)
 
-    def failed(self, delivery_id: int) -> bool:
-        """Count one lane-class ending; return whether the object is poison by now."""
+    def failed(self, delivery_id: int, *, patient: bool = False) -> bool:
+        """Count one lane-class ending; return whether the object is poison by now.
+
+        patient: it was the only one, and the lane had paused for as long as it ever does.
+        """
         record = self._records.get(delivery_id)
         if record is None:
             record = self._records[delivery_id] = _Record(endings=1, passed_at=self.passed)
-        elif self.passed > record.passed_at:
+        elif patient or self.passed > record.passed_at:
             record.endings += 1
             record.passed_at = self.passed
         return record.endings >= self.tries

@@ -50,8 +50,12 @@ class Schedule:
     holidays: Holidays = NO_HOLIDAYS
     closed: tuple[Days, ...] = ()
     problem: str = ""
+    # What was worked out already: the open minutes of days, and until when nothing changes.
     _days: dict[date, Minutes] = field(
         default_factory=dict, init=False, repr=False, compare=False, hash=False
+    )
+    _ahead: list[tuple[float, float | None]] = field(
+        default_factory=list, init=False, repr=False, compare=False, hash=False
     )
 
     def is_open(self, at: float) -> bool:
@@ -66,13 +70,12 @@ class Schedule:
         """Return when it next opens or shuts after ``at``; None if never again."""
         if self.zone is None or self._fixed:
             return None
-        wanted = not self.is_open(at)
-        start = floor(at) + 1
-        for begin, end, offset in stretches(self.zone, start, start + self._horizon_s(at)):
-            local = self._first(begin + offset, end + offset, wanted=wanted)
-            if local is not None:
-                return float(local - offset)
-        return None
+        for since, change in self._ahead:
+            if since <= at and (change is None or at < change):
+                return change
+        change = self._search(self.zone, at)
+        self._ahead[:] = [(at, change)]
+        return change
 
     def problem_at(self, at: float) -> str:
         """Return why it is shut although nobody said so; empty if all is well (R-39)."""
@@ -154,6 +157,15 @@ class Schedule:
         return known
 
     # looking ahead
+
+    def _search(self, zone: tzinfo, at: float) -> float | None:
+        wanted = not self.is_open(at)
+        start = floor(at) + 1
+        for begin, end, offset in stretches(zone, start, start + self._horizon_s(at)):
+            local = self._first(begin + offset, end + offset, wanted=wanted)
+            if local is not None:
+                return float(local - offset)
+        return None
 
     def _first(self, begin: int, end: int, *, wanted: bool) -> int | None:
         """Return the first civil second from ``begin`` to ``end`` whose state is ``wanted``.

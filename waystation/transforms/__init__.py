@@ -1,1 +1,1 @@
-"""Data sets changed on their way: another syntax, other pixels.  Pure: bytes and values in and out."""
+"""Data sets changed on their way: another syntax, other pixels, other values.  Pure."""

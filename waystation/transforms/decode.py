@@ -35,6 +35,7 @@ from waystation.transforms.image import Image
 from waystation.transforms.jpeg import look
 
 HTJ2K_RPCL, HTJ2K = "1.2.840.10008.1.2.4.202", "1.2.840.10008.1.2.4.203"
+ITEM = b"\xfe\xff\x00\xe0"
 Array = np.ndarray[Any, np.dtype[Any]]
 Found = tuple[Array, int, str]  # samples, bits of precision, photometric interpretation
 
@@ -63,28 +64,37 @@ def fitted(samples: Array, precision: int, image: Image) -> bytes:
     return samples.astype(kind).tobytes()
 
 
+def described(image: Image) -> dict[str, Any]:
+    """Return one frame of ``image`` in the words of pydicom's codecs."""
+    return {
+        "rows": image.rows,
+        "columns": image.columns,
+        "number_of_frames": 1,
+        "samples_per_pixel": image.samples,
+        "bits_allocated": image.allocated,
+        "bits_stored": image.stored,
+        "pixel_representation": int(image.signed),
+        "photometric_interpretation": image.photometric,
+        "planar_configuration": 0,
+    }
+
+
 def _by_pydicom(syntax: str) -> Callable[[bytes, Image], Found]:
     def decoded(code: bytes, image: Image) -> Found:
-        from pydicom.pixels import get_decoder
+        from pydicom.pixels.decoders.base import get_decoder
 
-        item = b"\xfe\xff\x00\xe0"
         padded = code + b"\0" * (len(code) % 2)
-        source = item + bytes(4) + item + len(padded).to_bytes(4, "little") + padded
+        source = ITEM + bytes(4) + ITEM + len(padded).to_bytes(4, "little") + padded
+        # Bits beyond Bits Stored are not ours to tidy up.
+        options: dict[str, Any] = {**described(image), "pixel_keyword": "PixelData"}
+        options["correct_unused_bits"] = False
         try:
             samples, properties = get_decoder(syntax).as_array(
                 source,
                 index=0,
                 raw=True,
-                rows=image.rows,
-                columns=image.columns,
-                number_of_frames=1,
-                samples_per_pixel=image.samples,
-                bits_allocated=image.allocated,
-                bits_stored=image.stored,
-                pixel_representation=int(image.signed),
-                photometric_interpretation=image.photometric,
-                planar_configuration=0,
-                pixel_keyword="PixelData",
+                decoding_plugin="pylibjpeg",
+                **options,
             )
         except (RuntimeError, ValueError, AttributeError, NotImplementedError) as error:
             raise UnfitError(f"the code stream cannot be decoded: {_short(error)}") from error

@@ -13,11 +13,10 @@ import numpy as np
 from waystation.dicom.uids import (
     HTJ2K_LOSSLESS,
     JPEG_2000_LOSSLESS,
-    JPEG_LOSSLESS_SV1,
     JPEG_LS_LOSSLESS,
     RLE_LOSSLESS,
 )
-from waystation.transforms.decode import Array, decode
+from waystation.transforms.decode import Array, decode, described
 from waystation.transforms.errors import UnfitError
 from waystation.transforms.image import Image
 
@@ -33,24 +32,14 @@ def encode(syntax: str, frame: bytes, image: Image) -> bytes:
 
 def _by_pydicom(syntax: str) -> Callable[[bytes, Image], bytes]:
     def encoded(frame: bytes, image: Image) -> bytes:
-        from pydicom.pixels import get_encoder
+        from pydicom.pixels.encoders.base import get_encoder
 
+        options = described(image)
+        if syntax == JPEG_2000_LOSSLESS:
+            options["use_mct"] = False
         try:
-            return bytes(
-                get_encoder(syntax).encode(
-                    frame,
-                    rows=image.rows,
-                    columns=image.columns,
-                    number_of_frames=1,
-                    samples_per_pixel=image.samples,
-                    bits_allocated=image.allocated,
-                    bits_stored=image.stored,
-                    pixel_representation=int(image.signed),
-                    photometric_interpretation=image.photometric,
-                    planar_configuration=0,
-                    **({} if syntax == RLE_LOSSLESS else {"use_mct": False}),
-                )
-            )
+            encoder = get_encoder(syntax)
+            return bytes(encoder.encode(frame, encoding_plugin="pylibjpeg", **options))
         except (RuntimeError, ValueError, AttributeError, NotImplementedError) as error:
             raise UnfitError(f"cannot be compressed so: {str(error)[:200]}") from error
 
@@ -86,5 +75,4 @@ ENCODERS: dict[str, Callable[[bytes, Image], bytes]] = {
     RLE_LOSSLESS: _by_pydicom(RLE_LOSSLESS),
     JPEG_LS_LOSSLESS: _by_imagecodecs("jpegls_encode"),
     HTJ2K_LOSSLESS: _by_imagecodecs("htj2k_encode", signs=True, reversible=True, rgb=False),
-    JPEG_LOSSLESS_SV1: _by_imagecodecs("jpeg8_encode", lossless=True, predictor=1),
 }

@@ -157,4 +157,3 @@ def recoded(data: Buffer, source: str, target: str) -> bytes:
     recoder = Recoder(source, target)
     pieces = list(recoder.feed(data))
     return b"".join([*pieces, *recoder.finish()])
-

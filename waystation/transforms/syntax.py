@@ -141,7 +141,7 @@ def _element(
 def plain(tag: int, vr: str, value: bytes | memoryview, way: Way) -> bytes:
     """Return an element that is no sequence."""
     width = WIDTHS.get(vr, 1)
-    if way.source == IMPLICIT_LE and (len(value) % width or len(value) > 0xFFFE and vr in SHORT):
+    if way.source == IMPLICIT_LE and (len(value) % width or (len(value) > 0xFFFE and vr in SHORT)):
         vr, width = "UN", 1
     made = swapped(value, width) if way.swaps and width > 1 else bytes(value)
     if len(made) % 2:

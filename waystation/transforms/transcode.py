@@ -31,7 +31,8 @@ from waystation.transforms.image import (
     image_of,
 )
 from waystation.transforms.stream import PLAIN, Recoder
-from waystation.transforms.syntax import LIMITS, header
+from waystation.transforms.syntax import LIMITS, Way, header, recode
+from waystation.transforms.vrs import Scope
 
 PIECE = 1 << 20
 EXTENDED_OFFSETS, EXTENDED_LENGTHS, ENCAPSULATED_LENGTH = 0x7FE00001, 0x7FE00002, 0x7FE00003
@@ -74,7 +75,12 @@ def transcode(
         source, has = scratch, EXPLICIT_VR_LE
     if has not in PLAIN and has not in DECODERS:
         raise UnfitError("no codec reads its transfer syntax")
-    opened = _open(source, has, tick)
+    head = _head_of(source, has)
+    if PIXELS not in head.elements and wanted in PLAIN:
+        # Nothing is compressed in it: such a syntax is explicit little endian then.
+        _recode(source, out, EXPLICIT_VR_LE, wanted)
+        return []
+    opened = _open(source, has, head, tick)
     if wanted in PLAIN:
         return _write_plain(opened, wanted, out)
     if wanted not in ENCODERS:
@@ -90,14 +96,20 @@ def _recode(source: BinaryIO, out: BinaryIO, has: str, wanted: str) -> None:
     out.writelines(recoder.finish())
 
 
-def _open(source: BinaryIO, has: str, tick: Tick) -> Opened:
+def _head_of(source: BinaryIO, has: str) -> Head:
     walker = Walker(has, limits=replace(LIMITS, indexed_bytes=BIGGEST_HEAD_VALUE))
     source.seek(0)
     while piece := source.read(PIECE):
         walker.feed(piece)
     head = walker.finish()
-    if not head.whole or PIXELS not in head.elements:
-        raise UnfitError("it has no pixels that could be coded otherwise")
+    if not head.whole:
+        raise UnfitError("its head is too large to be written anew")
+    return head
+
+
+def _open(source: BinaryIO, has: str, head: Head, tick: Tick) -> Opened:
+    if PIXELS not in head.elements:
+        raise UnfitError("it has no pixels to compress")
     image = image_of(head)
     _, start, length = head.elements[PIXELS]
     source.seek(start + length)
@@ -198,7 +210,9 @@ def _write_compressed(opened: Opened, wanted: str, out: BinaryIO) -> list[str]:
         raise UnfitError(f"{photometric} is not compressed any further")
     changes, words = _changes(opened, photometric, lossy)
     coloured = replace(image, photometric=photometric)
-    out.write(spliced(opened.head, changes) + header(PIXELS, "OB", UNDEFINED, EXPLICIT_LE))
+    # Some writers code elements as in implicit VR here: nothing may stand beside explicit pixels.
+    head = recode(spliced(opened.head, changes), Way(EXPLICIT_LE, EXPLICIT_LE), Scope())
+    out.write(head + header(PIXELS, "OB", UNDEFINED, EXPLICIT_LE))
     table = out.tell() + 8
     out.write(ITEM + (4 * image.frames).to_bytes(4, "little") + bytes(4 * image.frames))
     first = out.tell()

@@ -294,6 +294,6 @@ class _Translation:
         page.set("send", [found.names[folder] for folder in found.endpoints])
         page.table(
             "routing",
-            because="The router dropped what no endpoint's lists let through, and answered Success.",
+            because="The router dropped what no endpoint's lists let through.",
         )
         page.set("otherwise", "hold")

@@ -13,7 +13,7 @@ import os
 import stat
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -164,9 +164,7 @@ class _Import:
         for piece in _pieces(descriptor, 0):
             digest.update(piece)
         size_bytes = os.fstat(descriptor).st_size
-        found = _Read(
-            identity, meta.transfer_syntax_uid, size_bytes, digest.hexdigest(), None, ""
-        )
+        found = _Read(identity, meta.transfer_syntax_uid, size_bytes, digest.hexdigest(), None, "")
         said = f"cut or damaged: {why}"
         if await self._adopt(file, self._arrival(file, found), None, HoldReason.CORRUPT, said):
             self._ledger.counts["corrupt"] += 1
@@ -182,7 +180,7 @@ class _Import:
         # The same bytes may wait for several endpoints; that is no duplicate.
         policy = DuplicatePolicy(same="send", different=self._settings.duplicates.different)
 
-        def judged(arrival: Arrival, made: Plan, earlier: list[Earlier]) -> Plan:
+        def judged(arrival: Arrival, made: Plan, earlier: Sequence[Earlier]) -> Plan:
             return made if corrupt else judge(policy, arrival, made, earlier, now)
 
         adoption = Adoption(arrival=arrival, plan=plan, data=data)

@@ -95,9 +95,9 @@ def _beside(pair: str, because: str) -> str:
     return f"{pair}    # {plain(because)}" if because else pair
 
 
-def names_for(words: Iterable[str]) -> dict[str, str]:
-    """Return a plain, unique name for each of ``words``: letters, digits, - and _."""
-    found: dict[str, str] = {}
+def plain_names(words: Iterable[str]) -> list[str]:
+    """Return a plain name for each of ``words``, none twice: letters, digits, - and _."""
+    found: list[str] = []
     taken = {"archive"}
     for word in words:
         stem = "".join(c if c.isascii() and (c.isalnum() or c in "-_") else "-" for c in word)
@@ -107,5 +107,11 @@ def names_for(words: Iterable[str]) -> dict[str, str]:
             number += 1
             chosen = f"{stem}-{number}"
         taken.add(chosen)
-        found[word] = chosen
+        found.append(chosen)
     return found
+
+
+def names_for(words: Iterable[str]) -> dict[str, str]:
+    """Return the plain names of different words by word."""
+    listed = list(words)
+    return dict(zip(listed, plain_names(listed), strict=True))

@@ -11,11 +11,14 @@ down_revision = "0001"
 
 IDENTITY = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 OPEN = "state IN ('open', 'completing')"
+WAITING = "state = 'waiting'"
+OPTIONAL = "required = 0 AND state IN ('waiting', 'held')"
 
 
 def upgrade() -> None:
     """Add the columns and tables of full routing."""
     _columns()
+    _queue()
     _routing()
     _watching()
 
@@ -44,6 +47,24 @@ def _columns() -> None:
     )
     op.add_column(
         "attempt", sa.Column("detail", sa.Text(), nullable=False, server_default=sa.text("''"))
+    )
+
+
+def _queue() -> None:
+    op.drop_index("delivery_of_study", "delivery")
+    op.create_index(
+        "delivery_of_study",
+        "delivery",
+        ["destination", "study", "priority", "id"],
+        sqlite_where=sa.text(WAITING),
+        postgresql_where=sa.text(WAITING),
+    )
+    op.create_index(
+        "delivery_optional",
+        "delivery",
+        ["destination", "created_at"],
+        sqlite_where=sa.text(OPTIONAL),
+        postgresql_where=sa.text(OPTIONAL),
     )
 
 

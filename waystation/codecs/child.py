@@ -1,0 +1,84 @@
+"""The codec child: ``python -m waystation.codecs.child PARENT ADDRESS_BYTES CPU_S``.
+
+Contract: reads jobs from standard input, one JSON object per line (files and syntaxes), and
+answers each on what was standard output: ``{"frame": n}`` now and then, at last either
+``{"size": n, "sha256": hex, "changes": [...]}`` or ``{"failed": why}``.  Whatever the codecs
+print goes nowhere.  It ends with its input, and by itself when memory ran out.
+"""
+
+import hashlib
+import json
+import os
+import sys
+import time
+import warnings
+from typing import Any, TextIO
+
+from waystation.codecs.confine import allow_cpu, confine
+
+NEWS_S = 0.5
+PIECE = 1 << 20
+
+
+def main() -> None:
+    """Serve jobs until the parent has no more."""
+    parent, address_bytes, cpu_s = map(int, sys.argv[1:4])
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 1)
+    os.dup2(nowhere, 2)
+    confine(parent, address_bytes)
+    warnings.simplefilter("ignore")
+    for line in sys.stdin:
+        try:
+            answer = _work(json.loads(line), answers, cpu_s)
+        except MemoryError:
+            _say(answers, {"failed": "it needs more memory than a codec may have", "ends": True})
+            return
+        _say(answers, answer)
+
+
+def _say(answers: TextIO, what: dict[str, Any]) -> None:
+    answers.write(json.dumps(what) + "\n")
+    answers.flush()
+
+
+def _work(job: dict[str, str], answers: TextIO, cpu_s: int) -> dict[str, Any]:
+    allow_cpu(cpu_s)
+    from waystation.dicom.errors import DatasetError
+    from waystation.transforms.errors import UnfitError
+    from waystation.transforms.transcode import transcode
+
+    told = time.monotonic()
+
+    def tick(number: int) -> None:
+        nonlocal told
+        allow_cpu(cpu_s)
+        if time.monotonic() - told > NEWS_S:
+            told = time.monotonic()
+            _say(answers, {"frame": number})
+
+    with (
+        open(job["in"], "rb") as source,
+        open(job["scratch"], "w+b") as scratch,
+        open(job["out"], "w+b") as out,
+    ):
+        try:
+            changes = transcode(source, scratch, out, (job["has"], job["wants"]), tick)
+            size = out.seek(0, os.SEEK_END)
+            out.seek(0)
+            digest = hashlib.file_digest(out, "sha256").hexdigest()
+        except (UnfitError, DatasetError) as error:
+            return {"failed": str(error)}
+        except OSError as error:
+            return {"room": error.strerror or str(error)}
+        except Exception as error:
+            # Codecs raise what they like on hostile streams; the class name tells no patient.
+            if isinstance(error, MemoryError):
+                raise
+            return {"failed": f"the codec failed: {type(error).__name__}"}
+    return {"size": size, "sha256": digest, "changes": changes}
+
+
+if __name__ == "__main__":
+    main()

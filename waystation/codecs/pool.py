@@ -1,0 +1,220 @@
+"""Children that convert objects, and what happens when one of them dies.
+
+Contract (S-41, F27): no codec runs in this process.  A child is a fresh interpreter, started when
+it is first needed, confined (`codecs.confine`), and ended after a while without work.  It serves
+one object at a time, through files in a folder of ours that are gone when the `Converted` is
+dropped.  A child that crashes, is silent for ``frame_s`` within one frame or exceeds ``job_s`` is
+killed and replaced; that object has failed (`CodecError`) and the others notice nothing.  An
+object that did so ``strikes`` times is not tried again as long as this process lives.
+"""
+
+import asyncio
+import os
+import secrets
+import shutil
+import sys
+from collections import OrderedDict
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+import waystation
+from waystation.codecs.child_process import Child
+from waystation.codecs.errors import CodecError, WorkroomError
+
+log = structlog.get_logger()
+PIECE = 1 << 20
+REMEMBERED = 10_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CodecLimits:
+    """children: at work side by side.  strikes: failures of one object until it is marked."""
+
+    children: int = 2
+    address_bytes: int = 2 << 30
+    cpu_s: int = 60
+    frame_s: float = 30.0
+    job_s: float = 900.0
+    idle_s: float = 60.0
+    strikes: int = 3
+
+
+class Converted:
+    """A data set in another syntax, in a file that `drop` removes.
+
+    changes: what is different besides the syntax, in words.
+    """
+
+    def __init__(self, path: Path, size_bytes: int, sha256: str, changes: tuple[str, ...]) -> None:
+        self.size_bytes = size_bytes
+        self.sha256 = sha256
+        self.changes = changes
+        self._path = path
+
+    async def whole(self) -> bytes:
+        """Return all of it."""
+        return await asyncio.to_thread(self._path.read_bytes)
+
+    async def pieces(self) -> AsyncGenerator[bytes, None]:
+        """Yield it in pieces of 1 MiB."""
+        with await asyncio.to_thread(self._path.open, "rb") as stream:
+            while piece := await asyncio.to_thread(stream.read, PIECE):
+                yield piece
+
+    def drop(self) -> None:
+        """Remove the file."""
+        self._path.unlink(missing_ok=True)
+
+
+class CodecPool:
+    """The codec children of one node.  folder: for files in work; emptied at the start."""
+
+    def __init__(self, folder: Path, limits: CodecLimits | None = None) -> None:
+        self.limits = limits or CodecLimits()
+        self.started = 0
+        self._folder = folder
+        self._idle: list[Child] = []
+        self._room = asyncio.Semaphore(self.limits.children)
+        self._strikes: OrderedDict[str, int] = OrderedDict()
+        self._timer: asyncio.TimerHandle | None = None
+        self._ending: set[asyncio.Task[None]] = set()
+        self._clean = False
+
+    async def convert(
+        self, source: bytes | AsyncIterator[bytes], *, digest: str, has: str, wanted: str
+    ) -> Converted:
+        """Return the data set of ``source`` in the syntax ``wanted``; digest: its SHA-256.
+
+        Raises `CodecError`, `WorkroomError`, and whatever ``source`` raises.
+        """
+        if self._strikes.get(digest, 0) >= self.limits.strikes:
+            raise CodecError(f"its pixels have stopped the codec {self.limits.strikes} times")
+        async with self._room:
+            return await self._converted(source, digest, (has, wanted))
+
+    async def _converted(
+        self, source: bytes | AsyncIterator[bytes], digest: str, ways: tuple[str, str]
+    ) -> Converted:
+        self._prepare()
+        name = self._folder / secrets.token_hex(8)
+        given, scratch, made = (name.with_suffix(end) for end in (".in", ".scratch", ".out"))
+        done = False
+        try:
+            await self._write(given, source)
+            job = {"in": given, "scratch": scratch, "out": made, "has": ways[0], "wants": ways[1]}
+            answer = await self._run({key: str(value) for key, value in job.items()}, digest)
+            if "room" in answer:
+                raise WorkroomError(f"converting: {answer['room']}")
+            if "failed" in answer:
+                raise CodecError(str(answer["failed"]))
+            done = True
+            changes = tuple(map(str, answer["changes"]))
+            return Converted(made, int(answer["size"]), str(answer["sha256"]), changes)
+        finally:
+            for path in (given, scratch) if done else (given, scratch, made):
+                path.unlink(missing_ok=True)
+
+    def _prepare(self) -> None:
+        """Make the folder; what an earlier process left in it is worth nothing."""
+        if self._clean:
+            return
+        try:
+            shutil.rmtree(self._folder, ignore_errors=True)
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise WorkroomError(f"folder for conversions: {error.strerror}") from error
+        self._clean = True
+
+    async def _write(self, path: Path, source: bytes | AsyncIterator[bytes]) -> None:
+        try:
+            if isinstance(source, bytes):
+                await asyncio.to_thread(path.write_bytes, source)
+                return
+            with await asyncio.to_thread(path.open, "wb") as stream:
+                async for piece in source:
+                    await asyncio.to_thread(stream.write, piece)
+        except OSError as error:
+            raise WorkroomError(f"converting: {error.strerror}") from error
+
+    async def _run(self, job: dict[str, str], digest: str) -> dict[str, Any]:
+        child = self._idle.pop() if self._idle else None
+        if child is None or not child.alive:
+            child = await self._start()
+        well = False
+        try:
+            answer = await child.work(job, self.limits.frame_s, self.limits.job_s)
+            well = True
+        except CodecError as error:
+            self._strike(digest, str(error))
+            raise
+        finally:
+            if well and child.alive:
+                self._idle.append(child)
+                self._expect_work()
+            else:
+                child.kill()
+                self._wait_for(child)
+        if answer.get("ends"):
+            self._strike(digest, str(answer["failed"]))
+        return answer
+
+    async def _start(self) -> Child:
+        limits = self.limits
+        self.started += 1
+        home = str(Path(waystation.__file__).parent.parent)
+        try:
+            return await Child.start(
+                [
+                    *(sys.executable, "-P", "-m", "waystation.codecs.child"),
+                    *(str(os.getpid()), str(limits.address_bytes), str(limits.cpu_s)),
+                ],
+                home,
+            )
+        except OSError as error:
+            raise WorkroomError(f"no codec process: {error.strerror}") from error
+
+    def _strike(self, digest: str, why: str) -> None:
+        log.error("codec stopped", why=why, sha256=digest[:16])
+        self._strikes[digest] = self._strikes.pop(digest, 0) + 1
+        while len(self._strikes) > REMEMBERED:
+            self._strikes.popitem(last=False)
+
+    def _expect_work(self) -> None:
+        """End idle children after a while."""
+        if self._timer is not None:
+            self._timer.cancel()
+        loop = asyncio.get_running_loop()
+        self._timer = loop.call_later(self.limits.idle_s, self._end_idle)
+
+    def _end_idle(self) -> None:
+        while self._idle:
+            child = self._idle.pop()
+            child.kill()
+            self._wait_for(child)
+
+    def _wait_for(self, child: Child) -> None:
+        task = asyncio.get_running_loop().create_task(child.wait())
+        self._ending.add(task)
+        task.add_done_callback(self._ending.discard)
+
+    @property
+    def children(self) -> int:
+        """How many idle children there are."""
+        return len(self._idle)
+
+    async def close(self) -> None:
+        """End all children and remove the files.  Nobody may be converting any more."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self._end_idle()
+        if self._ending:
+            await asyncio.gather(*self._ending, return_exceptions=True)
+        if self._clean:
+            with suppress(OSError):
+                shutil.rmtree(self._folder)
+            self._clean = False

@@ -1,0 +1,219 @@
+"""What a lane sends next: a turn of one study, and batches of it under a lease.
+
+Contract (R-18, R-38, R-40, R-49, R-50): `next` finds who goes next; `batch` leases what of it may
+leave at this moment, and discards by name what the destination's filter refuses by now.  Neither
+asks the journal when nothing could leave.
+"""
+
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from dataclasses import dataclass
+
+import structlog
+
+from waystation.db.engine import Database
+from waystation.flows.lane_settings import LaneSettings
+from waystation.flows.settling import Settling
+from waystation.journal import claims
+from waystation.journal.claims import PRIORITIES, Claim
+from waystation.model.delivery import Delivery
+from waystation.rules.classes import ClassFilter
+from waystation.timing.fairness import (
+    NORMAL,
+    STAT,
+    TURN_BYTES,
+    TURN_OBJECTS,
+    Candidate,
+    Fairness,
+    rank,
+)
+
+log = structlog.get_logger()
+BATCH = 100
+# Several associations share a study only if none of them takes all of it.
+SPLIT_BATCH = 10
+LEASE_S = 60.0
+
+Screen = Callable[[ClassFilter, Sequence[Delivery]], Awaitable[Collection[int]]]
+
+
+@dataclass(slots=True, eq=False)
+class Turn:
+    """One study on one association.
+
+    rank: the class that it counts in.  yields: end after the object at hand.  whatever: what is
+    leased may leave whatever the window says.  shut_at: when the window shut meanwhile (Unix
+    seconds).
+    """
+
+    study: str
+    priority: int
+    rank: int
+    bytes_left: int = TURN_BYTES
+    objects_left: int = TURN_OBJECTS
+    yields: bool = False
+    whatever: bool = False
+    shut_at: float | None = None
+
+    @property
+    def over(self) -> bool:
+        """Whether others are to have a turn first."""
+        return self.bytes_left <= 0 or self.objects_left <= 0
+
+
+class Claiming:
+    """Of one lane.
+
+    screen: names those of a batch that ``refuse_when`` takes away.  first_due: by priority, the
+    earliest due time of what was waiting when last looked.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        settings: LaneSettings,
+        database: Database,
+        settling: Settling,
+        clock: Callable[[], float],
+        screen: Screen | None,
+    ) -> None:
+        self.settings = settings
+        self.first_due: list[float | None] = [None] * len(PRIORITIES)
+        self._name = name
+        self._database = database
+        self._settling = settling
+        self._clock = clock
+        self._screen = screen
+        self._fairness = Fairness()
+        self._last = ""
+        self._open_since = float("-inf")
+        self._was_open = True
+
+    def open(self) -> bool:
+        """Return whether the window is open, and remember since when."""
+        now = self._clock()
+        is_open = self.settings.window.is_open(now)
+        if is_open and not self._was_open:
+            self._open_since = now
+        self._was_open = is_open
+        return is_open
+
+    def something_came(self) -> None:
+        """Something may wait that was not there when last looked."""
+        if self.first_due[NORMAL] is None:
+            self.first_due[NORMAL] = self._clock()
+
+    def passes_now(self) -> bool:
+        """Return whether something known may leave, be the window open or shut."""
+        now = self._clock()
+        terms = self.settings.terms
+        for priority, due in zip(PRIORITIES, self.first_due, strict=True):
+            limit = terms.due_by(priority, now)
+            if due is not None and limit is not None and due <= limit:
+                return True
+        return False
+
+    async def next(
+        self, *, busy: Collection[str], aside: str, only_stat: bool, stat_hinted: bool
+    ) -> tuple[Turn | None, set[str]]:
+        """Return the next turn, if there is one, and the busy studies that ``stat`` waits for.
+
+        aside: a study that goes last.  stat_hinted: somebody said that ``stat`` may wait.
+        """
+        self.open()
+        now = self._clock()
+        terms = self.settings.terms
+        due_by = [terms.due_by(priority, now) for priority in PRIORITIES]
+        if only_stat:
+            due_by[NORMAL:] = [None, None]
+        if not stat_hinted and due_by[NORMAL:] == [None, None]:
+            return None, set()
+        served = {*self._fairness.served, *([aside] if aside else [])}
+        seen = await self._database.read(
+            claims.look(self._name, due_by, busy=busy, served=served, after=self._last)
+        )
+        self.first_due = list(seen.first_due)
+        wanted = {each.study for each in seen.studies if each.priority == STAT}
+        free = [each for each in seen.studies if each.study not in busy]
+        free = [each for each in free if each.study != aside] or free
+        picked = self._fairness.pick(free, now=now, open_since=self._open_since)
+        return self._turn(picked, now), wanted & set(busy)
+
+    def _turn(self, picked: Candidate | None, now: float) -> Turn | None:
+        if picked is None:
+            return None
+        self._last = picked.study
+        counted = rank(picked, now=now, open_since=self._open_since)
+        return Turn(study=picked.study, priority=picked.priority, rank=counted)
+
+    async def batch(self, turn: Turn, limit: int = BATCH) -> list[Delivery]:
+        """Lease what may leave of a study now, in order of acceptance."""
+        while True:
+            asked = self._asked(turn, limit)
+            if asked is None:
+                return []
+            got = await self._database.write(claims.claim(self._name, asked), urgent=False)
+            for number, by in got.filtered:
+                log.info("delivery discarded", to=self._name, delivery=f"{number:x}", by=by)
+            self._settling.claimed(got.batch)
+            batch = await self._screened(got.batch)
+            if batch:
+                self._charge(turn, batch)
+                return batch
+            if not got.batch and not got.filtered:
+                self._fairness.finished(turn.study)
+                return []
+
+    def _asked(self, turn: Turn, limit: int) -> Claim | None:
+        """Return what to ask for at this moment, None if nothing may leave."""
+        now = self._clock()
+        settings = self.settings
+        is_open = self.open()
+        due_by, made_by = settings.terms.due_by(turn.priority, now), float("inf")
+        turn.whatever = settings.terms.passes(turn.priority)
+        if is_open:
+            turn.shut_at = None
+        elif settings.finish_study and turn.shut_at is not None:
+            due_by, made_by = now, turn.shut_at
+        elif due_by is not None:
+            turn.whatever = True
+        if due_by is None:
+            return None
+        return Claim(
+            study=turn.study,
+            priority=turn.priority,
+            now=now,
+            lease_until=now + LEASE_S,
+            limit=min(limit, SPLIT_BATCH) if settings.split_study else limit,
+            due_by=due_by,
+            made_by=made_by,
+            refuses=settings.filter.refuses_class,
+        )
+
+    async def _screened(self, batch: list[Delivery]) -> list[Delivery]:
+        asked = self.settings.filter
+        if not batch or self._screen is None or asked.refuse_when is None:
+            return batch
+        refused = await self._screen(asked, batch)
+        for delivery in batch:
+            if delivery.id in refused:
+                await self._settling.discard(delivery, f"{self._name}.refuse_when")
+        return [delivery for delivery in batch if delivery.id not in refused]
+
+    def _charge(self, turn: Turn, batch: Sequence[Delivery]) -> None:
+        size_bytes = sum(delivery.size_bytes for delivery in batch)
+        turn.bytes_left -= size_bytes
+        turn.objects_left -= len(batch)
+        self._fairness.spent(turn.rank, size_bytes)
+
+    def goes_on(self, turn: Turn) -> bool:
+        """Return whether the window lets this turn go on with the object after this one."""
+        if turn.whatever or self.open():
+            return True
+        if turn.shut_at is None:
+            turn.shut_at = self._clock()
+        return self.settings.finish_study
+
+    def ended(self, turn: Turn) -> None:
+        """A turn is over; more of its study may wait."""
+        if turn.over:
+            self._fairness.turn_over(turn.study)
