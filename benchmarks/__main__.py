@@ -23,6 +23,7 @@ from benchmarks.queue_growth import queue_growth
 from benchmarks.receive import receive
 from benchmarks.relay import relay
 from benchmarks.report import LATEST, machine, table, write
+from benchmarks.rules import rules
 
 PARTS: dict[str, Callable[[Bench, Callable[[str], None]], list[Figure]]] = {
     "durable": durable,
@@ -31,6 +32,7 @@ PARTS: dict[str, Callable[[Bench, Callable[[str], None]], list[Figure]]] = {
     "memory": big_object,
     "crash": ready_after_kill,
     "queue": queue_growth,
+    "rules": rules,
 }
 TMPFS_MAGIC = "tmpfs"
 

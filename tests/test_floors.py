@@ -18,7 +18,7 @@ FLOORS = [
     {"dicom"},
     {"model"},
     {"wire", "dicomweb", "rules", "transforms", "timing", "matching"},
-    {"blobs", "db", "net"},
+    {"blobs", "db", "net", "codecs"},
     {"journal", "index"},
     {"destinations"},
     {"flows"},
@@ -40,6 +40,8 @@ DATABASE = {"db", "journal", "index"}
 HOMES = {
     "pydicom": {"dicom", "dicomweb", "transforms", "rules"},
     "numpy": {"transforms"},
+    "PIL": {"transforms"},
+    "imagecodecs": {"transforms"},
     "re2": {"rules", "transforms"},
     "sqlalchemy": DATABASE,
     "alembic": DATABASE,

@@ -24,10 +24,9 @@ PEER = '[peer.{0}]\nae_title = "{1}"\naddress = {2}\n'
         (f'{PACS}{RULE}when = {{ Rows = "x" }}\n', "8 rule.all.when.Rows: "),
         ('[dicom]\nrefuse = ["CTImage"]\n', "2 dicom.refuse: "),
         (f'{PACS}accept = ["CTImage"]\n', "5 destination.pacs.accept: "),
-        (f'{PACS}window = "19:00-07:00"\n', "5 destination.pacs.window: schedules are not"),
+        (f'{PACS}window = "24:00-07:00"\n', "5 destination.pacs.window: no hours: 24:00 can"),
         (f'{PACS}limits = {{ rate = "1MB" }}\n', '5 destination.pacs.limits: "limits" is not'),
         ('[group.reading]\nmembers = ["a"]\n', '1 group: "group" is not available'),
-        ('[schedule.night]\nopen = "always"\n', '1 schedule: "schedule" is not available'),
         ('[dicom]\nhost = "0.0.0.0"\n', "2 dicom.host: nobody could call"),
         ('[dicom]\npeers = "known"\n', "2 dicom.peers: nobody could call"),
         ('[dicom]\nhost = "0.0.0.0"\npeers = "known"\n', "2 dicom.host: nobody could call"),
@@ -68,7 +67,7 @@ def test_what_cannot_work_is_a_fault(text: str, expected: str, faults: Complain)
         (f"{PACS}tls = {{ verify = false }}\n{RULE}", "5 destination.pacs.tls.verify: anybody"),
         (
             DISK.replace('"."', '"mnt"') + RULE.replace("pacs", "disk"),
-            "3 destination.disk.path: is not there yet",
+            "3 destination.disk.path: is not there: the lane waits",
         ),
     ],
 )  # fmt: skip

@@ -5,12 +5,25 @@ from collections.abc import Iterator
 import pytest
 
 from tests.app.conftest import Complain
-from waystation.app import settings_destination, settings_dicom, settings_node, settings_rule
+from waystation.app import (
+    settings_destination,
+    settings_dicom,
+    settings_node,
+    settings_remote,
+    settings_rule,
+    settings_schedule,
+)
 from waystation.app.settings import Settings
 from waystation.app.settings_base import Secret, Table
+from waystation.app.settings_kinds import KINDS
 
 DICOM = '[destination.pacs]\nkind = "dicom"\nhost = "h"\nae_title = "PACS"\n'
 FOLDER = '[destination.disk]\nkind = "folder"\npath = "p"\n'
+SFTP = (
+    '[destination.far]\nkind = "sftp"\nhost = "h"\nuser = "u"\npath = "/in"\n'
+    'password = { env = "HOME" }\nhost_key = ["SHA256:x"]\n'
+)
+S3 = '[destination.cloud]\nkind = "s3"\nbucket = "images"\n'
 RULE = '[[rule]]\nname = "all"\nsend = []\n'
 TLS = '[dicom.tls]\ncertificate = "c"\nkey = "k"\n'
 
@@ -52,6 +65,24 @@ CASES: dict[type[Table], tuple[str, str, str, str]] = {
     settings_destination.FolderDestination: (
         FOLDER, "destination.disk", "parallel = 0", "expected at least 1, got 0"
     ),
+    settings_remote.SftpDestination: (
+        SFTP, "destination.far", 'known_hosts = false', "expected a path as text"
+    ),
+    settings_remote.SftpTimeouts: (
+        f"{SFTP}[destination.far.timeouts]\n",
+        "destination.far.timeouts",
+        "login = 3",
+        "a duration is a number with its unit",
+    ),
+    settings_remote.S3Destination: (
+        S3, "destination.cloud", 'key_id = "AKIA"', "a secret is given as"
+    ),
+    settings_remote.S3Timeouts: (
+        f"{S3}[destination.cloud.timeouts]\n",
+        "destination.cloud.timeouts",
+        'response = "0s"',
+        "expected a duration above zero",
+    ),
     settings_destination.RetrySettings: (
         f"{DICOM}[destination.pacs.retry]\n",
         "destination.pacs.retry",
@@ -73,10 +104,16 @@ CASES: dict[type[Table], tuple[str, str, str, str]] = {
     settings_rule.RuleSettings: (
         RULE, "rule.all", 'when = "CT"', "expected a table, or a list of tables"
     ),
+    settings_schedule.ScheduleSettings: (
+        '[schedule.night]\nopen = "always"\n', "schedule.night", "zone = 1", "expected text, got"
+    ),
     settings_rule.RoutingSettings: (
         "[routing]\n", "routing", 'otherwise = "drop"', 'expected "hold", "refuse", "discard" or'
     ),
 }  # fmt: skip
+
+
+KINDS_TEXT = " or ".join(f'"{kind}"' for kind in KINDS)
 
 
 def tables(model: type[Table]) -> Iterator[type[Table]]:
@@ -125,16 +162,16 @@ def test_a_wrong_type_is_refused_with_its_line(model: type[Table], faults: Compl
         ("destination.a = 3", "waystation.toml:1 destination.a: expected a table, got a number"),
         (
             "[destination.a]\n",
-            'waystation.toml:1 destination.a.kind: is missing; expected "dicom" or "folder"',
+            f"waystation.toml:1 destination.a.kind: is missing; expected {KINDS_TEXT}",
         ),
         (
             '[destination.a]\nkind = "dicon"\n',
-            'waystation.toml:2 destination.a.kind: expected "dicom" or "folder" '
+            f"waystation.toml:2 destination.a.kind: expected {KINDS_TEXT} "
             '(did you mean "dicom"?)',
         ),
         (
             "[destination.a]\nkind = 1\n",
-            'waystation.toml:2 destination.a.kind: expected "dicom" or "folder", got a number',
+            f"waystation.toml:2 destination.a.kind: expected {KINDS_TEXT}, got a number",
         ),
         (
             '[destination.a]\nkind = "dicom"\nhost = "h"\n',

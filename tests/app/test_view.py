@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ from waystation.journal.decisions import Action
 from waystation.journal.entries import Chosen
 from waystation.model.errors import StorageError
 from waystation.model.plan import Plan
+from waystation.timing.window import read_schedule
 from waystation.web.view import ActionAsked
 
 CONFIG = """
@@ -125,6 +127,17 @@ async def test_resending_ends_although_what_it_makes_may_be_done_at_once(
     done = await view.act(order(Action.RESEND))
     assert done.changed == 3
     assert len(await view.deliveries(Chosen())) == 6
+
+
+@pytest.mark.req("R-41")
+async def test_a_lane_whose_window_is_shut_shows_when_it_opens(node: Node, view: View) -> None:
+    assert (await view.lanes()).lanes[0].why == "window shut, never opens"
+    belt = node.belts["pacs"]
+    night = read_schedule("20:00-07:59", zone=UTC)
+    belt.settings = replace(belt.settings, window=night)
+    node.clock = lambda: datetime(2026, 1, 12, 16, 48, tzinfo=UTC).timestamp()
+    shown = (await view.lanes()).lanes[0].why
+    assert shown == "window shut, opens Mon 20:00 (in 3 h 12 min)"
 
 
 async def test_a_paused_lane_shows_its_author(node: Node, view: View) -> None:

@@ -57,6 +57,7 @@ class Hold:
     corrupt: set[int] = field(default_factory=set)
     breaks: set[int] = field(default_factory=set)
     loaded: list[int] = field(default_factory=list)
+    piece_bytes: int = 200
 
     async def load(self, delivery: Delivery) -> bytes | Pieces:
         self.loaded.append(delivery.id)
@@ -66,10 +67,10 @@ class Hold:
         return Pieces(self._pieces(delivery.id, data)) if self.in_pieces else data
 
     async def _pieces(self, number: int, data: bytes) -> AsyncGenerator[bytes, None]:
-        for start in range(0, len(data), 200):
-            if number in self.breaks and start >= 400:
+        for start in range(0, len(data), self.piece_bytes):
+            if number in self.breaks and start >= 2 * self.piece_bytes:
                 raise StorageError("blob cannot be read: Input/output error")
-            yield data[start : start + 200]
+            yield data[start : start + self.piece_bytes]
 
 
 def load_of(objects: Sequence[Stored]) -> tuple[list[Delivery], Hold]:

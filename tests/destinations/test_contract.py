@@ -12,7 +12,6 @@ from tests.destinations.making_ways import command_way, stow_way
 from waystation.model.delivery import HoldReason
 from waystation.model.outcome import Deferred, Delivered, Fault, Refused
 
-
 WAYS = {"stow": stow_way, "command": command_way, **REMOTE_WAYS}
 
 

@@ -94,6 +94,21 @@ async def test_a_folder_or_link_of_that_name_is_left_alone(
     assert stat.S_IFMT(target.lstat().st_mode) == before
 
 
+async def test_a_draft_that_a_crash_left_is_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (one,), cargo = load_of(study(1))
+    with monkeypatch.context() as crash:
+        crash.setattr(Path, "unlink", lambda *_, **__: None)
+        crash.setattr(os, "link", lambda *_: os.fsync(9999))
+        assert isinstance(await bring(tmp_path, one, cargo), Deferred)
+    (draft,) = files(tmp_path)
+    assert draft.name.startswith(".")
+    assert await bring(tmp_path, one, cargo) == Delivered()
+    (file,) = files(tmp_path)
+    assert file.suffix == ".dcm"
+
+
 @pytest.mark.req("R-54")
 async def test_a_missing_folder_is_waited_for_and_never_made(tmp_path: Path) -> None:
     batch, cargo = load_of(study(3))

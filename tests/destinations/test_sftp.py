@@ -14,8 +14,8 @@ from tests.destinations.making_remote import sftp_settings
 from tests.destinations.sftp_server import USER, Server, serving
 from tests.objects.files import Stored, read_stored
 from tests.peers.sshd import Sshd, make_key
-from waystation.destinations.sftp import OTHER_NAME, SftpDestination
-from waystation.destinations.sftp_session import SftpCall
+from waystation.destinations.sftp import SftpDestination
+from waystation.destinations.sftp_upload import OTHER_NAME
 from waystation.model.delivery import Delivery
 from waystation.model.outcome import Deferred, Delivered, Fault, Outcome
 
@@ -138,8 +138,8 @@ async def test_a_missing_or_forbidden_folder_blocks(server: Server) -> None:
     batch, cargo = load_of(study(2))
     server.script.fail["mkdir"] = asyncssh.SFTPPermissionDenied("no")
     server.script.fail["open"] = asyncssh.SFTPPermissionDenied("no")
-    (outcome,) = await bring(server.destination(), batch, cargo)
-    assert fault_of(outcome) is Fault.PEER
+    (blocked,) = await bring(server.destination(), batch, cargo)
+    assert fault_of(blocked) is Fault.PEER
     del server.script.fail["open"]
     charged = await bring(server.destination(), batch, cargo)
     assert [fault_of(outcome) for outcome in charged] == [Fault.OBJECT] * 2
@@ -350,5 +350,3 @@ async def test_a_session_lingers_for_the_next_batch_and_ends_after_it(server: Se
         await bring(brief, batch, cargo)
     assert brief.sessions_opened == 2
     await brief.close()
-
-

@@ -10,11 +10,12 @@ from typing import TypeVar
 from waystation.db.engine import Job
 from waystation.db.migrate import migrate
 from waystation.db.statement import Transaction
+from waystation.journal import claims
 from waystation.journal.adoption import Adoption, adopt
 from waystation.journal.counts import UNACCOUNTED
 from waystation.journal.ids import IdSource
 from waystation.model.arrival import Arrival, Earlier, Source
-from waystation.model.delivery import HoldReason
+from waystation.model.delivery import Delivery, HoldReason
 from waystation.model.instance import Instance
 from waystation.model.plan import Plan, Target
 
@@ -79,6 +80,29 @@ def adopted(
     adoptions = [Adoption(arrival=a, plan=p, data=data, known=known) for a, p in pairs]
     job = adopt(adoptions, ids, now, as_planned)
     return lambda transaction: [done.plan for done in job(transaction)]
+
+
+def claim_next(
+    destination: str, *, now: float, lease_until: float, limit: int, busy: Sequence[str] = ()
+) -> Job[list[Delivery]]:
+    """Return the job of a lane without a memory: what is due of whoever comes first."""
+
+    def job(transaction: Transaction) -> list[Delivery]:
+        seen = claims.look(destination, (now, now, now), busy=busy)(transaction)
+        first = next((each for each in seen.studies if each.study not in busy), None)
+        if first is None:
+            return []
+        asked = claims.Claim(
+            study=first.study,
+            priority=first.priority,
+            now=now,
+            lease_until=lease_until,
+            limit=limit,
+            due_by=now,
+        )
+        return claims.claim(destination, asked)(transaction).batch
+
+    return job
 
 
 @lru_cache(maxsize=1)

@@ -18,10 +18,10 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from tests.journal.making import NOW, MemoryJournal, adopted, arrival, plan_to
+from tests.journal.making import NOW, MemoryJournal, adopted, arrival, claim_next, plan_to
 from waystation.journal import arrivals, counts, keeping, queue, recovery
 from waystation.journal.decisions import Action, Decision, decide, decide_arrivals
-from waystation.journal.deliveries import Settlement, claim, hold_all, release_gone, settle
+from waystation.journal.deliveries import Settlement, hold_all, release_gone, settle
 from waystation.journal.entries import Chosen
 from waystation.journal.ids import IdSource
 from waystation.model.arrival import Arrival
@@ -101,7 +101,7 @@ class Journal(RuleBasedStateMachine):
 
     @rule(place=st.sampled_from(PLACES), limit=st.integers(1, 3), lost=LOST)
     def claim(self, place: str, limit: int, lost: bool) -> None:
-        job = claim(place, now=self.now, lease_until=self.now + 60, limit=limit)
+        job = claim_next(place, now=self.now, lease_until=self.now + 60, limit=limit)
         batch = self.journal.run(job, lost=lost)
         known = {delivery.id for delivery in self.sending}
         assert not [delivery for delivery in batch if delivery.id in known]

@@ -2,7 +2,15 @@
 
 import pytest
 
-from tests.journal.making import NOW, MemoryJournal, adopted, arrival, held_plan, plan_to
+from tests.journal.making import (
+    NOW,
+    MemoryJournal,
+    adopted,
+    arrival,
+    claim_next,
+    held_plan,
+    plan_to,
+)
 from waystation.db.engine import Job
 from waystation.journal import arrivals, counts, deliveries, queue
 from waystation.journal.decisions import (
@@ -13,7 +21,7 @@ from waystation.journal.decisions import (
     decide_arrivals,
     starting_states,
 )
-from waystation.journal.deliveries import Settlement, claim, settle
+from waystation.journal.deliveries import Settlement, settle
 from waystation.journal.entries import Chosen
 from waystation.journal.ids import IdSource
 from waystation.model.delivery import HoldReason, State, Step
@@ -38,7 +46,7 @@ def add(
 def held(journal: MemoryJournal, ids: IdSource) -> MemoryJournal:
     """One delivery to ``pacs`` that was tried once and then held."""
     add(journal, ids, 1, plan_to("pacs"))
-    for delivery in journal.run(claim("pacs", now=NOW, lease_until=LATER, limit=1)):
+    for delivery in journal.run(claim_next("pacs", now=NOW, lease_until=LATER, limit=1)):
         refused = Settlement(
             delivery=delivery,
             step=Step.REFUSED,
@@ -81,9 +89,9 @@ def test_a_hold_keeps_lanes_away_until_it_is_released(
     decided(journal, ids, Action.HOLD)
     entry = journal.run(queue.deliveries(Chosen()))[0]
     assert (entry.state, entry.reason, entry.why) == ("held", "operator", "because")
-    assert journal.run(claim("pacs", now=LATER, lease_until=LATER, limit=9)) == []
+    assert journal.run(claim_next("pacs", now=LATER, lease_until=LATER, limit=9)) == []
     decided(journal, ids, Action.RELEASE)
-    assert len(journal.run(claim("pacs", now=LATER, lease_until=LATER, limit=9))) == 1
+    assert len(journal.run(claim_next("pacs", now=LATER, lease_until=LATER, limit=9))) == 1
 
 
 @pytest.mark.req("S-14")
@@ -106,7 +114,7 @@ def test_a_resend_is_a_new_delivery_beside_the_old_one(
     journal: MemoryJournal, ids: IdSource
 ) -> None:
     add(journal, ids, 1, plan_to("pacs", priority="stat"))
-    for delivery in journal.run(claim("pacs", now=NOW, lease_until=LATER, limit=1)):
+    for delivery in journal.run(claim_next("pacs", now=NOW, lease_until=LATER, limit=1)):
         journal.run(settle([Settlement(delivery=delivery, step=Step.DELIVERED, due=NOW, now=NOW)]))
     first = decided(journal, ids, Action.RESEND)
     old, new = journal.run(queue.deliveries(Chosen()))

@@ -5,11 +5,11 @@ import itertools
 
 import pytest
 
-from tests.journal.making import NOW, MemoryJournal, adopted, arrival, plan_to
+from tests.journal.making import NOW, MemoryJournal, adopted, arrival, claim_next, plan_to
 from waystation.db.engine import Database
 from waystation.db.statement import Transaction
-from waystation.journal import counts, deliveries, queue
-from waystation.journal.deliveries import Settlement, claim, settle
+from waystation.journal import claims, counts, deliveries, queue
+from waystation.journal.deliveries import Settlement, settle
 from waystation.journal.entries import Chosen
 from waystation.journal.ids import IdSource
 from waystation.model.delivery import Delivery, HoldReason, Step
@@ -28,7 +28,7 @@ def waiting(journal: MemoryJournal, ids: IdSource, *studies: str, priority: str 
 def claimed(
     journal: MemoryJournal, *, limit: int = 100, busy: tuple[str, ...] = (), now: float = NOW
 ) -> list[Delivery]:
-    return journal.run(claim("pacs", now=now, lease_until=LEASE, limit=limit, busy=busy))
+    return journal.run(claim_next("pacs", now=now, lease_until=LEASE, limit=limit, busy=busy))
 
 
 def settled(journal: MemoryJournal, *items: Settlement) -> int:
@@ -77,7 +77,7 @@ def test_urgent_studies_go_first(journal: MemoryJournal, ids: IdSource) -> None:
 def test_nothing_is_claimed_before_it_is_due(journal: MemoryJournal, sent: Delivery) -> None:
     settled(journal, item(sent, Step.DEFERRED, due=NOW + 30))
     assert claimed(journal, now=NOW + 29) == []
-    assert journal.run(deliveries.next_due("pacs")) == NOW + 30
+    assert journal.run(claims.look("pacs", (None, None, None))).first_due == (None, NOW + 30, None)
     assert [d.id for d in claimed(journal, now=NOW + 30)] == [sent.id]
 
 
@@ -196,7 +196,7 @@ async def test_two_claimers_on_one_journal_claim_each_delivery_once(database: Da
 
     async def claimer() -> None:
         while batch := await database.write(
-            claim("pacs", now=NOW, lease_until=LEASE, limit=PER_STUDY)
+            claim_next("pacs", now=NOW, lease_until=LEASE, limit=PER_STUDY)
         ):
             found.extend(delivery.id for delivery in batch)
 

@@ -2,9 +2,17 @@
 
 import pytest
 
-from tests.journal.making import NOW, MemoryJournal, adopted, arrival, held_plan, plan_to
+from tests.journal.making import (
+    NOW,
+    MemoryJournal,
+    adopted,
+    arrival,
+    claim_next,
+    held_plan,
+    plan_to,
+)
 from waystation.journal import arrivals, counts, keeping, queue
-from waystation.journal.deliveries import Settlement, claim, settle
+from waystation.journal.deliveries import Settlement, settle
 from waystation.journal.ids import IdSource
 from waystation.model.delivery import HoldReason, State, Step
 from waystation.model.plan import Plan
@@ -22,7 +30,7 @@ def kept(journal: MemoryJournal, ids: IdSource) -> MemoryJournal:
 
 
 def deliver(journal: MemoryJournal) -> None:
-    for delivery in journal.run(claim("pacs", now=NOW, lease_until=LATER, limit=10)):
+    for delivery in journal.run(claim_next("pacs", now=NOW, lease_until=LATER, limit=10)):
         done = Settlement(delivery=delivery, step=Step.DELIVERED, due=NOW, now=NOW)
         journal.run(settle([done]))
 

@@ -4,11 +4,18 @@ import dataclasses
 
 import pytest
 
-from tests.journal.making import NOW, MemoryJournal, adopted, arrival, held_plan, plan_to
+from tests.journal.making import (
+    NOW,
+    MemoryJournal,
+    adopted,
+    arrival,
+    claim_next,
+    held_plan,
+    plan_to,
+)
 from waystation.db.statement import Transaction
 from waystation.journal import queue
 from waystation.journal.decisions import Action, Decision, decide
-from waystation.journal.deliveries import claim
 from waystation.journal.entries import Chosen, Listed, ListedArrival
 from waystation.journal.ids import IdSource
 from waystation.model.delivery import HoldReason
@@ -140,6 +147,6 @@ def test_a_queue_of_a_million_opens_in_a_few_steps_for_each_row(
     assert steps.thousands * 1000 < 8 * MILLION
     with journal.counting() as steps:
         page = journal.run(queue.deliveries(Chosen(destination="pacs", state="waiting")))
-        journal.run(claim("pacs", now=NOW, lease_until=NOW, limit=100))
+        journal.run(claim_next("pacs", now=NOW, lease_until=NOW, limit=100))
     assert len(page) == 100
     assert steps.thousands < 100

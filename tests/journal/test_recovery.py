@@ -2,8 +2,8 @@
 
 import pytest
 
-from tests.journal.making import NOW, MemoryJournal, adopted, arrival, plan_to
-from waystation.journal import counts, deliveries, queue, recovery
+from tests.journal.making import NOW, MemoryJournal, adopted, arrival, claim_next, plan_to
+from waystation.journal import counts, queue, recovery
 from waystation.journal.entries import Chosen
 from waystation.journal.ids import IdSource
 
@@ -19,7 +19,7 @@ def test_what_our_previous_life_was_sending_waits_again_at_once(
     add(journal, ids, 1, "pacs", "cd")
     add(journal, ids, 2, "pacs")
     for name in ("pacs", "cd"):
-        journal.run(deliveries.claim(name, now=NOW, lease_until=NOW + 60, limit=10))
+        journal.run(claim_next(name, now=NOW, lease_until=NOW + 60, limit=10))
     assert journal.run(recovery.return_leases(NOW + 5)) == 2
     assert journal.run(counts.tallies()) == {
         "cd": {"sending": 0, "waiting": 1},
@@ -42,7 +42,7 @@ def test_a_damaged_arrival_is_held_with_everything_open_of_it(
 ) -> None:
     add(journal, ids, 1, "pacs", "cd")
     if state == "sending":
-        journal.run(deliveries.claim("pacs", now=NOW, lease_until=NOW + 60, limit=10))
+        journal.run(claim_next("pacs", now=NOW, lease_until=NOW + 60, limit=10))
     journal.run(recovery.hold_corrupt([1], "file missing"))
     found = journal.run(queue.deliveries(Chosen()))
     assert {(entry.state, entry.reason, entry.why) for entry in found} == {

@@ -131,7 +131,8 @@ class HttpSink:
         assert task is not None
         self._tasks.add(task)
         try:
-            with suppress(OSError, h11.RemoteProtocolError):
+            # A task that ends cancelled would be complained about by asyncio's own streams.
+            with suppress(OSError, h11.RemoteProtocolError, asyncio.CancelledError):
                 await self._converse(self.connections, reader, writer)
         finally:
             self._tasks.discard(task)

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from tests.flows.rig import CT, TINY, TO_A, Rig, destination, rule, study
+from tests.journal.making import claim_next
 from tests.net.sink import until
 from waystation.destinations.base import Cargo
 from waystation.destinations.dicom import DicomDestination
-from waystation.journal import deliveries
 from waystation.model.delivery import Delivery
 from waystation.model.outcome import Outcome
 
@@ -84,7 +84,7 @@ async def test_two_claimers_never_get_the_same_delivery(rig: Rig) -> None:
     async def claimer() -> None:
         while True:
             now = rig.node.clock()
-            job = deliveries.claim("a", now=now, lease_until=now + 60, limit=3)
+            job = claim_next("a", now=now, lease_until=now + 60, limit=3)
             found = await rig.node.database.write(job, urgent=False)
             if not found:
                 return
@@ -142,7 +142,7 @@ async def test_no_title_becomes_a_path(rig: Rig, title: str) -> None:
     sink = await rig.sink()
     out = rig.folder / "out"
     folder = (
-        f'[destination.f]\nkind = "folder"\npath = "{out}"\n'
+        f'[destination.f]\nkind = "folder"\npath = "{out}"\ncreate = true\n'
         'name = "{calling_ae}/{SOPInstanceUID}.dcm"\n'
     )
     await rig.start(folder + destination("a", sink.port) + rule("f", "a"))

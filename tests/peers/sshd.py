@@ -55,5 +55,12 @@ class Sshd(Program):
         if os.geteuid() == 0:
             # A system service would find it made; sshd as root does not start without.
             Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)
-        super().__init__([need(SSHD), "-D", "-e", "-f", str(config)], folder)
+        self._command = [need(SSHD), "-D", "-e", "-f", str(config)]
+        super().__init__(self._command, folder)
         self.wait_for_port(self.port)
+
+    def again(self) -> Program:
+        """Start it once more, on the same port and folder, after it was closed."""
+        risen = Program(self._command, self.folder, name="sshd")
+        risen.wait_for_port(self.port)
+        return risen

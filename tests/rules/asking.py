@@ -12,6 +12,7 @@ from waystation.dicom.head import Head
 from waystation.rules.conditions import Look, condition
 from waystation.rules.facts import Facts
 from waystation.rules.faults import RuleFault
+from waystation.rules.known import NOTHING, Known
 
 NUMBERS = {"US": "<H", "SS": "<h", "UL": "<I", "FL": "<f", "FD": "<d"}
 # Wednesday 2026-04-01 10:15:30 UTC.
@@ -58,10 +59,12 @@ def head_of(values: Mapping[str, Any]) -> Head:
     return Head.from_bytes(data_set(values), EXPLICIT_LITTLE)
 
 
-def ask(when: object, values: Mapping[str, Any], facts: Facts = FACTS) -> tuple[bool, str]:
+def ask(
+    when: object, values: Mapping[str, Any], facts: Facts = FACTS, known: Known = NOTHING
+) -> tuple[bool, str]:
     """Return the answer to ``when`` and its clause."""
     faults: list[RuleFault] = []
-    compiled = condition(when, "when", faults)
+    compiled = condition(when, "when", faults, 0, known)
     assert not faults
     seen = Look(head_of(values), facts)
     answer = compiled.judge(seen)

@@ -15,7 +15,10 @@ FAULTS: list[tuple[dict[str, object], str]] = [
         {"Modalty": "CT"},
         'when.Modalty: unknown keyword or fact "Modalty" (did you mean "Modality"?)',
     ),
-    ({"caling_ae": "X"}, 'when.caling_ae: "caling_ae" is no keyword, fact or (gggg,CREATOR,ee)'),
+    (
+        {"caling_ae": "X"},
+        'when.caling_ae: unknown keyword or fact "caling_ae" (did you mean "calling_ae"?)',
+    ),
     (
         {"(0018,ACME,01)": "x"},
         "when.(0018,ACME,01): (0018,ACME,01): private elements have an odd group",
@@ -110,6 +113,14 @@ FAULTS: list[tuple[dict[str, object], str]] = [
     (
         {"address": "10.1.2.3/24"},
         'when.address: "10.1.2.3/24" is no network: 10.1.2.3/24 has host bits set',
+    ),
+    (
+        {"StudyID": {"lookup": "wards"}},
+        'when.StudyID.lookup: no [lookup.NAME] table is named "wards"',
+    ),
+    (
+        {"StudyDate": {"lookup": "wards"}},
+        "when.StudyDate.lookup: StudyDate is a date, not text",
     ),
     ({"any": {"Modality": "CT"}}, "when.any: expected a list of tables"),
     ({"any": [{}]}, "when.any[0]: expected a table with at least one condition"),

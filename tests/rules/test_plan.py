@@ -1,5 +1,6 @@
 """From rules to plans: who contributes, what is left over, and the reason for each."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -7,50 +8,24 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.rules.asking import FACTS, head_of
+from tests.rules.planning import (
+    ALL,
+    CHEST,
+    CT,
+    HEAD,
+    MG,
+    PDF,
+    WAYS,
+    explained,
+    filters_of,
+    planned,
+)
 from waystation.model.delivery import HoldReason
 from waystation.model.plan import Plan, Target, Verdict
-from waystation.rules.admission import Admission
-from waystation.rules.classes import ClassFilter, class_filter
+from waystation.rules.classes import class_filter
 from waystation.rules.faults import RuleFault
 from waystation.rules.plan import plan
 from waystation.rules.read import read_rules
-
-CT = "1.2.840.10008.5.1.4.1.1.2"
-PDF = "1.2.840.10008.5.1.4.1.1.104.1"
-WAYS = ["pacs", "reading", "cd"]
-ALL = {"name": "all", "send": ["pacs"]}
-CHEST = {"name": "chest", "when": {"BodyPartExamined": "*CHEST*"}, "send": ["reading", "pacs"]}
-MG = {"name": "mg", "when": {"Modality": "MG"}, "send": ["cd"]}
-HEAD = {"Modality": "CT", "BodyPartExamined": "CHEST"}
-
-
-def planned(
-    *tables: dict[str, Any],
-    head: dict[str, Any] | None = None,
-    otherwise: str = "hold",
-    override: str = "",
-    filters: dict[str, ClassFilter] | None = None,
-    sop_class: str = CT,
-) -> Plan:
-    read = read_rules(
-        tables,
-        destinations=WAYS,
-        groups=["readers"],
-        otherwise=otherwise,
-        filters=filters,
-        admission=Admission(otherwise={FACTS.peer: override}),
-    )
-    assert not read.faults
-    return plan(
-        head_of(HEAD if head is None else head), FACTS, read.ruleset, sop_class_uid=sop_class
-    )
-
-
-def filters_of(name: str, **more: Any) -> dict[str, ClassFilter]:
-    faults: list[RuleFault] = []
-    found = {name: class_filter(name, f"destination.{name}", faults, **more)}
-    assert not faults
-    return found
 
 
 @pytest.mark.req("R-20", "N-7")
@@ -64,8 +39,10 @@ def test_every_matching_rule_contributes_and_tells_why() -> None:
         verdicts=(
             Verdict(rule="all", matched=True, clause="no conditions"),
             Verdict(rule="chest", matched=True, clause='BodyPartExamined "CHEST" ~ *CHEST*'),
-            Verdict(rule="mg", matched=False, clause='Modality "CT" is not "MG"'),
         ),
+    )
+    assert explained(ALL, CHEST, MG)[2] == Verdict(
+        rule="mg", matched=False, clause='Modality "CT" is not "MG"'
     )
 
 
@@ -73,7 +50,9 @@ def test_every_matching_rule_contributes_and_tells_why() -> None:
 def test_stop_ends_the_search_after_a_match_only() -> None:
     stopped = planned({**CHEST, "stop": True}, ALL)
     assert [target.rules for target in stopped.targets] == [("chest",), ("chest",)]
-    assert stopped.verdicts[1].clause == "not tried: stopped by chest"
+    assert [verdict.rule for verdict in stopped.verdicts] == ["chest"]
+    told = explained({**CHEST, "stop": True}, ALL)
+    assert told[1].clause == "not tried: stopped by chest"
     assert planned({**MG, "stop": True}, ALL).targets[0].rules == ("all",)
 
 
@@ -81,7 +60,8 @@ def test_stop_ends_the_search_after_a_match_only() -> None:
 def test_a_disabled_rule_is_skipped() -> None:
     found = planned({**CHEST, "enabled": False, "stop": True}, ALL)
     assert [target.destination for target in found.targets] == ["pacs"]
-    assert found.verdicts[0] == Verdict(rule="chest", matched=False, clause="disabled")
+    told = explained({**CHEST, "enabled": False, "stop": True}, ALL)
+    assert told[0] == Verdict(rule="chest", matched=False, clause="disabled")
 
 
 @pytest.mark.parametrize(
@@ -136,8 +116,7 @@ def test_where_rules_disagree_keeping_wins() -> None:
 def test_what_no_rule_takes_goes_the_way_of_otherwise(
     otherwise: str, expected: dict[str, Any]
 ) -> None:
-    verdict = Verdict(rule="mg", matched=False, clause='Modality "CT" is not "MG"')
-    wanted = Plan(verdicts=(verdict,), **expected)
+    wanted = Plan(**expected)
     assert planned(MG, otherwise=otherwise) == wanted
     assert planned(MG, otherwise="hold", override=otherwise) == wanted
 
@@ -147,6 +126,7 @@ def test_without_any_rule_everything_is_archived() -> None:
     found = planned(otherwise="refuse")
     assert found.targets == (Target(destination="archive", rules=("built-in",)),)
     assert found.verdicts[0].clause == "no rule is configured"
+    assert explained() == found.verdicts
 
 
 @pytest.mark.req("R-34")
@@ -241,3 +221,89 @@ def test_no_plan_leads_nowhere_and_the_same_input_gives_the_same_plan(
     assert goes or found.hold or found.discard or found.refuse
     assert not (found.discard and (goes or found.hold))
     assert found == planned(*tables, otherwise=otherwise, filters=filters)
+
+
+@pytest.mark.req("R-21")
+def test_differing_steps_make_two_versions_of_which_the_second_is_held() -> None:
+    read = read_rules([ALL, {**CHEST, "priority": "stat"}], destinations=WAYS)
+    plain, chest = read.ruleset.rules
+    edited = replace(chest, steps=("edit ward",))
+    rules = replace(read.ruleset, rules=(plain, edited, replace(edited, name="more")))
+    found = plan(head_of(HEAD), FACTS, rules, sop_class_uid=CT)
+    assert found.targets == (
+        Target(destination="pacs", rules=("all",)),
+        Target(
+            destination="pacs",
+            rules=("chest", "more"),
+            priority="stat",
+            hold=HoldReason.TWO_VERSIONS,
+        ),
+        Target(destination="reading", rules=("chest", "more"), priority="stat"),
+    )
+
+
+@pytest.mark.req("R-33")
+@pytest.mark.parametrize(
+    ("rows", "priority"), [(600, "stat"), (300, "normal"), (100, "low"), (None, "normal")]
+)
+def test_the_priority_may_be_an_expression(rows: int | None, priority: str) -> None:
+    rule = {**ALL, "priority": {"stat": "Rows > 512", "low": "Rows < 256"}}
+    found = planned(rule, head={} if rows is None else {"Rows": rows})
+    assert found.targets[0].priority == priority
+
+
+@pytest.mark.req("R-33")
+def test_stat_wins_where_both_expressions_hold() -> None:
+    rule = {**ALL, "priority": {"stat": "True", "low": "True"}}
+    assert planned(rule).targets[0].priority == "stat"
+
+
+def test_an_optional_target_that_another_rule_needs_is_required() -> None:
+    optional = {"name": "o", "send": [{"to": "pacs", "required": False}]}
+    assert [target.required for target in planned(optional).targets] == [False]
+    assert [target.required for target in planned(optional, ALL).targets] == [True]
+
+
+def test_a_group_is_a_target_that_says_so() -> None:
+    found = planned({"name": "g", "send": ["readers", "pacs"]})
+    assert [(target.destination, target.group) for target in found.targets] == [
+        ("readers", True),
+        ("pacs", False),
+    ]
+
+
+MODALITY = st.sampled_from(["CT", "MR", "DX"])
+CONDITIONS = st.fixed_dictionaries(
+    {},
+    optional={
+        "Modality": MODALITY
+        | st.lists(MODALITY, min_size=1)
+        | st.builds(lambda m: {"not": m}, MODALITY),
+        "BodyPartExamined": st.sampled_from(["CHEST", "*HES*", "HEAD"]),
+        "calling_ae": st.sampled_from(["CT1A", "CT1*", "MR1"]),
+        "ImageType": st.sampled_from(["ORIGINAL", "PRIMARY", "AXIAL"]),
+        "any": st.lists(st.builds(lambda m: {"Modality": m}, MODALITY), min_size=1, max_size=2),
+        "not": st.builds(lambda m: {"Modality": m}, MODALITY),
+    },
+)
+EXPRESSIONS = st.none() | st.sampled_from(
+    ["Modality == 'CT'", "Modality in ['MR', 'DX']", "not Modality == 'CT'", "'CT1A' == calling_ae"]
+)
+
+
+@pytest.mark.req("R-20", "R-22")
+@given(
+    st.lists(st.tuples(CONDITIONS, EXPRESSIONS, st.booleans(), st.booleans()), max_size=8),
+    st.sampled_from([{}, HEAD, {**HEAD, "ImageType": "ORIGINAL\\PRIMARY"}, {"Modality": "MR\\DX"}]),
+)
+def test_the_rules_that_are_not_asked_are_those_that_do_not_match(
+    drawn: list[tuple[dict[str, Any], str | None, bool, bool]], head: dict[str, Any]
+) -> None:
+    tables = []
+    for number, (when, text, stop, enabled) in enumerate(drawn):
+        table: dict[str, Any] = {"name": f"r{number}", "send": ["pacs"]}
+        table |= {"stop": stop, "enabled": enabled, "when": when}
+        tables.append(table if text is None else {**table, "if": text})
+    tables.append({"name": "last", "send": ["cd"]})
+    told = [verdict for verdict in explained(*tables, head=head) if verdict.matched]
+    assert list(planned(*tables, head=head).verdicts) == told

@@ -3,6 +3,7 @@
 import pytest
 
 from tests.rules.asking import Row, ask
+from waystation.rules.known import Known
 
 CT = {"Modality": "CT"}
 NONE = {"Modality": ""}
@@ -234,6 +235,29 @@ def test_text_holds_as_the_table_says(
     when: dict[str, object], head: dict[str, object], holds: bool, clause: str
 ) -> None:
     assert ask(when, head) == (holds, clause)
+
+
+TABLES = Known(tables={"wards": {"77": "ICU", "DOE^JOHN": "B2", " 5 ": "C"}})
+WARD = {"lookup": "wards"}
+LOOKED_UP: list[Row] = [
+    ({"StudyID": WARD}, {}, False, "StudyID absent"),
+    ({"StudyID": WARD}, {"StudyID": ""}, False, "StudyID empty"),
+    ({"StudyID": WARD}, {"StudyID": "77"}, True, 'StudyID "77" in lookup wards'),
+    ({"StudyID": WARD}, {"StudyID": "7"}, False, 'StudyID "7" not in lookup wards'),
+    ({"StudyID": {"not": WARD}}, {"StudyID": "7"}, True, 'StudyID "7" not in lookup wards'),
+    ({"ImageType": WARD}, {"ImageType": "A\\77"}, True, 'ImageType "A", "77" in lookup wards'),
+    ({"PatientName": WARD}, {"PatientName": "Doe^John^"}, True,
+     'PatientName "Doe^John^" in lookup wards'),
+    ({"SeriesNumber": WARD}, {"SeriesNumber": "5"}, True, "SeriesNumber 5 in lookup wards"),
+    ({"SeriesNumber": WARD}, {"SeriesNumber": "x"}, False, "SeriesNumber x is not a number"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("when", "head", "holds", "clause"), LOOKED_UP)
+def test_a_value_may_be_a_key_of_a_table(
+    when: dict[str, object], head: dict[str, object], holds: bool, clause: str
+) -> None:
+    assert ask(when, head, known=TABLES) == (holds, clause)
 
 
 @pytest.mark.req("R-29")

@@ -109,7 +109,8 @@ class Belt:
             self.done[mine.id] = self.now
             self.queue.remove(waiting)
             return
-        fault = self.lane.failed(outcome, self.now, jitter=self.jitter, delivery=mine)
+        alone = len(self.queue) == 1
+        fault = self.lane.failed(outcome, self.now, jitter=self.jitter, delivery=mine, alone=alone)
         outcome = replace(outcome, fault=fault)
         decision = after_failure(
             self.policy, mine, outcome, now=self.now, last_fault=waiting.last_fault

@@ -78,9 +78,9 @@ def test_faults_of_the_lane_charge_no_object(fault: Fault) -> None:
 def test_a_delivery_expires_seven_days_after_its_first_failure() -> None:
     belt = Belt(lambda mine, now: classify_status(0xA700))
     belt.now = 30 * DAY_S
-    belt.add(delivery(1, received_at=0.0))
+    belt.add(delivery(1, received_at=0.0), delivery(2, received_at=0.0))
     belt.run(60 * DAY_S)
-    assert belt.held == {1: HoldReason.EXPIRED}
+    assert belt.held == {1: HoldReason.EXPIRED, 2: HoldReason.EXPIRED}
     first, last = belt.attempts[1][0], belt.attempts[1][-1]
     assert first == 30 * DAY_S
     assert 0 < last - first - 7 * DAY_S <= 3600 * 1.2

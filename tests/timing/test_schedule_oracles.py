@@ -1,5 +1,6 @@
 """Schedules against two oracles: DicomFlowRouter's rule, and a look at every minute of years."""
 
+import os
 import random
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
@@ -15,6 +16,8 @@ from waystation.timing.window import read_schedule
 
 ZONES = ["Europe/Lisbon", "America/New_York", "Asia/Kathmandu", "Australia/Lord_Howe", "UTC"]
 TEXTS, INSTANTS = 1500, 200
+# A cycle has more changes in seven years than can be looked at each time.
+MOST = 1_000_000 if os.environ.get("HYPOTHESIS_PROFILE") == "nightly" else 11_000
 BEGIN, END = datetime(2024, 1, 1, tzinfo=UTC), datetime(2031, 1, 1, tzinfo=UTC)
 
 
@@ -71,8 +74,10 @@ def test_never_shut_where_dicomflowrouter_is_open(seed: int) -> None:
 @pytest.mark.req("R-38", "RT-6", "N-17")
 @pytest.mark.parametrize(
     "text",
-    ["24:00-07:00", "8-12", "08.00-12.00", "08:00-12:00,", "M10 < 5", "m10<=5", "08:00–12:00"]
-    + ["19:00-07:00 ; at night", "m10<5, 19:00-07:00"],
+    [
+        *("24:00-07:00", "8-12", "08.00-12.00", "08:00-12:00,", "M10 < 5", "m10<=5"),
+        *("08:00–12:00", "19:00-07:00 ; at night", "m10<5, 19:00-07:00"),
+    ],
 )
 def test_where_it_gives_up_and_stays_open_we_refuse(text: str) -> None:
     with pytest.raises(ValueError):
@@ -163,7 +168,7 @@ def places(zone: ZoneInfo) -> npt.NDArray[np.int64]:
     shifts = np.array([offset.total_seconds() // 60 for offset in offsets if offset is not None])
     start = datetime(FIRST_DAY.year, FIRST_DAY.month, FIRST_DAY.day, tzinfo=UTC).timestamp()
     every = (np.arange(quarters[0], quarters[-1] + 900, 60) - start) // 60
-    return (every + np.repeat(shifts, 15)).astype(np.int64)
+    return np.asarray(every + np.repeat(shifts, 15), dtype=np.int64)
 
 
 @pytest.mark.req("R-36", "R-37", "RT-6")
@@ -176,11 +181,12 @@ def test_changes_are_those_found_minute_by_minute(name: str) -> None:
         turns = np.flatnonzero(np.diff(states)) + 1
         expected = [BEGIN.timestamp() + 60.0 * int(turn) for turn in turns]
         schedule = read_schedule(text, zone=zone, holidays=HOLIDAYS, closed=CLOSED)
-        found, change = [], schedule.next_change(BEGIN.timestamp())
-        while change is not None and change < END.timestamp():
+        found: list[float] = []
+        change = schedule.next_change(BEGIN.timestamp())
+        while change is not None and change < END.timestamp() and len(found) < MOST:
             found.append(change)
             change = schedule.next_change(change)
-        assert found == expected, text
+        assert found == expected[:MOST], text
         draw = random.Random(name)
         for minute in (draw.randrange(len(states)) for _ in range(500)):
             instant = BEGIN.timestamp() + 60 * minute + draw.randrange(60)

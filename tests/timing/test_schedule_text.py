@@ -84,7 +84,8 @@ def test_blanks_are_free_around_every_sign(text: str) -> None:
 
 def test_one_group_may_name_days_of_every_kind() -> None:
     (group,) = read_hours("Sat, holiday, 12-24, 2026-04-03..2026-04-06 08:00-12:00").groups
-    assert (group.weekdays, group.holiday) == ({5}, True)
+    assert group.weekdays == {5}
+    assert group.holiday
     assert [days.text for days in group.dates] == ["12-24", "2026-04-03..2026-04-06"]
 
 

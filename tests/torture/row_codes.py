@@ -11,7 +11,7 @@ from tests.torture.journal import reading
 from tests.torture.rig import Rig
 from tests.torture.row_peer import some
 from waystation.app.simulated_pacs import Script
-from waystation.dicom.uids import IMPLICIT_VR_LE, MR_IMAGE_STORAGE
+from waystation.dicom.uids import CT_IMAGE_STORAGE, IMPLICIT_VR_LE
 
 IMAGES = 2
 TRIES = 3  # of the rig's retry policy
@@ -59,7 +59,7 @@ def _cases() -> dict[str, Case]:
     found["o7-reject"] = Case("O7", Script(reject="permanent"), **wait)  # type: ignore[arg-type]
     found["o4-cut"] = Case("O4", Script(drop_every=2), tries=0)
     never = "held:no-context"
-    found["o8-class"] = Case("O8", Script(accept_class=(MR_IMAGE_STORAGE,)), never)
+    found["o8-class"] = Case("O8", Script(accept_class=(CT_IMAGE_STORAGE,)), never)
     found["o8-syntax"] = Case("O8", Script(accept_syntax=(IMPLICIT_VR_LE,)), never)
     return found
 

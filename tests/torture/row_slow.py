@@ -13,16 +13,18 @@ from waystation.app.simulated_pacs import Script
 
 # The node waits so long for a response; an object is on its way for longer.
 QUICK_WAITS = 'timeouts = { response = "6s" }'
+PROGRESS = '\n[dicom.timeouts]\nprogress = "10s"\n'
 SMALL = 12_000
 LINES = {
     "crawl": Pace(bytes_per_s=1_000.0, piece=100, tiny=True),
     "far": Pace(delay_s=0.3, jitter_s=0.2, piece=1_400),
     "crumbs": Pace(delay_s=0.001, piece=7, tiny=True),
 }
-# The floor inside a message is 1 KiB/s over 30 s (L16): this is just above it, for longer.
-CRAWL = Pace(bytes_per_s=1_150.0, piece=100, tiny=True)
-CRAWLED = 3 * SMALL
-NARROW = Pace(bytes_per_s=2_000_000.0, piece=16_384, tiny=True)
+# The floor inside a message is 1 KiB/s over that time (L16): this is just above it, for longer.
+CRAWL = Pace(bytes_per_s=1_300.0, piece=100, tiny=True)
+CRAWLED = 18_000
+NARROW = Pace(bytes_per_s=6_000_000.0, piece=65_536)
+BIG = 3 * LARGE
 MOST_GROWTH_KIB = 16 << 10
 
 
@@ -38,7 +40,7 @@ def slow_lines(folder: Path, *, seed: int, images: int = 2) -> Row:
         for name, proxy in proxies.items():
             rig.crowd.do(proxy.start())
             rig.ports[name] = proxy.port
-        rig.configure(dict.fromkeys(LINES, QUICK_WAITS))
+        rig.configure(dict.fromkeys(LINES, QUICK_WAITS), PROGRESS)
         rig.start()
         source = SlowProxy(rig.port, up=CRAWL, down=answers, seed=seed)
         rig.crowd.do(source.start())
@@ -63,7 +65,7 @@ def slow_lines(folder: Path, *, seed: int, images: int = 2) -> Row:
     return row
 
 
-def flat_memory(folder: Path, *, seed: int, images: int = 60) -> Row:
+def flat_memory(folder: Path, *, seed: int, images: int = 30) -> Row:
     """A sink slower than the sources: what waits for it waits on the disk, not in memory."""
     with Rig(folder, start=False) as rig:
         proxy = SlowProxy(rig.sinks["sink"].port, up=NARROW, down=Pace(), seed=seed)
@@ -71,15 +73,16 @@ def flat_memory(folder: Path, *, seed: int, images: int = 60) -> Row:
         rig.ports["sink"] = proxy.port
         rig.configure()
         rig.start()
-        rig.send(some(f"{seed}/warm", 5, LARGE))
+        # What came last is kept at hand, up to a bound: reach it first.
+        rig.send(some(f"{seed}/warm", 2 * images, BIG))
         rig.drain()
         before = memory_kib(rig.node.pid, "VmRSS")
-        rig.send(some(f"{seed}/much", images, LARGE))
+        rig.send(some(f"{seed}/much", images, BIG))
         rig.drain()
         growth = memory_kib(rig.node.pid, "VmHWM") - before
         row = rig.judge("F11 memory", allowed_repeats=0)
         rig.crowd.do(proxy.stop())
-    row.notes.append(f"{growth} KiB more with {images * LARGE // 1000} kB waiting")
+    row.notes.append(f"{growth} KiB more with {images * BIG // 1000} kB waiting")
     if growth > MOST_GROWTH_KIB:
         row.faults.append(f"memory grew by {growth} KiB")
     return row

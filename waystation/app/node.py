@@ -17,18 +17,25 @@ from typing import Any
 
 import structlog
 
-from waystation.app import wiring, wiring_completeness
+from waystation.app import wiring, wiring_completeness, wiring_group
 from waystation.app.recovery import DataLock, open_database, read_intake, recover
 from waystation.app.settings import Settings
+from waystation.app.wiring_lane import lane_settings, same_way
 from waystation.app.wiring_schedule import Windows
 from waystation.blobs.folder import BlobFolder
+from waystation.codecs.pool import CodecPool
 from waystation.flows.cargo import JournalCargo
+from waystation.flows.contexts import ContextBelt
 from waystation.flows.deliver import LaneBelt
-from waystation.flows.gather import GatherBelt
+from waystation.flows.gather import GatherBelt, GatherTerms
+from waystation.flows.groups import GroupBelt
 from waystation.flows.heads import HeadReader
+from waystation.flows.lane_settings import NO_FILTER, LaneSettings
+from waystation.flows.metering import Meters
 from waystation.flows.receive import Keeping, Reception
 from waystation.flows.recent import Recent
-from waystation.flows.route import Acknowledged, Router
+from waystation.flows.route import Acknowledged, Router, Routing
+from waystation.flows.screening import Screening
 from waystation.flows.sweep import Sweep
 from waystation.journal import arrivals, configs, deliveries, recovery
 from waystation.journal.ids import IdSource
@@ -60,6 +67,8 @@ class Node:
         self.windows = Windows(settings.schedule, now=self.clock())
         self.disk = ThreadPoolExecutor(DISK_THREADS, thread_name_prefix="disk")
         self.belts: dict[str, LaneBelt] = {}
+        self.meters = Meters(lambda: self.clock())
+        self.lane_told: list[Callable[[str], None]] = []
         self.received: Counter[tuple[str, int]] = Counter()
         self.received_bytes: Counter[str] = Counter()
         self.refused: Counter[str] = Counter()
@@ -91,11 +100,13 @@ class Node:
         self.recent = Recent()
         self.cargo = JournalCargo(self.database, self.blobs, self.disk, self.recent)
         heads = HeadReader(self.database, self.blobs, self.disk)
+        self.codecs = CodecPool(self.data / "codecs")
+        self.contexts = ContextBelt(self.database, self.codecs, lambda: self.belts, self.clock)
         self.gathers = GatherBelt(
             self.database,
             self.ids,
             self.clock,
-            lambda rule, level: wiring_completeness.terms_of(self.settings)(rule, level),
+            self._gather_terms(routing),
             lambda target: self.router.placed(target),
             lambda: self.router.routing.ruleset.otherwise,
             self._wake_lane,
@@ -110,7 +121,18 @@ class Node:
             heads.head_of,
             self.intake,
             self.gathers.joined,
+            self.contexts.planned,
         )
+        self.groups = GroupBelt(
+            wiring_group.groups(self.settings, self.windows),
+            self.database,
+            self.ids,
+            self.clock,
+            lambda: self.belts,
+            self._wake_lane,
+        )
+        self.lane_told.append(self.groups.changed)
+        self.screening = Screening(self.database, heads.head_of, lambda: self.router.routing)
         self._start_belt("route", self.router.run())
         for item in left:
             self.router.arrived(item)
@@ -127,6 +149,7 @@ class Node:
         await self._build_lanes()
         await self.gathers.start()
         self._start_belt("gather", self.gathers.run())
+        self._start_belt("groups", self.groups.run())
         self._start_belt("sweep", self.sweep.run())
         self._start_belt("volume", self.sweep.watch_volume())
         await self._listen()
@@ -182,6 +205,15 @@ class Node:
         self.received[peer, status] += 1
         self.received_bytes[peer] += size_bytes
 
+    def _gather_terms(self, routing: Routing) -> Callable[[str, str], GatherTerms]:
+        return wiring_completeness.terms_of(
+            self.settings.completeness,
+            routing.ruleset,
+            routing.zone,
+            routing.windows,
+            self.clock,
+        )
+
     def _gathered(self, evidence: str, seconds: float) -> None:
         self.gathered[evidence] += 1
 
@@ -194,10 +226,12 @@ class Node:
     def _no_room(self) -> str:
         return "draining" if self.draining else self.sweep.stopped_why
 
-    def _wake_lane(self, destination: str, study_uid: str) -> None:
+    def _wake_lane(self, destination: str, study_uid: str, stat: bool = True) -> None:
         belt = self.belts.get(destination)
         if belt is not None:
-            belt.wake(study_uid)
+            belt.wake(study_uid, stat=stat)
+        elif destination in self.settings.group:
+            self.groups.wake(destination, study_uid)
 
     # lanes
 
@@ -206,23 +240,38 @@ class Node:
         for name in self.settings.destination:
             await self._add_lane(name)
         await self._hold_strays()
+        self._start_belt("contexts", self.contexts.run())
 
     async def _add_lane(self, name: str) -> None:
         table = self.settings.destination[name]
         await self.database.write(deliveries.release_gone(name, self.clock()))
         paused_by = await self.database.read(recovery.mark(PAUSED + name))
+        way = wiring.destination(name, table, self.settings.dicom.ae_title, self.data)
+        await self.contexts.equip(way)
         belt = LaneBelt(
-            wiring.destination(name, table, self.settings.dicom.ae_title, self.data),
-            wiring.lane_settings(table, self.windows.of(table.window)),
+            way,
+            self._pace_of(name),
             self.database,
             self.intake,
             self.cargo,
             self.clock,
             self._told,
             paused_by=paused_by or "",
+            meters=self.meters,
+            screen=self.screening,
+            changed=self._lane_changed,
         )
         self.belts[name] = belt
         self._lane_tasks[name] = asyncio.create_task(belt.run(), name=f"lane {name}")
+
+    def _pace_of(self, name: str) -> LaneSettings:
+        asked = self.router.routing.ruleset.filters.get(name, NO_FILTER)
+        return lane_settings(self.settings, name, self.windows, asked)
+
+    def _lane_changed(self, name: str) -> None:
+        """Tell whoever wants to know that a lane went down, was blocked or paused, or flows."""
+        for told in self.lane_told:
+            told(name)
 
     async def _drop_lane(self, name: str) -> None:
         belt = self.belts.pop(name)
@@ -231,8 +280,10 @@ class Node:
         await task
 
     async def _hold_strays(self) -> None:
+        for name in self.settings.group:
+            await self.database.write(deliveries.release_gone(name, self.clock()))
         for name in await self.database.read(deliveries.waiting_destinations()):
-            if name not in self.belts:
+            if name not in self.belts and name not in self.settings.group:
                 n = await self.database.write(
                     deliveries.hold_all(
                         name, HoldReason.DESTINATION_GONE, f'no destination "{name}" any more'
@@ -244,13 +295,12 @@ class Node:
     async def pause_lane(self, name: str, author: str) -> None:
         """Stop a lane until somebody resumes it; survives a restart."""
         await self.database.write(recovery.set_mark(PAUSED + name, author))
-        self.belts[name].lane.pause(author)
+        self.belts[name].pause(author)
 
     async def resume_lane(self, name: str) -> None:
         """Let a paused lane go on."""
         await self.database.write(recovery.set_mark(PAUSED + name, ""))
-        self.belts[name].lane.resume()
-        self.belts[name].wake()
+        self.belts[name].resume()
 
     # reload
 
@@ -269,21 +319,21 @@ class Node:
         self.windows = windows
         self.router.routing = replace(routing, revision=revision)
         self.listener.gate = gate
-        self.gathers.changed()
+        self.gathers.change(self._gather_terms(routing))
         self.sweep.settings = wiring.sweep_settings(settings)
         renamed = settings.dicom.ae_title != before.dicom.ae_title
         for name in list(self.belts):
-            if settings.destination.get(name) != before.destination.get(name) or renamed:
+            same = same_way(before.destination.get(name), settings.destination.get(name))
+            if renamed or not same:
                 await self._drop_lane(name)
         for name, belt in self.belts.items():
             # A schedule by name, or its calendar, may have changed although the table did not.
-            table = settings.destination[name]
-            belt.settings = wiring.lane_settings(table, windows.of(table.window))
-            belt.wake()
+            belt.change(self._pace_of(name))
         for name in settings.destination:
             if name not in self.belts:
                 await self._add_lane(name)
         await self._hold_strays()
+        self.groups.change(wiring_group.groups(settings, windows))
         return [key for key, value in _fixed(settings).items() if _fixed(before)[key] != value]
 
     # end
@@ -302,6 +352,7 @@ class Node:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.codecs.close()
         self.disk.shutdown(wait=True)
         self.intake.close()
         self.blobs.stop()

@@ -17,13 +17,14 @@ from waystation.app.settings import Settings
 from waystation.app.settings_base import Table
 from waystation.app.settings_destination import DestinationSettings
 from waystation.app.settings_dicom import PeerSettings
+from waystation.app.settings_group import GroupSettings
 from waystation.app.settings_kinds import KINDS, LATER_KINDS
 from waystation.app.settings_rule import RuleSettings
 from waystation.app.settings_schedule import ScheduleSettings
 
 Model = TypeVar("Model", bound=Table)
 # Tables with names of their own, like [schedule.night], that have one model each.
-NAMED_TABLES: dict[str, type[Table]] = {"schedule": ScheduleSettings}
+NAMED_TABLES: dict[str, type[Table]] = {"schedule": ScheduleSettings, "group": GroupSettings}
 NAMED = {"peer", "destination", *NAMED_TABLES}
 
 

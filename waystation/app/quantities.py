@@ -1,4 +1,4 @@
-"""Durations, sizes and shares as an operator writes them: ``"90s"``, ``"64MiB"``, ``"90 %"``.
+"""Durations, sizes, rates, shares as an operator writes them: ``"90s"``, ``"64MiB"``, ``"90 %"``.
 
 Contract: text in, seconds, bytes or per cent out, and back again without loss of meaning.
 A bare number is refused, because nobody can tell what its unit was meant to be.
@@ -25,6 +25,7 @@ SIZE_UNITS = {
 QUANTITY = re.compile(r"(\d{1,18}(?:\.\d{1,6})?)\s*([A-Za-z%]+)")
 DURATION_HELP = 'a duration is a number with its unit, like "500ms", "90s", "15m", "12h" or "7d"'
 SIZE_HELP = 'a size is a number with its unit, like "512KiB", "64MiB", "2GiB" or "5GB"'
+RATE_HELP = 'a rate is a size per second, like "512KiB/s", "2MiB/s" or "20MB/s"'
 PERCENT_HELP = 'a share is written like "90 %", from 0 to 100'
 
 
@@ -43,6 +44,17 @@ def read_duration(value: object) -> float:
 def read_size(value: object) -> int:
     """Return bytes."""
     return int(_split(value, SIZE_UNITS, SIZE_HELP))
+
+
+def read_rate(value: object) -> int:
+    """Return bytes per second, at least one."""
+    size, mark, second = value.rpartition("/") if isinstance(value, str) else ("", "", "")
+    if not mark or second.strip() != "s":
+        raise PydanticCustomError("sentence", "{text}", {"text": RATE_HELP})
+    rate = int(_split(size, SIZE_UNITS, RATE_HELP))
+    if rate < 1:
+        raise PydanticCustomError("sentence", "{text}", {"text": RATE_HELP})
+    return rate
 
 
 def read_percent(value: object) -> float:
@@ -69,6 +81,11 @@ def size_text(size: int) -> str:
     return "0B"
 
 
+def rate_text(rate: int) -> str:
+    """Return ``rate`` bytes per second as they are written."""
+    return f"{size_text(rate)}/s"
+
+
 def percent_text(share: float) -> str:
     return f"{share:g} %"
 
@@ -85,6 +102,17 @@ Size = Annotated[
     PlainSerializer(size_text, return_type=str, when_used="json"),
     WithJsonSchema(
         {"type": "string", "pattern": r"^\d{1,18}(\.\d{1,6})?\s*(B|kB|MB|GB|TB|KiB|MiB|GiB|TiB)$"}
+    ),
+]
+Rate = Annotated[
+    int,
+    BeforeValidator(read_rate),
+    PlainSerializer(rate_text, return_type=str, when_used="json"),
+    WithJsonSchema(
+        {
+            "type": "string",
+            "pattern": r"^\d{1,18}(\.\d{1,6})?\s*(B|kB|MB|GB|TB|KiB|MiB|GiB|TiB)\s*/\s*s$",
+        }
     ),
 ]
 Percent = Annotated[

@@ -10,13 +10,16 @@ from waystation.app.faults import Problem, closest
 from waystation.app.lines import Path
 from waystation.app.parts import Parts
 from waystation.app.places import files_and_folders
+from waystation.app.semantics_group import grouping
 from waystation.app.semantics_remote import remote
 from waystation.app.semantics_rules import rules
 from waystation.app.semantics_schedule import schedules
+from waystation.app.semantics_transcode import transcoding
 from waystation.app.semantics_ways import ways
 from waystation.app.settings_base import is_loopback
 from waystation.app.settings_destination import DicomDestination
 from waystation.app.settings_dicom import DicomSettings
+from waystation.app.settings_group import member_tables
 from waystation.app.settings_node import ArchiveSettings, WebSettings, WorklistSettings
 from waystation.app.settings_rule import RoutingSettings
 from waystation.app.specificity import rivals
@@ -36,6 +39,7 @@ def examine(parts: Parts, environ: Mapping[str, str]) -> list[Problem]:
         *_unused_destinations(parts),
         *_destinations(parts),
         *schedules(parts, environ),
+        *grouping(parts, environ),
         *_peers(parts),
         *_listeners(parts),
         *_not_built(parts),
@@ -43,6 +47,7 @@ def examine(parts: Parts, environ: Mapping[str, str]) -> list[Problem]:
         *files_and_folders(parts, environ),
         *remote(parts, environ),
         *ways(parts, environ),
+        *transcoding(parts),
     ]
 
 
@@ -102,9 +107,10 @@ def _rule_fates(parts: Parts) -> Iterator[Problem]:
 
 
 def _unused_destinations(parts: Parts) -> Iterator[Problem]:
-    if "group" in parts.document:
-        return
     used = {name for rule in parts.raw_rules() for _, name in sends_of(rule)}
+    groups = parts.document.get("group")
+    for table in groups.values() if isinstance(groups, dict) else []:
+        used |= {name for _, name in member_tables(table)}
     for name in parts.destinations:
         if name not in used:
             yield warning(("destination", name), "no rule sends to it")

@@ -15,7 +15,7 @@ from waystation.app.places import secret_problems
 from waystation.app.settings_base import Secret, reveal
 from waystation.app.settings_destination import DestinationSettings
 from waystation.app.settings_remote import S3Destination, SftpDestination
-from waystation.app.wiring_remote import sftp_call
+from waystation.app.wiring_remote import Reveal, s3_settings, sftp_call
 from waystation.model.errors import ConfigError
 
 LIBRARIES = {"sftp": "asyncssh", "s3": "obstore"}
@@ -35,13 +35,16 @@ def remote(parts: Parts, environ: Mapping[str, str]) -> Iterator[Problem]:
             yield Problem(path=(*at, "kind"), text=text)
         places = [*_files(table, at), *_secrets(table, at, environ)]
         yield from places
+        sound = installed and all(place.warning for place in places)
         if isinstance(table, S3Destination):
             yield from _s3(table, at)
+            if sound:
+                yield from _client(table, at, environ)
             continue
         yield from _login(table, at)
         if not table.known_hosts and not table.host_key:
             yield Problem(path=(*at, "known_hosts"), text=NO_KEY)
-        elif installed and not any(not place.warning for place in places):
+        elif sound:
             yield from _keys(table, at, environ)
 
 
@@ -73,9 +76,7 @@ def _login(table: SftpDestination, at: KeyPath) -> Iterator[Problem]:
     if table.key is None and table.key_password is not None:
         yield Problem(path=(*at, "key_password"), text="is only for a key")
     if table.known_hosts and table.host_key:
-        yield Problem(
-            path=(*at, "host_key"), text="write either known_hosts or host_key"
-        )
+        yield Problem(path=(*at, "host_key"), text="write either known_hosts or host_key")
     for position, text in enumerate(table.host_key):
         if not text.startswith(("SHA256:", "ssh-", "ecdsa-", "sk-")):
             yield Problem(
@@ -88,10 +89,7 @@ def _keys(table: SftpDestination, at: KeyPath, environ: Mapping[str, str]) -> It
     """What only reading the keys can tell."""
     from waystation.destinations import sftp_session
 
-    def revealed(secret: Secret | None) -> str:
-        return "" if secret is None else reveal(secret, dict(environ))
-
-    call = sftp_call(table, revealed)
+    call = sftp_call(table, revealed(environ))
     try:
         sftp_session.own_key(call)
         trusted = sftp_session.trusted_keys(call)
@@ -101,6 +99,11 @@ def _keys(table: SftpDestination, at: KeyPath, environ: Mapping[str, str]) -> It
     if table.known_hosts and not sftp_session.names_host(trusted.known, call):
         text = f"has no line for {table.host}, port {table.port}: its key would not be trusted"
         yield Problem(path=(*at, "known_hosts"), text=text, warning=True)
+
+
+def revealed(environ: Mapping[str, str]) -> Reveal:
+    """Return what looks up secrets in ``environ``."""
+    return lambda secret: "" if secret is None else reveal(secret, dict(environ))
 
 
 def _s3(table: S3Destination, at: KeyPath) -> Iterator[Problem]:
@@ -115,3 +118,15 @@ def _s3(table: S3Destination, at: KeyPath) -> Iterator[Problem]:
         )
     if table.kms_key is not None and not (table.encryption or "").startswith("aws:kms"):
         yield Problem(path=(*at, "kms_key"), text='needs encryption = "aws:kms" beside it')
+
+
+def _client(table: S3Destination, at: KeyPath, environ: Mapping[str, str]) -> Iterator[Problem]:
+    """What only the library can tell, without a connection."""
+    from waystation.destinations import s3
+
+    try:
+        s3.open_store(s3_settings(table, revealed(environ)), 0)
+    except (ConfigError, OSError, UnicodeError) as error:
+        where = error.where if isinstance(error, ConfigError) else "ca"
+        text = error.problem if isinstance(error, ConfigError) else "cannot be read"
+        yield Problem(path=(*at, where), text=text)

@@ -122,9 +122,11 @@ def _never(at: Path, schedule: Schedule, then: str) -> Iterator[Problem]:
 
 
 def _used(value: object, name: str) -> bool:
-    """Return whether ``name`` stands as a value anywhere but under its own heading."""
+    """Return whether ``name`` stands anywhere but under its own heading, also in an expression."""
     if isinstance(value, Mapping):
         return any(_used(inside, name) for key, inside in value.items() if key != "schedule")
     if isinstance(value, list):
         return any(_used(inside, name) for inside in value)
-    return isinstance(value, str) and value.strip() == name
+    if not isinstance(value, str):
+        return False
+    return value.strip() == name or f"'{name}'" in value or f'"{name}"' in value

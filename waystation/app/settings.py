@@ -9,6 +9,7 @@ from pydantic import Field
 from waystation.app.settings_base import Table
 from waystation.app.settings_completeness import CompletenessSettings
 from waystation.app.settings_dicom import DicomSettings, PeerSettings
+from waystation.app.settings_group import GroupSettings
 from waystation.app.settings_kinds import AnyDestination
 from waystation.app.settings_node import (
     ArchiveSettings,
@@ -24,7 +25,6 @@ from waystation.app.settings_schedule import ScheduleSettings
 
 LATER_TABLES = frozenset(
     {
-        "group",
         "pacs",
         "validate",
         "edit",
@@ -50,6 +50,9 @@ class Settings(Table):
     destination: dict[str, AnyDestination] = Field(default_factory=dict, description="Ways out")
     schedule: dict[str, ScheduleSettings] = Field(
         default_factory=dict, description="Opening hours with a name"
+    )
+    group: dict[str, GroupSettings] = Field(
+        default_factory=dict, description="Destinations of which one takes each study"
     )
     rule: tuple[RuleSettings, ...] = Field(default=(), description="What goes where")
     routing: RoutingSettings = Field(

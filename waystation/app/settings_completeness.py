@@ -6,7 +6,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
 from waystation.app.settings_base import Table, _as_tuple, complaint
 from waystation.app.settings_dicom import Wait
-from waystation.timing.gather import EVIDENCE
+from waystation.timing.gather import EVIDENCE, Evidence
 
 
 class PerLevel(Table):
@@ -29,8 +29,8 @@ def _words(words: tuple[str, ...]) -> tuple[str, ...]:
     return words
 
 
-Evidence = Annotated[
-    tuple[Literal["mpps", "commitment", "count", "release", "quiet"], ...],
+EvidenceList = Annotated[
+    tuple[Evidence, ...],
     AfterValidator(_words),
     BeforeValidator(_as_tuple),
 ]
@@ -62,10 +62,10 @@ class CompletenessSettings(Table):
 
     later: ClassVar[frozenset[str]] = frozenset({"ask_source"})
 
-    series: Evidence = Field(
+    series: EvidenceList = Field(
         default=EVIDENCE, description="Evidence for a series; the first that holds ends the wait"
     )
-    study: Evidence = Field(
+    study: EvidenceList = Field(
         default=EVIDENCE, description="Evidence for a study; the first that holds ends the wait"
     )
     release: Durations = Field(

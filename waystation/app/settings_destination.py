@@ -20,8 +20,10 @@ from waystation.app.settings_base import (
     complaint,
 )
 from waystation.app.settings_dicom import PduSize, Wait
+from waystation.app.settings_pace import LimitSettings
 from waystation.app.settings_schedule import WindowText
 from waystation.app.settings_when import RefuseWhen
+from waystation.destinations.contexts import POLICIES
 from waystation.destinations.naming import DEFAULT_TEMPLATE, read_template
 
 
@@ -34,8 +36,8 @@ def _calling_ae(text: str) -> str:
 
 
 def _transcode(text: str) -> str:
-    if text != "never":
-        raise complaint('transcoding is not available in this version; write "never"')
+    if text not in POLICIES:
+        raise complaint(f"expected one of {', '.join(POLICIES)}")
     return text
 
 
@@ -99,18 +101,10 @@ class DestinationSettings(Table):
 
     later: ClassVar[frozenset[str]] = frozenset(
         {
-            "limits",
-            "closing",
-            "stat_waits",
-            "send_anyway_after",
-            "optional_for",
             "verify",
             "verify_after",
             "commit_by",
             "only_deidentified",
-            "split_study",
-            "probe_outside_window",
-            "waiting_over",
             "log",
         }
     )
@@ -124,7 +118,33 @@ class DestinationSettings(Table):
         default="always",
         description="When it may be sent to: a schedule, or the name of a [schedule.NAME]",
     )
+    closing: Literal["object", "finish-study"] = Field(
+        default="object", description="What still goes when the window shuts"
+    )
+    stat_waits: Flag = Field(
+        default=False, description="Whether stat waits for the window like everything else"
+    )
+    send_anyway_after: Wait | None = Field(
+        default=None, description="What has waited so long goes whatever the window"
+    )
+    probe_outside_window: Flag = Field(
+        default=False, description="Whether it is asked while shut if it answers again"
+    )
     parallel: Count = Field(default=2, description="Studies sent side by side")
+    split_study: Flag = Field(
+        default=False,
+        description="Whether associations share a study, which gives up its order for speed",
+    )
+    limits: LimitSettings | None = Field(
+        default=None, description="Most bytes per second and objects per minute"
+    )
+    optional_for: Wait = Field(
+        default=86_400.0, description='Life of deliveries with "required" = false'
+    )
+    waiting_over: Wait | None = Field(
+        default=None,
+        description="Alert when a delivery that may leave has waited so long; default 10 minutes",
+    )
     retry: RetrySettings = Field(default_factory=RetrySettings, description="When to try again")
 
 
@@ -151,8 +171,9 @@ class DicomDestination(DestinationSettings):
         default=False, description="Whether a warning status counts as a failure of the object"
     )
     transcode: Annotated[str, AfterValidator(_transcode)] = Field(
-        default="never",
-        description="Fallback if it refuses the stored syntax; only never in this version",
+        default="uncompressed",
+        description="Fallback if it refuses the stored syntax: never, uncompressed (another "
+        "uncompressed one), decompress, or lossless (compress without loss too)",
     )
     max_pdu: PduSize = Field(default=128 * 2**10, description="Largest P-DATA-TF we send")
     tls: CallTls | None = Field(default=None, description="Call with TLS")

@@ -68,6 +68,10 @@ class View:
 
     def _lane(self, belt: LaneBelt, counts: LaneCounts) -> LaneView:
         health, why = belt.lane.describe(belt.now())
+        window, now = belt.settings.window, self._node.clock()
+        if health is not Health.PAUSED and not window.is_open(now):
+            shut = f"window shut, {window.problem_at(now) or window.outlook(now)}"
+            why = f"{why}; {shut}" if why else shut
         table = self._node.settings.destination.get(belt.name)
         return LaneView(counts=counts, state=health.value, why=why, kind=getattr(table, "kind", ""))
 
@@ -146,7 +150,7 @@ class View:
             open=belt.settings.window.is_open(now),
             down=health in AWAY,
             blocked=health is Health.BLOCKED,
-            associations=len(belt._busy),
+            associations=belt.associations,
             waiting=[(priority, n, max(0.0, now - oldest)) for priority, n, oldest in waiting],
         )
 

@@ -29,7 +29,6 @@ from waystation.app.wiring_ways import (
 from waystation.blobs.volume import Marks
 from waystation.destinations import dicom, folder
 from waystation.destinations.base import Destination
-from waystation.flows.deliver import LaneSettings
 from waystation.flows.route import Routing
 from waystation.flows.sweep import SweepSettings
 from waystation.model.errors import ConfigError
@@ -42,8 +41,6 @@ from waystation.net.tls import client_context
 from waystation.rules.classes import class_uid
 from waystation.rules.duplicates import DuplicatePolicy
 from waystation.rules.facts import Window
-from waystation.timing.retry import RetryPolicy
-from waystation.timing.window import Schedule
 from waystation.wire.limits import Limits
 
 KIB_PER_S = 1024
@@ -144,6 +141,7 @@ def _dicom(name: str, table: DestinationSettings, own_title: str) -> Destination
             max_per_association=table.max_per_association,
             reuse=table.reuse,
             retry_on_warning=table.retry_on_warning,
+            transcode=table.transcode,
         ),
     )
 
@@ -180,22 +178,6 @@ _KINDS = {
 }
 
 
-def lane_settings(table: DestinationSettings, window: Schedule) -> LaneSettings:
-    """Return the pace of a lane."""
-    retry = table.retry
-    return LaneSettings(
-        policy=RetryPolicy(
-            first_s=retry.first,
-            cap_s=retry.cap,
-            lifetime_s=retry.lifetime,
-            tries=retry.tries,
-            object_pauses_s=retry.object,
-        ),
-        parallel=table.parallel,
-        window=window,
-    )
-
-
 def routing(settings: Settings, windows: Mapping[str, Window]) -> Routing:
     """Return what routing goes by.  Raises `ConfigError` if a rule is not usable.
 
@@ -210,6 +192,7 @@ def routing(settings: Settings, windows: Mapping[str, Window]) -> Routing:
     return Routing(
         ruleset=read.ruleset,
         destinations=frozenset(settings.destination),
+        groups=frozenset(settings.group),
         duplicates=DuplicatePolicy(
             resend_after_s=table.resend_after, same=table.same, different=table.different
         ),

@@ -44,25 +44,27 @@ def sftp_destination(name: str, table: DestinationSettings, _own_title: str) -> 
 def s3_destination(name: str, table: DestinationSettings, _own_title: str) -> Destination:
     """Return the way out of a table of kind s3."""
     assert isinstance(table, S3Destination)
-    return s3.S3Destination(
-        name,
-        s3.S3Settings(
-            bucket=table.bucket,
-            prefix=table.prefix,
-            template=table.name,
-            endpoint=table.endpoint or "",
-            region=table.region,
-            path_style=table.path_style,
-            allow_http=table.allow_http,
-            key_id=secret(table.key_id),
-            secret_key=secret(table.secret_key),
-            session_token=secret(table.session_token),
-            encryption=table.encryption or "",
-            kms_key=table.kms_key or "",
-            storage_class=table.storage_class or "",
-            uid_in_metadata=table.uid_in_metadata,
-            ca=table.ca.read_text("utf-8") if table.ca is not None else "",
-            connect_s=table.timeouts.connect,
-            response_s=table.timeouts.response,
-        ),
+    return s3.S3Destination(name, s3_settings(table))
+
+
+def s3_settings(table: S3Destination, reveal: Reveal = secret) -> s3.S3Settings:
+    """Return which bucket a table means and how to get there."""
+    return s3.S3Settings(
+        bucket=table.bucket,
+        prefix=table.prefix,
+        template=table.name,
+        endpoint=table.endpoint or "",
+        region=table.region,
+        path_style=table.path_style,
+        allow_http=table.allow_http,
+        key_id=reveal(table.key_id),
+        secret_key=reveal(table.secret_key),
+        session_token=reveal(table.session_token),
+        encryption=table.encryption or "",
+        kms_key=table.kms_key or "",
+        storage_class=table.storage_class or "",
+        uid_in_metadata=table.uid_in_metadata,
+        ca=table.ca.read_text("utf-8") if table.ca is not None else "",
+        connect_s=table.timeouts.connect,
+        response_s=table.timeouts.response,
     )

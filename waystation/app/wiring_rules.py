@@ -16,6 +16,7 @@ def rules(settings: Settings) -> RulesRead:
     read = read_rules(
         [rule.table() for rule in settings.rule],
         destinations=settings.destination,
+        groups=settings.group,
         otherwise=settings.routing.otherwise,
         filters=_filters(settings, known, faults),
         admission=_admission(settings, known, faults),

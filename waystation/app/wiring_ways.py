@@ -36,8 +36,8 @@ def stow_destination(name: str, table: DestinationSettings, _own_title: str) -> 
         name,
         StowSettings(
             url=table.url,
-            http=http_settings(table),
-            identity=identity(table),
+            http=http_settings(name, table),
+            identity=identity(name, table),
             max_objects=table.max_per_request,
             max_bytes=table.max_request,
             probe=table.probe,
@@ -62,8 +62,8 @@ def webhook_destination(name: str, table: DestinationSettings, _own_title: str) 
         name,
         WebhookSettings(
             url=table.url,
-            http=http_settings(table),
-            identity=identity(table),
+            http=http_settings(name, table),
+            identity=identity(name, table),
             key=key,
             fields=table.fields,
             max_objects=table.max_per_event,
@@ -89,12 +89,16 @@ def command_destination(name: str, table: CommandDestination, data: Path) -> Des
     )
 
 
-def http_settings(table: HttpDestination) -> HttpSettings:
+def http_settings(name: str, table: HttpDestination) -> HttpSettings:
     """Return how to call the server of a destination."""
     from waystation.net.http import HttpSettings, HttpWaits
 
     waits = table.timeouts
-    secrets = {key: secret(source) for key, source in table.secret_headers.items()}
+    where = f"destination.{name}.secret_headers"
+    secrets = {
+        key: _in_header(f"{where}.{key}", secret(source))
+        for key, source in table.secret_headers.items()
+    }
     return HttpSettings(
         waits=HttpWaits(
             connect_s=waits.connect, progress_s=waits.progress, response_s=waits.response
@@ -105,7 +109,7 @@ def http_settings(table: HttpDestination) -> HttpSettings:
     )
 
 
-def identity(table: HttpDestination) -> Identity:
+def identity(name: str, table: HttpDestination) -> Identity:
     """Return who we are to the server of a destination."""
     from waystation.net.credentials import Basic, Bearer, Fetched
     from waystation.net.http import HttpSettings
@@ -116,7 +120,7 @@ def identity(table: HttpDestination) -> Identity:
     if auth.user is not None:
         return Basic(user=auth.user, password=secret(auth.password))
     if auth.token is not None:
-        return Bearer(token=secret(auth.token))
+        return Bearer(token=_in_header(f"destination.{name}.auth.token", secret(auth.token)))
     assert auth.token_url is not None
     assert auth.client_id is not None
     return Fetched(
@@ -127,3 +131,10 @@ def identity(table: HttpDestination) -> Identity:
         # The token server is another machine; only the way out of the house is the same.
         http=HttpSettings(proxy=table.proxy or ""),
     )
+
+
+def _in_header(where: str, value: str) -> str:
+    """Return a secret that a header can carry."""
+    if not value.isascii() or not value.isprintable():
+        raise ConfigError(where, "the secret is not printable ASCII, so no header can carry it")
+    return value

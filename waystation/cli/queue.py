@@ -183,7 +183,7 @@ def show(
     fate = arrival["reason"] or arrival["ended_why"] or ("planned" if arrival["planned"] else "new")
     print(f"{'fate':<16}{plain(fate)}")
     for verdict in arrival["verdicts"]:
-        print(f"rule {plain(verdict['rule'])}: {'match' if verdict['matched'] else 'no match'}")
+        print(f"rule {plain(verdict['rule'])}: {'match' if verdict['matched'] else 'failed'}")
     for entry in story["deliveries"]:
         print()
         _print_delivery(entry, story["attempts"].get(entry["id"], []))

@@ -29,6 +29,7 @@ from waystation.codecs.errors import CodecError, WorkroomError
 log = structlog.get_logger()
 PIECE = 1 << 20
 REMEMBERED = 10_000
+CHILD = "waystation.codecs.child"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,9 +73,15 @@ class Converted:
 
 
 class CodecPool:
-    """The codec children of one node.  folder: for files in work; emptied at the start."""
+    """The codec children of one node.
 
-    def __init__(self, folder: Path, limits: CodecLimits | None = None) -> None:
+    folder: for files in work; emptied at the start.  module: what a child runs.
+    """
+
+    def __init__(
+        self, folder: Path, limits: CodecLimits | None = None, module: str = CHILD
+    ) -> None:
+        self._module = module
         self.limits = limits or CodecLimits()
         self.started = 0
         self._folder = folder
@@ -170,7 +177,7 @@ class CodecPool:
         try:
             return await Child.start(
                 [
-                    *(sys.executable, "-P", "-m", "waystation.codecs.child"),
+                    *(sys.executable, "-P", "-m", self._module),
                     *(str(os.getpid()), str(limits.address_bytes), str(limits.cpu_s)),
                 ],
                 home,
@@ -203,9 +210,9 @@ class CodecPool:
         task.add_done_callback(self._ending.discard)
 
     @property
-    def children(self) -> int:
-        """How many idle children there are."""
-        return len(self._idle)
+    def idle(self) -> tuple[Child, ...]:
+        """The children that wait for work."""
+        return tuple(self._idle)
 
     async def close(self) -> None:
         """End all children and remove the files.  Nobody may be converting any more."""

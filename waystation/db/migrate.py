@@ -46,7 +46,8 @@ def quick_check(path: Path) -> None:
     connection = sqlite3.connect(path, timeout=5.0)
     try:
         found = connection.execute("PRAGMA quick_check(1)").fetchone()
-    except sqlite3.Error as error:
+    except (sqlite3.Error, UnicodeDecodeError) as error:
+        # The words of the finding may quote damaged names.
         raise StorageError(f"{path.name} is damaged: {error}") from error
     finally:
         connection.close()

@@ -146,6 +146,13 @@ Index(
     sqlite_where=text("required = 0 AND state IN ('waiting', 'held')"),
     postgresql_where=text("required = 0 AND state IN ('waiting', 'held')"),
 )
+Index(
+    "delivery_grouped",
+    delivery.c.grp,
+    delivery.c.study,
+    sqlite_where=text("grp <> ''"),
+    postgresql_where=text("grp <> ''"),
+)
 
 attempt = Table(
     "attempt",

@@ -56,9 +56,7 @@ def refusal(pair: Pair, policy: str, answered: Callable[[Pair], str]) -> str:
 
     answered: the receiver's answer to one offer, in plain words.
     """
-    offers = ", ".join(
-        f"{name_of(each[1])}: {answered(each)}" for each in all_of(pair, policy)
-    )
+    offers = ", ".join(f"{name_of(each[1])}: {answered(each)}" for each in all_of(pair, policy))
     text = f"no presentation context for {name_of(pair[0])} (offered {offers})"
     if policy in ("decompress", "lossless") and pair[1] not in PLAIN:
         missing = reason(pair[1])

@@ -93,14 +93,15 @@ class FolderDestination:
         return Deferred(fault=Fault.TRANSIENT, why=why, connected=True)
 
     async def _write(self, root: Path, target: Path, file: OutgoingFile) -> Outcome:
-        draft = target.parent / f".{secrets.token_hex(8)}.part"
+        draft = target.parent / file.draft_name
         try:
+            await asyncio.to_thread(draft.unlink, missing_ok=True)
             async with aclosing(file.pieces()) as pieces:
                 async for piece in pieces:
                     await asyncio.to_thread(_append, draft, piece)
             return await asyncio.to_thread(_finish, draft, target, root, file)
         finally:
-            with suppress(FileNotFoundError):
+            with suppress(OSError):
                 await asyncio.to_thread(draft.unlink)
 
     async def probe(self) -> Deferred | None:

@@ -125,9 +125,7 @@ def read_template(text: str) -> Template:
         _place(field)
     components = [_component(part) for part in text.split("/") if part]
     if not any(isinstance(piece, Place) for part in components for piece in part):
-        raise ValueError(
-            'needs a field, such as "{SOPInstanceUID}.dcm": names must differ'
-        )
+        raise ValueError('needs a field, such as "{SOPInstanceUID}.dcm": names must differ')
     return Template(tuple(components))
 
 

@@ -27,7 +27,8 @@ _META_BYTES = 1 << 16
 class OutgoingFile:
     """Name, size and bytes of one file.
 
-    sha256: of its data set.  size_bytes: of the whole file.
+    sha256: of its data set.  size_bytes: of the whole file.  draft_name: what it is called while
+    it is written; each attempt of a delivery uses the same, and so removes what a crash left.
     """
 
     def __init__(
@@ -45,6 +46,8 @@ class OutgoingFile:
         self._rest = rest
         whole = rest is None
         self.sha256 = hashlib.sha256(begun).hexdigest() if whole else delivery.sha256
+        own = f"{delivery.destination}/{delivery.id}/{delivery.arrival_id}/{self.sha256}"
+        self.draft_name = f".{hashlib.sha256(own.encode()).hexdigest()[:16]}.part"
         self.size_bytes = len(self._meta) + (len(begun) if whole else delivery.size_bytes)
 
     async def pieces(self) -> AsyncGenerator[bytes, None]:

@@ -61,9 +61,7 @@ class Recoded:
             if len(payload) <= AT_ONCE_BYTES:
                 self.payload = recoded(payload, self._stored, self.syntax)
             else:
-                self.payload = await asyncio.to_thread(
-                    recoded, payload, self._stored, self.syntax
-                )
+                self.payload = await asyncio.to_thread(recoded, payload, self._stored, self.syntax)
             self._digest.update(self.payload)
             return
         stream = self._stream(payload)
@@ -98,9 +96,7 @@ class Recoded:
             self.payload = Pieces(made.pieces())
 
 
-async def _after(
-    first: bytes, rest: AsyncGenerator[bytes, None]
-) -> AsyncGenerator[bytes, None]:
+async def _after(first: bytes, rest: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
     async with aclosing(rest):
         yield first
         async for piece in rest:

@@ -20,7 +20,7 @@ from waystation.destinations.naming import DEFAULT_TEMPLATE, marked, read_templa
 from waystation.destinations.outgoing import OutgoingFile, outgoing
 from waystation.destinations.s3_answers import code_of, meaning
 from waystation.model.delivery import Delivery, HoldReason
-from waystation.model.errors import StorageError
+from waystation.model.errors import ConfigError, StorageError
 from waystation.model.outcome import Deferred, Delivered, Fault, Outcome, Refused
 
 if TYPE_CHECKING:
@@ -103,6 +103,8 @@ class S3Destination:
             return await self._bring(delivery, file)
         except StorageError as error:
             return Refused(reason=HoldReason.CORRUPT, why=str(error))
+        except ConfigError as error:
+            return Deferred(fault=Fault.PEER, why=str(error))
         except (BaseError, OSError) as error:
             return meaning(error, self._settings.bucket)
         finally:
@@ -166,14 +168,15 @@ class S3Destination:
 
     async def _put_parts(self, key: str, file: OutgoingFile, attributes: dict[str, str]) -> None:
         """Put all parts; when the file breaks, the parts are given up and its error comes out."""
-        await self._store(retries=3).put_async(
-            key,
-            file.pieces(),
-            attributes=attributes,
-            use_multipart=True,
-            chunk_size=_PART_BYTES,
-            max_concurrency=_PARTS_AT_ONCE,
-        )
+        async with aclosing(file.pieces()) as pieces:
+            await self._store(retries=3).put_async(
+                key,
+                pieces,
+                attributes=attributes,
+                use_multipart=True,
+                chunk_size=_PART_BYTES,
+                max_concurrency=_PARTS_AT_ONCE,
+            )
 
     async def _same(self, key: str, file: OutgoingFile) -> bool | None:
         """Compare what is there by its metadata; where it has none, by its bytes.
@@ -204,11 +207,12 @@ class S3Destination:
             async for _ in self._store().list(".waystation-probe", chunk_size=1):
                 break
         except BaseError as error:
-            UNSETTLED = "the key is taken by an object that is not there yet"
-# Whoever may only write is known there all the same.
+            # Whoever may only write is known there all the same.
             if code_of(error) == _NOT_FOR_US:
                 return None
             return meaning(error, self._settings.bucket)
+        except ConfigError as error:
+            return Deferred(fault=Fault.PEER, why=str(error))
         except OSError as error:
             return meaning(error, self._settings.bucket)
         return None
@@ -224,7 +228,8 @@ async def _whole(file: OutgoingFile) -> bytes:
 
 
 def open_store(settings: S3Settings, retries: int) -> "S3Store":
-    """Return a client.  Raises an error of obstore if the settings contradict each other."""
+    """Return a client.  Raises `ConfigError` if there can be none."""
+    from obstore.exceptions import BaseError
     from obstore.store import S3Store
 
     config: S3Config = {
@@ -252,13 +257,18 @@ def open_store(settings: S3Settings, retries: int) -> "S3Store":
     given: Any = None
     if settings.key_id:
         given = _given(settings)
-    return S3Store(
-        prefix=settings.prefix or None,
-        config=config,
-        client_options=client,
-        retry_config=retry,
-        credential_provider=given,
-    )
+    try:
+        return S3Store(
+            prefix=settings.prefix or None,
+            config=config,
+            client_options=client,
+            retry_config=retry,
+            credential_provider=given,
+        )
+    except (BaseError, ValueError) as error:
+        where = "ca" if settings.ca else "endpoint"
+        first = str(error).partition("\n")[0]
+        raise ConfigError(where, f"cannot be used: {first}") from error
 
 
 def _given(settings: S3Settings) -> Any:

@@ -8,27 +8,24 @@ serves one study at a time and lingers for what arrives meanwhile.
 """
 
 import asyncio
-import hashlib
 import posixpath
 import stat
 from collections.abc import AsyncGenerator, Sequence
-from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from waystation.destinations.base import Cargo
-from waystation.destinations.naming import DEFAULT_TEMPLATE, marked, read_template
+from waystation.destinations.naming import DEFAULT_TEMPLATE, read_template
 from waystation.destinations.outgoing import OutgoingFile, outgoing
 from waystation.destinations.sftp_session import Closed, Session, SftpCall, open_session
 from waystation.model.delivery import Delivery, HoldReason
 from waystation.model.errors import StorageError
-from waystation.model.outcome import Deferred, Delivered, Fault, Outcome, Refused
+from waystation.model.outcome import Deferred, Fault, Outcome, Refused
 
 if TYPE_CHECKING:
-    from asyncssh import SFTPAttrs, SFTPClientFile, SFTPError
+    from asyncssh import SFTPError
 
 LANE_FAULTS = (Fault.TRANSIENT, Fault.UNKNOWN, Fault.PEER)
-_STEP_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +63,7 @@ class SftpDestination:
                     continue
                 try:
                     session = session or await self._take()
-                    outcome = await self._attempt(session, delivery, file)
+                    outcome = await self._attempt(session, file)
                 except Closed as closed:
                     outcome = closed.outcome
                 finally:
@@ -78,13 +75,15 @@ class SftpDestination:
             if session is not None:
                 self._give_back(session)
 
-    async def _attempt(self, session: Session, delivery: Delivery, file: OutgoingFile) -> Outcome:
+    async def _attempt(self, session: Session, file: OutgoingFile) -> Outcome:
         """Put one file there; a session that did not come to an end is thrown away."""
         import asyncssh
 
+        from waystation.destinations.sftp_upload import Upload
+
         finished = False
         try:
-            outcome = await _Upload(session, self._settings.path, delivery, file).run()
+            outcome = await Upload(session, self._settings.path, file).run()
             finished = True
         except StorageError as error:
             # The session goes on: each request that was made had its answer.
@@ -116,7 +115,7 @@ class SftpDestination:
             return _unknown(str(second))
         if wrong is not None:
             return wrong
-        why = f"{type(error).__name__.removeprefix('SFTP')}: {error.reason}"
+        why = f"{type(error).__name__.removeprefix('SFTP')}: {error.reason[:120]}"
         fault = Fault.OBJECT if isinstance(error, _of_the_object()) else Fault.TRANSIENT
         return Deferred(fault=fault, why=why, connected=True)
 
@@ -180,164 +179,6 @@ class SftpDestination:
             await asyncio.gather(*self._ending, return_exceptions=True)
 
 
-class _Upload:
-    """One file on its way."""
-
-    def __init__(self, session: Session, root: str, delivery: Delivery, file: OutgoingFile) -> None:
-        self._session = session
-        self._sftp = session.sftp
-        self._root = root
-        self._file = file
-        # The same for each attempt, so that a half-written one is found and removed.
-        own = f"{delivery.destination}/{delivery.id}/{delivery.arrival_id}/{file.sha256}"
-        self._draft_name = f".{hashlib.sha256(own.encode()).hexdigest()[:16]}.part"
-
-    async def run(self) -> Outcome:
-        """Return how it ended; raises what asyncssh raises."""
-        folder, _, name = self._file.name.rpartition("/")
-        folder = posixpath.join(self._root, folder)
-        draft = posixpath.join(folder, self._draft_name)
-        try:
-            outcome = await self._bring(draft, folder, name)
-        except asyncio.CancelledError:
-            raise
-        except BaseException:
-            await self._remove(draft)
-            raise
-        return outcome
-
-    async def _bring(self, draft: str, folder: str, name: str) -> Outcome:
-        """Write beside once, and rename to the first name that is free or holds the same."""
-        written = False
-        outcome: Outcome = Deferred(
-            fault=Fault.OBJECT, why="other files have its names already", connected=True
-        )
-        comment = ""
-        for last in (name, marked(name, self._file.sha256)):
-            target = posixpath.join(folder, last)
-            there = await self._look(target)
-            if there is None:
-                if not written:
-                    await self._write(await self._open(draft, folder))
-                    written = True
-                there = await self._rename(draft, target)
-            if there is None:
-                return Delivered(comment=comment)
-            if await self._same(target, there):
-                outcome = Delivered(comment="already there")
-                break
-            comment = OTHER_NAME
-        if written:
-            await self._remove(draft)
-        return outcome
-
-    async def _look(self, path: str) -> "SFTPAttrs | None":
-        import asyncssh
-
-        try:
-            return await self._session.ask(self._sftp.lstat(path))
-        except (asyncssh.SFTPNoSuchFile, asyncssh.SFTPNoSuchPath):
-            return None
-
-    async def _folders(self, folder: str) -> None:
-        """Make what is missing below the root, never the root itself."""
-        import asyncssh
-
-        made = self._root
-        for part in posixpath.relpath(folder, self._root or ".").split("/"):
-            made = posixpath.join(made, part)
-            if part == "." or made in self._session.folders:
-                continue
-            try:
-                await self._session.ask(self._sftp.mkdir(made))
-            except (asyncssh.SFTPFailure, asyncssh.SFTPFileAlreadyExists):
-                there = await self._session.ask(self._sftp.stat(made))
-                if not stat.S_ISDIR(there.permissions or 0):
-                    raise
-            self._session.folders.add(made)
-
-    async def _open(self, draft: str, folder: str) -> "SFTPClientFile":
-        """Open the draft anew, with the folders down to it."""
-        import asyncssh
-
-        known = folder in self._session.folders
-        await self._folders(folder)
-        ask = self._session.ask
-        try:
-            return await ask(self._sftp.open(draft, "xb"))
-        except (asyncssh.SFTPFailure, asyncssh.SFTPFileAlreadyExists):
-            # A new file, not the old one again: a server may still write what it got before.
-            await ask(self._sftp.remove(draft))
-        except asyncssh.SFTPNoSuchFile:
-            self._session.folders.clear()
-            if not known:
-                raise
-            await self._folders(folder)
-        return await ask(self._sftp.open(draft, "xb"))
-
-    async def _write(self, remote: "SFTPClientFile") -> None:
-        ask = self._session.ask
-        try:
-            async with aclosing(self._file.pieces()) as pieces:
-                async for piece in pieces:
-                    for at in range(0, len(piece), _STEP_BYTES):
-                        await ask(remote.write(piece[at : at + _STEP_BYTES]))
-            await self._sync(remote)
-        except asyncio.CancelledError:
-            raise
-        except BaseException:
-            with suppress(OSError, _errors()):
-                await ask(remote.close())
-            raise
-        await ask(remote.close())
-
-    async def _sync(self, remote: "SFTPClientFile") -> None:
-        import asyncssh
-
-        if self._session.can_sync:
-            try:
-                await self._session.ask(remote.fsync())
-            except asyncssh.SFTPOpUnsupported:
-                self._session.can_sync = False
-
-    async def _rename(self, draft: str, target: str) -> "SFTPAttrs | None":
-        """Give the file its name; the plain request must not overwrite, the POSIX one would."""
-        import asyncssh
-
-        ask = self._session.ask
-        try:
-            await ask(self._sftp.rename(draft, target))
-        except (asyncssh.SFTPFailure, asyncssh.SFTPFileAlreadyExists, asyncssh.SFTPOpUnsupported):
-            there = await self._look(target)
-            if there is not None:
-                return there
-            await ask(self._sftp.posix_rename(draft, target))
-        return None
-
-    async def _remove(self, draft: str) -> None:
-        """Remove the draft if the session still answers; else the next attempt does it."""
-        if self._session.alive:
-            with suppress(OSError, _errors()):
-                await self._session.ask(self._sftp.remove(draft))
-
-    async def _same(self, path: str, there: "SFTPAttrs") -> bool:
-        """Read back what is there and compare it."""
-        if not stat.S_ISREG(there.permissions or 0):
-            return False
-        likeness = self._file.likeness()
-        ask = self._session.ask
-        remote = await ask(self._sftp.open(path, "rb"))
-        try:
-            while data := await ask(remote.read(_STEP_BYTES)):
-                likeness.feed(data if isinstance(data, bytes) else data.encode())
-        finally:
-            await ask(remote.close())
-        return likeness.equal()
-
-
-OTHER_NAME = "another file has its name: stored with its digest behind it"
-
-
 async def _folder_problem(session: Session, folder: str) -> Deferred | None:
     """Return what is wrong with the folder itself."""
     import asyncssh
@@ -371,12 +212,6 @@ async def _writing_problem(session: Session, folder: str) -> Deferred | None:
     except asyncssh.SFTPError:
         return None
     return None
-
-
-def _errors() -> "type[Exception]":
-    import asyncssh
-
-    return asyncssh.Error
 
 
 def _forbidden() -> "tuple[type[SFTPError], ...]":

@@ -5,7 +5,7 @@ leave at this moment, and discards by name what the destination's filter refuses
 asks the journal when nothing could leave.
 """
 
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 import structlog
@@ -14,7 +14,7 @@ from waystation.db.engine import Database
 from waystation.flows.lane_settings import LaneSettings
 from waystation.flows.settling import Settling
 from waystation.journal import claims
-from waystation.journal.claims import PRIORITIES, Claim
+from waystation.journal.claims import PRIORITIES, Claim, Due, Seen
 from waystation.model.delivery import Delivery
 from waystation.rules.classes import ClassFilter
 from waystation.timing.fairness import (
@@ -41,8 +41,8 @@ class Turn:
     """One study on one association.
 
     rank: the class that it counts in.  yields: end after the object at hand.  whatever: what is
-    leased may leave whatever the window says.  shut_at: when the window shut meanwhile (Unix
-    seconds).
+    leased may leave whatever the window says.  begun: some of it was leased while the window was
+    open.  shut_at: when that shut meanwhile (Unix seconds).
     """
 
     study: str
@@ -52,6 +52,7 @@ class Turn:
     objects_left: int = TURN_OBJECTS
     yields: bool = False
     whatever: bool = False
+    begun: bool = False
     shut_at: float | None = None
 
     @property
@@ -85,6 +86,7 @@ class Claiming:
         self._screen = screen
         self._fairness = Fairness()
         self._last = ""
+        self._came = 0
         self._open_since = float("-inf")
         self._was_open = True
 
@@ -97,10 +99,51 @@ class Claiming:
         self._was_open = is_open
         return is_open
 
+    @property
+    def empty(self) -> bool:
+        """Whether nothing waited when last looked, due or not."""
+        return all(due is None for due in self.first_due)
+
     def something_came(self) -> None:
         """Something may wait that was not there when last looked."""
+        self._came += 1
         if self.first_due[NORMAL] is None:
             self.first_due[NORMAL] = self._clock()
+
+    def waits(self, priorities: Iterable[int], least_s: float) -> list[float]:
+        """Return how long what is known to wait has to, by priority; never less than least_s."""
+        now = self._clock()
+        terms = self.settings.terms
+        times = []
+        for priority in priorities:
+            due = self.first_due[priority]
+            at = None if due is None else terms.leaves_at(priority, due, now)
+            if at is not None:
+                times.append(max(at - now, least_s))
+        return times
+
+    def until_opening_s(self) -> float:
+        """Return how long the window stays shut, seconds."""
+        now = self._clock()
+        opens = self.settings.window.next_change(now)
+        return float("inf") if opens is None else opens - now
+
+    async def refresh(self) -> None:
+        """Look what waits, without choosing."""
+        await self._look([None] * len(PRIORITIES))
+
+    async def _look(
+        self, due_by: Due, *, busy: Collection[str] = (), served: Collection[str] = ()
+    ) -> Seen:
+        came = self._came
+        seen = await self._database.read(
+            claims.look(self._name, due_by, busy=busy, served=served, after=self._last)
+        )
+        self.first_due = list(seen.first_due)
+        if self._came != came and self.first_due[NORMAL] is None:
+            # It came while we looked.
+            self.first_due[NORMAL] = self._clock()
+        return seen
 
     def passes_now(self) -> bool:
         """Return whether something known may leave, be the window open or shut."""
@@ -113,11 +156,16 @@ class Claiming:
         return False
 
     async def next(
-        self, *, busy: Collection[str], aside: str, only_stat: bool, stat_hinted: bool
+        self,
+        *,
+        busy: Collection[str],
+        aside: Delivery | None,
+        only_stat: bool,
+        stat_hinted: bool,
     ) -> tuple[Turn | None, set[str]]:
         """Return the next turn, if there is one, and the busy studies that ``stat`` waits for.
 
-        aside: a study that goes last.  stat_hinted: somebody said that ``stat`` may wait.
+        aside: a delivery whose study goes last.  stat_hinted: somebody said that ``stat`` may wait.
         """
         self.open()
         now = self._clock()
@@ -125,16 +173,16 @@ class Claiming:
         due_by = [terms.due_by(priority, now) for priority in PRIORITIES]
         if only_stat:
             due_by[NORMAL:] = [None, None]
+        known = self.first_due[STAT]
+        stat_hinted = stat_hinted or (known is not None and known <= now)
         if not stat_hinted and due_by[NORMAL:] == [None, None]:
             return None, set()
-        served = {*self._fairness.served, *([aside] if aside else [])}
-        seen = await self._database.read(
-            claims.look(self._name, due_by, busy=busy, served=served, after=self._last)
-        )
-        self.first_due = list(seen.first_due)
+        last = "" if aside is None else aside.study_uid
+        served = {*self._fairness.served, *([last] if last else [])}
+        seen = await self._look(due_by, busy=busy, served=served)
         wanted = {each.study for each in seen.studies if each.priority == STAT}
         free = [each for each in seen.studies if each.study not in busy]
-        free = [each for each in free if each.study != aside] or free
+        free = [each for each in free if each.study != last] or free
         picked = self._fairness.pick(free, now=now, open_since=self._open_since)
         return self._turn(picked, now), wanted & set(busy)
 
@@ -145,10 +193,13 @@ class Claiming:
         counted = rank(picked, now=now, open_since=self._open_since)
         return Turn(study=picked.study, priority=picked.priority, rank=counted)
 
-    async def batch(self, turn: Turn, limit: int = BATCH) -> list[Delivery]:
-        """Lease what may leave of a study now, in order of acceptance."""
+    async def batch(self, turn: Turn, limit: int, aside: Delivery | None) -> list[Delivery]:
+        """Lease what may leave of a study now, in order of acceptance.
+
+        aside: a delivery that goes last: one poison object must stop no study.
+        """
         while True:
-            asked = self._asked(turn, limit)
+            asked = self._asked(turn, limit, 0 if aside is None else aside.id)
             if asked is None:
                 return []
             got = await self._database.write(claims.claim(self._name, asked), urgent=False)
@@ -163,7 +214,7 @@ class Claiming:
                 self._fairness.finished(turn.study)
                 return []
 
-    def _asked(self, turn: Turn, limit: int) -> Claim | None:
+    def _asked(self, turn: Turn, limit: int, aside: int) -> Claim | None:
         """Return what to ask for at this moment, None if nothing may leave."""
         now = self._clock()
         settings = self.settings
@@ -171,8 +222,9 @@ class Claiming:
         due_by, made_by = settings.terms.due_by(turn.priority, now), float("inf")
         turn.whatever = settings.terms.passes(turn.priority)
         if is_open:
-            turn.shut_at = None
-        elif settings.finish_study and turn.shut_at is not None:
+            turn.begun, turn.shut_at = True, None
+        elif settings.finish_study and turn.begun:
+            turn.shut_at = turn.shut_at or now
             due_by, made_by = now, turn.shut_at
         elif due_by is not None:
             turn.whatever = True
@@ -186,6 +238,7 @@ class Claiming:
             limit=min(limit, SPLIT_BATCH) if settings.split_study else limit,
             due_by=due_by,
             made_by=made_by,
+            aside=aside,
             refuses=settings.filter.refuses_class,
         )
 
@@ -193,7 +246,11 @@ class Claiming:
         asked = self.settings.filter
         if not batch or self._screen is None or asked.refuse_when is None:
             return batch
-        refused = await self._screen(asked, batch)
+        try:
+            refused = await self._screen(asked, batch)
+        except BaseException:
+            await self._settling.give_back(batch, once=True)
+            raise
         for delivery in batch:
             if delivery.id in refused:
                 await self._settling.discard(delivery, f"{self._name}.refuse_when")

@@ -20,6 +20,8 @@ from waystation.destinations.base import Cargo, Destination
 from waystation.flows.claiming import BATCH, LEASE_S, Claiming, Screen, Turn
 from waystation.flows.lane_settings import LaneSettings
 from waystation.flows.metering import MeteredCargo, Meters
+from waystation.flows.nap import nap
+from waystation.flows.optional import OptionalLives
 from waystation.flows.settling import Settling
 from waystation.journal import claims, deliveries
 from waystation.journal.claims import PRIORITIES
@@ -36,9 +38,6 @@ log = structlog.get_logger()
 RENEW_S = 20.0
 # Longest sleep while something waits: a clock that was set back cannot hide it for longer.
 LONGEST_SLEEP_S = 60.0
-# How long a step of the wall clock may go unnoticed while a lane waits for an instant.
-SLICE_S = 0.5
-STEP_S = 0.25
 AGAIN_S = 1.0
 SHORTEST_S = 0.02
 CLOSE_S = 2.0
@@ -87,9 +86,9 @@ class LaneBelt:
         self._probe: asyncio.Task[None] | None = None
         self._stopping = False
         self._renewed_at = 0.0
-        # Unknown until looked: what waited before this life may be urgent, or optional and old.
+        # Unknown until looked: what waited before this life may be urgent.
         self._stat_hinted = True
-        self._optional_at: float | None = 0.0
+        self._optional = OptionalLives(self.name, database, clock)
         self._settling = Settling(self.name, self.lane, database, intake, clock, told)
         self._claiming = Claiming(self.name, settings, database, self._settling, clock, screen)
         self._claiming.something_came()
@@ -123,15 +122,13 @@ class LaneBelt:
         """
         self._claiming.something_came()
         self._stat_hinted = self._stat_hinted or stat
-        if study_uid is None or stat:
-            self._wake.set()
-        elif self.lane.may_send(self.now()) and study_uid not in self._busy():
+        needed = self._optional.something_came() or study_uid is None or stat
+        if needed or (self.lane.may_send(self.now()) and study_uid not in self._busy()):
             self._wake.set()
 
     def change(self, settings: LaneSettings) -> None:
         """Go by other settings from now on; associations and health stay."""
-        self.lane.policy = settings.policy
-        self.lane.settings_changed(self.now())
+        self.lane.settings_changed(self.now(), settings.policy)
         self._use(settings)
         self.wake()
 
@@ -179,7 +176,7 @@ class LaneBelt:
                 # No lane may end for good (R-47).
                 log.exception("lane failed", to=self.name)
                 sleep_s = AGAIN_S
-            await self._sleep(sleep_s)
+            await nap(self._wake, sleep_s, self._clock)
 
     async def stop(self, grace_s: float) -> None:
         """Let objects that are being sent finish, then end everything."""
@@ -194,60 +191,33 @@ class LaneBelt:
         await self._settling.close(CLOSE_S)
         await self.destination.close()
 
-    async def _sleep(self, sleep_s: float | None) -> None:
-        """Wait for a wake; a step of the wall clock counts as one (R-41)."""
-        ahead = self._clock() - self.now()
-        until = None if sleep_s is None else self.now() + sleep_s
-        while not self._wake.is_set():
-            left = None if until is None else until - self.now()
-            if left is not None and left <= 0:
-                return
-            try:
-                async with asyncio.timeout(None if left is None else min(left, SLICE_S)):
-                    await self._wake.wait()
-            except TimeoutError:
-                if abs(self._clock() - self.now() - ahead) > STEP_S:
-                    return
-
     def _sleep_s(self) -> float | None:
         """Return how long nothing can happen, None for until woken."""
         waits: list[float] = [RENEW_S] if self._settling.sending else []
-        if self._optional_at is not None:
-            waits.append(self._optional_at - self._clock())
+        if self._optional.at is not None:
+            waits.append(self._optional.at - self._clock())
         now = self.now()
         if self.lane.may_send(now):
-            waits += self._queue_waits()
+            anybody = self._room() is Room.ANYBODY
+            # What may leave and was not claimed belongs to a study that is being served.
+            least_s = AGAIN_S if self._turns else SHORTEST_S
+            waits += self._claiming.waits(PRIORITIES if anybody else (STAT,), least_s)
         elif (wake := self.lane.next_wake(now)) is not None:
-            waits.append(wake - now if self._may_probe() else self._until_opening_s())
+            waits.append(wake - now if self._may_probe() else self._claiming.until_opening_s())
         if not waits:
             return None
         return min(max(min(waits), SHORTEST_S), LONGEST_SLEEP_S)
-
-    def _queue_waits(self) -> list[float]:
-        """Return how long what is known to wait has to, at most."""
-        wall = self._clock()
-        terms = self.settings.terms
-        # What may leave and was not claimed belongs to a study that is being served.
-        least_s = AGAIN_S if self._turns else SHORTEST_S
-        waits = []
-        for priority in PRIORITIES if self._room() is Room.ANYBODY else (STAT,):
-            due = self._claiming.first_due[priority]
-            at = None if due is None else terms.leaves_at(priority, due, wall)
-            if at is not None:
-                waits.append(max(at - wall, least_s))
-        return waits
-
-    def _until_opening_s(self) -> float:
-        wall = self._clock()
-        opens = self.settings.window.next_change(wall)
-        return LONGEST_SLEEP_S if opens is None else opens - wall
 
     # rounds
 
     async def _round(self) -> None:
         """Start what may start now."""
-        await self._expire_optional()
+        await self._optional.expire(self.settings.optional_for_s)
         now = self.now()
+        if self._stat_hinted and not self.lane.may_send(now) and not self._claiming.open():
+            # Whether to probe depends on what may pass the window.
+            self._stat_hinted = False
+            await self._claiming.refresh()
         if self.lane.probe_due(now) and self._probe is None and self._may_probe():
             self.lane.probe_begun(now)
             self._probe = asyncio.create_task(self._ask())
@@ -277,26 +247,25 @@ class LaneBelt:
 
     async def _start(self, room: Room) -> bool:
         """Start one more worker; return whether to look for another."""
-        aside = self.lane.aside
-        due = self._claiming.first_due[STAT]
+        hinted, self._stat_hinted = self._stat_hinted, False
         turn, wanted = await self._claiming.next(
             busy=() if self.settings.split_study else self._busy(),
-            aside="" if aside is None else aside.study_uid,
+            aside=self.lane.aside,
             only_stat=room is Room.STAT,
-            stat_hinted=self._stat_hinted or due is not None,
+            stat_hinted=hinted,
         )
-        urgent = bool(wanted) or (turn is not None and turn.priority == STAT)
-        self._stat_hinted = self._stat_hinted and urgent
+        if wanted or (turn is not None and turn.priority == STAT):
+            self._stat_hinted = True
         for other in self._turns.values():
             if other.study in wanted and other.priority != STAT:
                 other.yields = True
         if turn is None:
-            if not self._turns and not any(self._claiming.first_due):
+            if not self._turns and self._claiming.empty:
                 self.lane.nothing_to_try(self.now())
             return False
         if room is Room.STAT and not self._beyond():
             return False
-        batch = await self._claiming.batch(turn, self._limit())
+        batch = await self._claim(turn)
         if not batch:
             return True
         if self._stopping:
@@ -312,30 +281,17 @@ class LaneBelt:
         """Return whether one association more than ``parallel`` may serve ``stat``; else let
         one of the others end its turn after the object at hand.
         """
-        parallel = self.settings.parallel
-        narrowed = self.lane.narrowed(parallel, self.now())
-        if not narrowed and len(self._turns) <= parallel:
+        most = self.lane.width(self.settings.parallel + 1, self.now())
+        if len(self._turns) < most:
             return True
         others = [turn for turn in self._turns.values() if turn.priority != STAT]
         if others and not any(turn.yields for turn in others):
             max(others, key=lambda turn: turn.priority).yields = True
         return False
 
-    def _limit(self) -> int:
-        return BATCH if self.lane.away_since is None else 1
-
-    async def _expire_optional(self) -> None:
-        """End optional deliveries whose time is over; note when the next one's is (R-46)."""
-        wall = self._clock()
-        if self._optional_at is None or wall < self._optional_at:
-            return
-        life_s = self.settings.optional_for_s
-        job = claims.expire_optional(self.name, wall - life_s, wall)
-        n = await self._database.write(job, urgent=False) if self._optional_at else 0
-        if n:
-            log.info("optional deliveries expired", to=self.name, n=n)
-        first = await self._database.read(claims.first_optional(self.name))
-        self._optional_at = None if first is None else first + life_s
+    async def _claim(self, turn: Turn) -> list[Delivery]:
+        limit = BATCH if self.lane.away_since is None else 1
+        return await self._claiming.batch(turn, limit, self.lane.aside)
 
     # one study
 
@@ -350,7 +306,7 @@ class LaneBelt:
                     break
                 if turn.over:
                     break
-                mine = batch = await self._claiming.batch(turn, self._limit())
+                mine = batch = await self._claim(turn)
         except StorageError as error:
             log.error("lane waits for the journal", to=self.name, error=str(error))
         except Exception:

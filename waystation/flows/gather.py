@@ -149,8 +149,9 @@ class GatherBelt:
             self._look(live, now)
             self._something.set()
 
-    def changed(self) -> None:
-        """The configuration changed: everything is looked at again."""
+    def change(self, terms_of: Callable[[str, str], GatherTerms]) -> None:
+        """Go by other terms from now on: everything is looked at again."""
+        self._terms_of = terms_of
         now = self.now()
         for live in self._live.values():
             self._look(live, now)

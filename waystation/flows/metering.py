@@ -62,8 +62,10 @@ class Meter:
             await self._wait(lambda: BEHIND_STAT_S if self._urgent else ask())
 
     async def _wait(self, ask: Callable[[], float]) -> None:
-        while (wait_s := ask()) > 0:
+        wait_s = ask()
+        while wait_s > 0:
             await asyncio.sleep(min(wait_s, LONGEST_S))
+            wait_s = ask()
 
     def _now(self) -> float:
         return asyncio.get_running_loop().time()

@@ -46,7 +46,7 @@ ROOM_S = 20.0
 class Routing:
     """What routing goes by; replaced whole on reload.
 
-    destinations: names that exist.  zone: of the node, for weekday and hour.
+    destinations, groups: names that exist.  zone: of the node, for weekday and hour.
     revision: of the configuration text that says all this, 0 if it is not known.
     wholes: (rule, level) of the rules that take all of a study once one object matches.
     windows: the schedules by name.
@@ -56,6 +56,7 @@ class Routing:
     destinations: Collection[str]
     duplicates: DuplicatePolicy
     zone: tzinfo
+    groups: Collection[str] = ()
     revision: int = 0
     wholes: tuple[tuple[str, str], ...] = ()
     windows: Mapping[str, Window] = field(default_factory=dict)
@@ -100,11 +101,13 @@ class Router:
         database: Database,
         ids: IdSource,
         clock: Callable[[], float],
-        wake: Callable[[str, str], None],
+        wake: Callable[[str, str, bool], None],
         head_of: Callable[[Arrival, bytes | None], Awaitable[Head]],
         intake: IntakeLog,
         joined: Callable[[Sequence[Gather], Carrier | None], None] = lambda _gathers, _by: None,
+        planned: Callable[[str, Instance], None] = lambda _destination, _instance: None,
     ) -> None:
+        self._planned = planned
         self._joined = joined
         self.routing = routing
         self._database = database
@@ -185,6 +188,8 @@ class Router:
         """Return the target as it can be used: held if there is no such way out."""
         if target.destination in self.routing.destinations or target.filtered_by:
             return target
+        if target.destination in self.routing.groups:
+            return replace(target, group=True)
         missing = HoldReason.DESTINATION_GONE
         return replace(
             target, hold=HoldReason.NO_ARCHIVE if target.destination == ARCHIVE else missing
@@ -233,19 +238,20 @@ class Router:
         self._log.settled(lsns)
         if lsn is not None:
             self._log.committed(lsn)
-        wanted = set()
+        wanted: dict[tuple[str, str], bool] = {}
         for item, adopted in zip(batch, done, strict=True):
             final = adopted.plan
             _report(item.arrival, final)
             self._joined(adopted.gathers, item.carrier)
             study = item.arrival.instance.study_uid
-            wanted |= {
-                (target.destination, study)
-                for target in final.targets
-                if not target.filtered_by and not target.hold
-            }
-        for destination, study in wanted:
-            self._wake(destination, study)
+            for target in final.targets:
+                self._planned(target.destination, item.arrival.instance)
+            for target in final.targets:
+                if not target.filtered_by and not target.hold:
+                    place = (target.destination, study)
+                    wanted[place] = wanted.get(place, False) or target.priority == "stat"
+        for (destination, study), stat in wanted.items():
+            self._wake(destination, study, stat)
 
     async def _adoption(self, item: Acknowledged) -> Adoption:
         arrival = item.arrival

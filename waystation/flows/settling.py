@@ -16,6 +16,7 @@ from waystation.flows.outcomes import Outcomes
 from waystation.journal import claims, deliveries
 from waystation.journal.deliveries import Settlement
 from waystation.journal.intake import IntakeLog
+from waystation.journal.sent import Sent
 from waystation.model.delivery import Delivery, HoldReason, Step
 from waystation.model.errors import StorageError
 from waystation.model.outcome import Deferred, Delivered, Fault, Outcome, Refused
@@ -113,6 +114,7 @@ class Settling:
             status=outcome.status,
             why=outcome.comment,
             now=wall,
+            sent=Sent(syntax=outcome.syntax, sha256=outcome.sha256, detail=outcome.detail),
         )
 
     def refused(self, delivery: Delivery, outcome: Refused, now: float) -> Settlement:

@@ -5,7 +5,8 @@ is; `claim` leases what may leave of one study and priority in order of acceptan
 destination's filter refuses by now ends discarded by the filter's name, in the same transaction.
 `expire_optional` ends optional deliveries that nobody took in time (R-46).
 
-A partial index serves only a query that repeats its condition word for word.
+A partial index serves only a query that repeats its condition word for word.  A plus sign keeps
+SQLite from taking the index of due times where the rows of one study are wanted.
 """
 
 from collections.abc import Callable, Collection, Iterable, Sequence
@@ -35,8 +36,8 @@ _FIELDS = (
 CLAIMABLE = (
     "SELECT " + _FIELDS + " FROM delivery d JOIN arrival a ON a.id = d.arrival"
     " WHERE d.destination = :to AND d.study = :study AND d.priority = :priority"
-    " AND d.state = 'waiting' AND d.due <= :due_by AND d.created_at <= :made_by"
-    " ORDER BY d.id LIMIT :limit"
+    " AND d.state = 'waiting' AND +d.due <= :due_by AND d.created_at <= :made_by"
+    " AND d.id <> :aside ORDER BY d.id LIMIT :limit"
 )
 _CLAIM = "UPDATE delivery SET state = 'sending', lease_until = :lease_until WHERE id = :id"
 _GIVE_BACK = (
@@ -60,7 +61,7 @@ NEXT_STUDY = (
 )
 OF_STUDY = (
     "SELECT created_at FROM delivery WHERE destination = :to AND study = :study"
-    " AND priority = :priority AND state = 'waiting' AND due <= :due_by ORDER BY id LIMIT 1"
+    " AND priority = :priority AND state = 'waiting' AND +due <= :due_by ORDER BY id LIMIT 1"
 )
 ANYTHING = "SELECT 1 FROM delivery WHERE destination = :to AND state = 'waiting' LIMIT 1"
 _OPTIONAL = (
@@ -192,7 +193,8 @@ class Claim:
     """What a lane asks for.
 
     due_by, made_by: latest due time and latest creation (Unix seconds).  refuses: names the
-    filter that takes an SOP class away, "" if none does.
+    filter that takes an SOP class away, "" if none does.  aside: a delivery that is taken only if
+    there is no other, 0 for none.
     """
 
     study: str
@@ -202,6 +204,7 @@ class Claim:
     limit: int
     due_by: float
     made_by: float = float("inf")
+    aside: int = 0
     refuses: Callable[[str], str] = lambda _sop_class: ""
 
 
@@ -217,17 +220,9 @@ def claim(destination: str, asked: Claim) -> Job[Claimed]:
     """Lease a batch of one study and priority, in order of acceptance."""
 
     def job(transaction: Transaction) -> Claimed:
-        rows = transaction.rows(
-            CLAIMABLE,
-            {
-                "to": destination,
-                "study": asked.study,
-                "priority": asked.priority,
-                "due_by": asked.due_by,
-                "made_by": asked.made_by,
-                "limit": asked.limit,
-            },
-        )
+        rows = _claimable(transaction, destination, asked, asked.aside)
+        if not rows and asked.aside:
+            rows = _claimable(transaction, destination, asked, 0)
         batch, filtered = _sorted_out(rows, asked)
         shift = Shift()
         leased = [{"id": one.id, "lease_until": asked.lease_until} for one in batch]
@@ -244,6 +239,23 @@ def claim(destination: str, asked: Claim) -> Job[Claimed]:
         return Claimed(batch=batch, filtered=filtered)
 
     return job
+
+
+def _claimable(
+    transaction: Transaction, destination: str, asked: Claim, aside: int
+) -> Sequence[Row]:
+    return transaction.rows(
+        CLAIMABLE,
+        {
+            "to": destination,
+            "study": asked.study,
+            "priority": asked.priority,
+            "due_by": asked.due_by,
+            "made_by": asked.made_by,
+            "aside": aside,
+            "limit": asked.limit,
+        },
+    )
 
 
 def _sorted_out(

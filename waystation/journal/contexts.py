@@ -104,8 +104,7 @@ def keep_seen(destination: str, contexts: Mapping[Pair, bool]) -> Job[None]:
 
     def job(transaction: Transaction) -> None:
         transaction.run(
-            "INSERT INTO meta (k, v) VALUES (:k, :v)"
-            " ON CONFLICT (k) DO UPDATE SET v = excluded.v",
+            "INSERT INTO meta (k, v) VALUES (:k, :v) ON CONFLICT (k) DO UPDATE SET v = excluded.v",
             {"k": SEEN + destination, "v": json.dumps(rows)},
         )
 

@@ -48,11 +48,12 @@ class Shift:
     def __init__(self) -> None:
         self._change: Counter[tuple[str, str]] = Counter()
 
-    def move(self, destination: str, before: str | None, after: str, n: int = 1) -> None:
-        """Note that ``n`` deliveries went from ``before`` (None: new) to ``after``."""
+    def move(self, destination: str, before: str | None, after: str | None, n: int = 1) -> None:
+        """Note that ``n`` deliveries went from ``before`` (None: new) to ``after`` (None: away)."""
         if before is not None:
             self._change[destination, before] -= n
-        self._change[destination, after] += n
+        if after is not None:
+            self._change[destination, after] += n
 
     def write(self, transaction: Transaction) -> None:
         transaction.many(

@@ -9,6 +9,7 @@ from waystation.db.engine import Job
 from waystation.db.statement import Transaction
 from waystation.journal.counts import Shift, count
 from waystation.journal.marks import take_note
+from waystation.journal.sent import AS_STORED, Sent, sent_of, write_sent
 from waystation.model.delivery import Delivery, HoldReason, State, Step, advance
 
 _SETTLE = (
@@ -45,7 +46,7 @@ class Settlement:
 
     step: DELIVERED, DEFERRED, REFUSED, EXPIRE, LOST or DISCARD.  tried: an attempt ended; one
     without success is written down.  due: when to try again (Unix seconds), None for as before.
-    by_rule: the name of what discards it.
+    by_rule: the name of what discards it.  sent: what left, where that is not what is stored.
     """
 
     delivery: Delivery
@@ -58,11 +59,13 @@ class Settlement:
     object_failed: bool = False
     by_rule: str | None = None
     now: float = 0.0
+    sent: Sent = AS_STORED
 
 
 def meta_of(settlement: Settlement) -> bytes:
     """Return a delivered outcome as the intake log keeps it."""
     row = [settlement.delivery.id, settlement.status, settlement.why, settlement.now]
+    row += settlement.sent.row()
     return OUTCOME + json.dumps(row, ensure_ascii=False).encode()
 
 
@@ -73,7 +76,7 @@ def replay(metas: Sequence[bytes]) -> Job[int]:
         shift = Shift()
         settled = 0
         for meta in metas:
-            delivery_id, status, why, now = json.loads(meta.removeprefix(OUTCOME))
+            delivery_id, status, why, now, *sent = json.loads(meta.removeprefix(OUTCOME))
             row = transaction.one(
                 "SELECT destination FROM delivery WHERE id = :id AND state = 'sending'",
                 {"id": delivery_id},
@@ -85,6 +88,7 @@ def replay(metas: Sequence[bytes]) -> Job[int]:
                 " why = :why, ended_at = :now, lease_until = NULL WHERE id = :id",
                 {"id": delivery_id, "status": status, "why": why, "now": now},
             )
+            write_sent(transaction, delivery_id, sent_of(sent), status, now)
             shift.move(row[0], State.SENDING.value, State.DONE.value)
             settled += 1
             if status:
@@ -112,6 +116,7 @@ def settle(settlements: Sequence[Settlement], lsn: int | None = None) -> Job[int
             shift.move(item.delivery.destination, State.SENDING.value, state.value)
             if item.tried and item.step is not Step.DELIVERED:
                 transaction.run(_ATTEMPT, _attempt(item))
+            write_sent(transaction, item.delivery.id, item.sent, item.status, item.now)
             if item.step is Step.DELIVERED and item.status:
                 count(transaction, "warned." + item.delivery.destination)
         shift.write(transaction)

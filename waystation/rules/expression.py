@@ -148,12 +148,12 @@ class _Compiler:
         try:
             left = self._find(name, "")
         except ConfigError as error:
-            hint = ""
+            problem = error.problem
             if name in CALLS:
-                hint = f": write {name}(...)"
+                problem = f'"{name}" is a function: write {name}(...)'
             elif name.title() in ("True", "False"):
-                hint = f": write {name.title()}"
-            raise self._source.fault(node.at, error.problem + hint) from error
+                problem = f'unknown keyword or fact "{name}": write {name.title()}'
+            raise self._source.fault(node.at, problem) from error
         found = path(left, node.at)
         if left.kind is not Kind.FLAG:
             return found

@@ -93,7 +93,7 @@ def present(called: Called) -> Operand:
         return found(seen).size > 0 if found is not None else inner.has_value(seen)
 
     def words(seen: Look, held: bool) -> str:
-        return f"{inner.shown(seen)} is present" if held else inner.shown(seen)
+        return f"{inner.shown(seen)} is present" if held else inner.why(seen)
 
     return answer(called, holds, words)
 
@@ -115,7 +115,7 @@ def count(called: Called) -> Operand:
     def values(seen: Look) -> Values:
         return (Decimal(found(seen).size if found is not None else len(inner.values(seen))),)
 
-    return derived(called.text, called.at, Kind.NUMBER, values, inner.shown)
+    return derived(called.text, called.at, Kind.NUMBER, values, inner.why)
 
 
 def first(called: Called) -> Operand:
@@ -123,7 +123,7 @@ def first(called: Called) -> Operand:
     called.takes("x")
     inner = _with_values(called)
     shown = derived(
-        called.text, called.at, inner.kind, lambda seen: inner.values(seen)[:1], inner.shown
+        called.text, called.at, inner.kind, lambda seen: inner.values(seen)[:1], inner.why
     )
     return replace(shown, subject=inner.subject, exact=inner.exact)
 
@@ -136,7 +136,7 @@ def every(called: Called) -> Operand:
         inner,
         text=called.text,
         at=called.at,
-        shown=lambda seen: f"every {inner.shown(seen)}" if inner.has_value(seen) else "no value",
+        shown=lambda seen: f"every {inner.shown(seen)}",
         found=None,
         constant=None,
         every=True,
@@ -165,7 +165,7 @@ def mapped(
         return [None if value is None else change(value, facts) for value in there]
 
     def why(seen: Look) -> str:
-        return inner.shown(seen) + (f" {problem}" if inner.has_value(seen) else "")
+        return f"{inner.shown(seen)} {problem}" if inner.has_value(seen) else inner.why(seen)
 
     return derived(called.text, called.at, kind, values, why, exact=inner.exact)
 
@@ -217,8 +217,8 @@ def _asked(
     called: Called, whole: Operand, holds: Callable[[Look], bool], words: Callable[[Look], str]
 ) -> Operand:
     def explain(seen: Look, held: bool) -> str:
-        if not held and not whole.has_value(seen):
-            return whole.shown(seen)
+        if not held and (lacks := whole.lacks(seen)):
+            return lacks
         return f"{whole.shown(seen)} {'' if held else 'not '}{words(seen)}"
 
     return answer(called, holds, explain)

@@ -123,9 +123,9 @@ def comparison(source: Source, operands: Sequence[Operand], signs: Sequence[str]
         return True
 
     def explain(seen: Look, held: bool) -> str:
-        for operand in operands:
-            if not held and not operand.entries and not operand.has_value(seen):
-                return operand.shown(seen)
+        lacks = "" if held else next(filter(None, (one.lacks(seen) for one in operands)), "")
+        if lacks:
+            return lacks
         words = operands[0].shown(seen)
         for link in links:
             words += f" {link.sign} {link.right.shown(seen)}"
@@ -143,9 +143,9 @@ def _single(link: Link) -> Condition:
     def explain(seen: Look, held: bool) -> str:
         left, right = link.left, link.right
         related = held is not link.negative
-        for side in (left, right):
-            if not related and not side.entries and not side.has_value(seen):
-                return side.shown(seen)
+        lacks = "" if related else left.lacks(seen) or right.lacks(seen)
+        if lacks:
+            return lacks
         words = f"{left.shown(seen)} {yes if held else no} {right.shown(seen)}"
         if not link.pairs and not right.entries:
             words += f": {left.kind.value} and {right.kind.value} do not compare"
@@ -333,34 +333,6 @@ def _intervals(left: Operand, sign: str, right: Operand) -> Pair | None:
         wanted = _read(kind, right.constant, UTC)
         assert wanted is not None
         return lambda one, _, facts: compare(one, wanted)
-
-    def pair(one: Any, other: Any, facts: Facts) -> bool:
-        mine = _read(kind, one, facts.zone) if isinstance(one, str) else one
-        ours = _read(kind, other, facts.zone) if isinstance(other, str) else other
-        return mine is not None and ours is not None and compare(mine, ours)
-
-    return pair
-
-
-def _swapped(pair: Pair) -> Pair:
-    return lambda one, other, facts: pair(other, one, facts)
-
-
-def _read(kind: Kind, text: str, zone: Any) -> intervals.Interval | None:
-    if kind is Kind.DATETIME:
-        return intervals.read_datetime(text, zone)
-    return (intervals.read_date if kind is Kind.DATE else intervals.read_time)(text)
-
-
-def _intervals(left: Operand, sign: str, right: Operand) -> Pair | None:
-    """Dates and times compare as intervals of their written precision (R-27)."""
-    kind = left.kind if left.kind in INTERVALS else right.kind
-    if not {left.kind, right.kind} <= {kind, Kind.TEXT}:
-        return None
-    if left.constant is not None and right.constant is None:
-        mirrored = _intervals(right, MIRRORED[sign], left)
-        return None if mirrored is None else _swapped(mirrored)
-    compare: Spans = _SPANS[sign] if right.constant is not None else _BOTH_READ[sign]
 
     def pair(one: Any, other: Any, facts: Facts) -> bool:
         mine = _read(kind, one, facts.zone) if isinstance(one, str) else one

@@ -147,13 +147,14 @@ class _Parser:
         def part() -> Node:
             return self._joined("and") if word == "or" else self._negated()
 
+        at = self.token.at
         parts = [part()]
         while self._sees(word):
             self._take()
             parts.append(part())
         if len(parts) == 1:
             return parts[0]
-        return Joined(parts[0].at, self._ended(parts[-1]), word, tuple(parts))
+        return Joined(at, self._ended(parts[-1]), word, tuple(parts))
 
     def _negated(self) -> Node:
         if not self._sees("not"):
@@ -163,6 +164,7 @@ class _Parser:
         return Not(at, self._ended(inner), inner)
 
     def _compared(self) -> Node:
+        at = self.token.at
         operands = [self._sum()]
         signs: list[str] = []
         while (sign := self._comparison()) is not None:
@@ -171,7 +173,7 @@ class _Parser:
         if not signs:
             return operands[0]
         end = self._ended(operands[-1])
-        return Compare(operands[0].at, end, tuple(operands), tuple(signs))
+        return Compare(at, end, tuple(operands), tuple(signs))
 
     def _comparison(self) -> str | None:
         if self._sees(*ORDERS, "in"):
@@ -189,11 +191,12 @@ class _Parser:
         def part() -> Node:
             return self._folded(("*", "/", "%")) if "+" in signs else self._unary()
 
+        at = self.token.at
         left = part()
         while self._sees(*signs):
             sign = self._take().text
             right = part()
-            left = Sum(left.at, self._ended(right), sign, left, right)
+            left = Sum(at, self._ended(right), sign, left, right)
         return left
 
     def _unary(self) -> Node:

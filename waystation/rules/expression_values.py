@@ -26,8 +26,9 @@ EXACT = Context(prec=60, traps=[InvalidOperation, DivisionByZero, Overflow])
 class Operand:
     """One side of a comparison, or an argument.
 
-    text: as it is written; at: where.  constant: its value if it is a literal.  subject: the
-    element or fact, for a bare path and `first` or `every` of one; found: what a bare path finds.
+    text: as it is written; at: where.  why: the words where there is no value.  constant: its
+    value if it is a literal.  subject: the element or fact, for a bare path and `first` or
+    `every` of one; found: what a bare path finds.
     every: all values must pass.  exact: `in` asks for equality instead of a part of the text.
     entries: those of a list.  test: the answer, if it is one.
     """
@@ -37,6 +38,7 @@ class Operand:
     kind: Kind
     values: Callable[[Look], Values]
     shown: Callable[[Look], str]
+    why: Callable[[Look], str] = lambda seen: ""
     constant: Any = None
     subject: Subject | None = None
     found: Callable[[Look], Found] | None = None
@@ -46,7 +48,15 @@ class Operand:
     test: Condition | None = None
 
     def has_value(self, seen: Look) -> bool:
+        """Tell whether there is anything to compare."""
         return any(value is not None for value in self.values(seen))
+
+    def lacks(self, seen: Look) -> str:
+        """Return why a comparison failed already on this side, or ""."""
+        if self.entries or self.constant is not None:
+            return ""
+        unread = self.found is not None and self.found(seen).bad
+        return self.why(seen) if unread or not self.has_value(seen) else ""
 
 
 def literal(text: str, at: int, kind: Kind, value: Any) -> Operand:
@@ -71,9 +81,7 @@ def path(left: Subject, at: int) -> Operand:
         return seen.found.get(name) or seen.read(left)
 
     def shown(seen: Look) -> str:
-        there = found(seen)
-        bad = f" {there.bad}" if there.bad else ""
-        return f"{name} {there.shown}{bad}"
+        return f"{name} {found(seen).shown}"
 
     return Operand(
         text=name,
@@ -81,6 +89,7 @@ def path(left: Subject, at: int) -> Operand:
         kind=left.kind,
         values=lambda seen: found(seen).values,
         shown=shown,
+        why=lambda seen: f"{shown(seen)} {found(seen).bad}".rstrip(),
         subject=left,
         found=found,
         exact=left.vr in ("AE", "CS", "UI") or left.name in EXACT_FACTS,
@@ -112,7 +121,7 @@ def derived(
             return f"{text} {show(kind, there)}"
         return why(seen)
 
-    return Operand(text=text, at=at, kind=kind, values=values, shown=shown, exact=exact)
+    return Operand(text=text, at=at, kind=kind, values=values, shown=shown, why=why, exact=exact)
 
 
 def show(kind: Kind, values: Values) -> str:
@@ -159,7 +168,7 @@ def arithmetic(text: str, sign: str, left: Operand, right: Operand) -> Operand:
     def why(seen: Look) -> str:
         for side in (left, right):
             if not side.has_value(seen):
-                return side.shown(seen)
+                return side.why(seen)
         if joins:
             return f"{text}: longer than {TEXT_LIMIT:,} characters"
         zero = sign in "/%" and any(value == 0 for value in right.values(seen))

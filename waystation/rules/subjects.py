@@ -142,6 +142,9 @@ def _vr_of(step: str, where: str) -> str:
             raise ConfigError(where, f"{step}: private elements have an odd group")
         return _private_vr(private[1], private[2], private[3])
     found = _STEP.fullmatch(step)
+    if found is None and step.replace("_", "").isalnum():
+        hint = did_you_mean(step, [*FACTS, *keyword_dict])
+        raise ConfigError(where, f'unknown keyword or fact "{step}"{hint}')
     if found is None:
         raise ConfigError(where, f'"{step}" is no keyword, fact or (gggg,CREATOR,ee)')
     keyword = found[1]

@@ -199,7 +199,7 @@ def _days(
         begin = start
         last = begin + max(length, timedelta(days=1)) - timedelta(days=1)
     count = (last - begin).days + 1
-    if not 0 < count <= MOST_DAYS:
+    if length < timedelta(0) or count > MOST_DAYS:
         raise ValueError(f"{_place(event)}: lasts less than nothing, or more than a year")
     for number in range(count):
         yield begin + timedelta(days=number)

@@ -11,8 +11,10 @@ opens one for each object.
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Literal
 
-EVIDENCE = ("mpps", "commitment", "count", "release", "quiet")
+Evidence = Literal["mpps", "commitment", "count", "release", "quiet"]
+EVIDENCE: tuple[Evidence, ...] = ("mpps", "commitment", "count", "release", "quiet")
 FORCE = "force"
 # Of one peer: how many of its last associations are looked at.
 REMEMBERED = 20

@@ -88,10 +88,6 @@ class Lane:
         more = int((now - self._narrow.since) // self._narrow.every_s)
         return min(wanted, self._narrow.width + more)
 
-    def narrowed(self, wanted: int, now: float) -> bool:
-        """Return whether fewer associations may be open than are wanted."""
-        return self.width(wanted, now) < wanted
-
     @property
     def away_since(self) -> float | None:
         """Since when the breaker has been open, None while it is closed."""
@@ -225,13 +221,17 @@ class Lane:
         refused us, the destination counts as back until the next delivery says otherwise.
         """
         opened = self._breaker
-        if opened is not None and opened.trial is Trial.READY:
-            if opened.connecting or not opened.blocked:
-                opened.trial = Trial.OUT
-                self._answered(now)
+        if opened is None or opened.trial is not Trial.READY:
+            return
+        if opened.connecting or not opened.blocked:
+            opened.trial = Trial.OUT
+            self._answered(now)
 
-    def settings_changed(self, now: float) -> None:
+    def settings_changed(self, now: float, policy: RetryPolicy | None = None) -> None:
         """Somebody edited the destination: ask at once instead of at the next turn (R-57)."""
+        if policy is not None:
+            self._policy = policy
+            self._suspects.tries = policy.tries
         if self._breaker is not None:
             self._breaker.next_probe = now
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 class _Record:
     endings: int
     passed_at: int
+    patient: int = 0
 
 
 @dataclass(slots=True)
@@ -31,10 +32,11 @@ class Suspects:
         record = self._records.get(delivery_id)
         if record is None:
             record = self._records[delivery_id] = _Record(endings=1, passed_at=self.passed)
-        elif patient or self.passed > record.passed_at:
+        elif self.passed > record.passed_at:
             record.endings += 1
             record.passed_at = self.passed
-        return record.endings >= self.tries
+        record.patient += patient
+        return max(record.endings, record.patient) >= self.tries
 
     def known(self, delivery_id: int) -> bool:
         return delivery_id in self._records

@@ -69,6 +69,13 @@ def _queue() -> None:
 
 
 def _routing() -> None:
+    op.create_index(
+        "delivery_grouped",
+        "delivery",
+        ["grp", "study"],
+        sqlite_where=sa.text("grp <> ''"),
+        postgresql_where=sa.text("grp <> ''"),
+    )
     op.create_table(
         "config_text",
         sa.Column("revision", IDENTITY, autoincrement=False, nullable=False),

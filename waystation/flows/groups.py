@@ -1,0 +1,267 @@
+"""Studies for a group → the member that each goes to (R-42 to R-46).
+
+Contract: a delivery to a group waits in the group until a member is chosen for its study; then
+the study's rows move to that member's lane, in one transaction with the choice and its reason.
+Lanes know nothing of groups.  A study that nobody has begun is chosen for anew whenever a turn or
+somebody's health changes, which comes to the same as choosing when the lane claims it; one that
+has begun stays (R-43) or moves as a whole (R-44).  Nothing polls: the belt sleeps until it is
+woken, until somebody's hours change, or until somebody has been ill or well for long enough.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from math import inf
+
+import structlog
+
+from waystation.db.engine import Database
+from waystation.flows.deliver import LaneBelt
+from waystation.journal import groups
+from waystation.journal.groups import Move, Standing
+from waystation.journal.ids import IdSource
+from waystation.model.errors import StorageError
+from waystation.timing.failover import Choice, Habits, Member, choose, stays
+from waystation.timing.lane import Health
+from waystation.timing.window import ALWAYS, Schedule
+
+log = structlog.get_logger()
+AGAIN_S = 1.0
+# A step of the wall clock is noticed after so long.
+LONGEST_SLEEP_S = 60.0
+KEEP_CHOICES_S = 30 * 86_400.0
+SHORTEST_S = 0.02
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MemberSettings:
+    """One entry of ``members``."""
+
+    to: str
+    window: Schedule = ALWAYS
+    cost: float = 0.0
+    weight: float = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroupSettings:
+    """``[group.NAME]``.  anyway_s: whatever the turns, after so long one is taken (R-40)."""
+
+    habits: Habits
+    members: tuple[MemberSettings, ...]
+    anyway_s: float | None = None
+
+
+class GroupBelt:
+    """Chooses members for all groups of a node.
+
+    belts: the lanes by name.  wake: tells a lane that something of a study has come.
+    switched: told (group, from, to) when a study that had begun changes its member.
+    """
+
+    def __init__(
+        self,
+        settings: Mapping[str, GroupSettings],
+        database: Database,
+        ids: IdSource,
+        clock: Callable[[], float],
+        belts: Callable[[], Mapping[str, LaneBelt]],
+        wake: Callable[[str, str], None],
+        switched: Callable[[str, str, str], None] = lambda _group, _before, _after: None,
+    ) -> None:
+        self._settings = settings
+        self._database = database
+        self._ids = ids
+        self._clock = clock
+        self._belts = belts
+        self._wake_lane = wake
+        self._switched = switched
+        self._studies: dict[tuple[str, str], None] = {}
+        self._whole: dict[str, None] = {}
+        self._look_at: dict[str, float] = {}
+        self._waits: dict[str, str] = {}
+        # Destinations that were ill and have not been well for long enough since (R-45).
+        self._ill: set[str] = set()
+        self._something = asyncio.Event()
+        self.change(settings)
+
+    def now(self) -> float:
+        """Return the monotonic clock that lanes live by."""
+        return asyncio.get_running_loop().time()
+
+    def change(self, settings: Mapping[str, GroupSettings]) -> None:
+        """Go by other settings from now on."""
+        self._settings = settings
+        self._look_at = {}
+        for name in settings:
+            self._whole[name] = None
+        self._something.set()
+
+    def wake(self, group: str, study: str) -> None:
+        """Something of a study waits for a group."""
+        self._studies[group, study] = None
+        self._something.set()
+
+    def changed(self, destination: str) -> None:
+        """The health or the hours of a destination are others now."""
+        for name, settings in self._settings.items():
+            if any(member.to == destination for member in settings.members):
+                self._whole[name] = None
+                self._something.set()
+
+    def why_waiting(self, group: str) -> str:
+        """Return why studies wait in the group, "" if none does."""
+        return self._waits.get(group, "")
+
+    async def run(self) -> None:
+        """Choose until cancelled."""
+        while True:
+            self._something.clear()
+            try:
+                sleep_s = await self._round()
+            except StorageError as error:
+                log.error("groups wait for the journal", error=str(error))
+                sleep_s = AGAIN_S
+            except Exception:
+                # No belt may end for good (R-47).
+                log.exception("groups failed")
+                sleep_s = AGAIN_S
+            try:
+                async with asyncio.timeout(sleep_s):
+                    await self._something.wait()
+            except TimeoutError:
+                continue
+
+    async def _round(self) -> float:
+        """Place what waits; return how long nothing can change by itself."""
+        now = self.now()
+        for name, at in list(self._look_at.items()):
+            if at <= now:
+                del self._look_at[name]
+                self._whole[name] = None
+        while self._studies:
+            group, study = next(iter(self._studies))
+            if group in self._settings:
+                await self._place(group, study)
+            self._studies.pop((group, study), None)
+        while self._whole:
+            group = next(iter(self._whole))
+            self._whole.pop(group)
+            try:
+                await self._place_all(group)
+            except BaseException:
+                self._whole[group] = None
+                raise
+        for name in self._settings:
+            self._look_at.setdefault(name, self.now() + self._quiet_s(name))
+        soonest = min(self._look_at.values(), default=self.now() + LONGEST_SLEEP_S)
+        return max(SHORTEST_S, soonest - self.now())
+
+    async def _place_all(self, group: str) -> None:
+        if group not in self._settings:
+            return
+        self._waits.pop(group, None)
+        after = ""
+        while page := await self._database.read(groups.studies(group, after)):
+            for study in page:
+                await self._place(group, study)
+            after = page[-1]
+        await self._database.write(
+            groups.forget(self._clock() - KEEP_CHOICES_S, groups.PAGE), urgent=False
+        )
+
+    async def _place(self, group: str, study: str) -> None:
+        found = await self._database.read(groups.standing(group, study))
+        if found is None:
+            return
+        settings = self._settings[group]
+        members = {member.name: member for member in self._members(settings)}
+        now = self._clock()
+        mine = members.get(found.member)
+        if found.begun and stays(settings.habits, mine, found.last_at, now):
+            await self._send_to(group, found, Choice(found.member, ""), repeat=False)
+            return
+        anyway = settings.anyway_s is not None and now - found.last_at >= settings.anyway_s
+        key = found.patient if settings.habits.sticky_patient and found.patient else study
+        choice = choose(settings.habits, list(members.values()), key, stat=found.stat or anyway)
+        if choice.member:
+            ill = found.begun and (mine is None or mine.ill(settings.habits))
+            repeat = ill and choice.member != found.member and settings.habits.whole_study
+            await self._send_to(group, found, choice, repeat=repeat)
+            return
+        self._waits[group] = choice.why
+        if not found.begun and found.at != (group,):
+            await self._database.write(groups.back_to_group(group, study))
+
+    async def _send_to(self, group: str, found: Standing, choice: Choice, *, repeat: bool) -> None:
+        if found.at == (choice.member,) and found.member == choice.member:
+            return
+        order = Move(
+            group=group, study=found.study, member=choice.member, why=choice.why, repeat=repeat
+        )
+        moved = await self._database.write(groups.move(order, self._ids, self._clock()))
+        if found.begun and found.member != choice.member:
+            log.warning(
+                "group switched",
+                group=group,
+                before=found.member,
+                to=choice.member,
+                planned_repeats=moved.repeats,
+                why=choice.why,
+            )
+            self._switched(group, found.member, choice.member)
+        else:
+            log.info("group chose", group=group, to=choice.member, why=choice.why or "stays")
+        if moved.left:
+            # What the first member is sending comes back soon; then it goes after the rest.
+            self._look_at[group] = min(self._look_at.get(group, float("inf")), self.now() + AGAIN_S)
+        self._wake_lane(choice.member, found.study)
+
+    def _members(self, settings: GroupSettings) -> list[Member]:
+        return [self._member(member, settings.habits) for member in settings.members]
+
+    def _member(self, settings: MemberSettings, habits: Habits) -> Member:
+        belt = self._belts().get(settings.to)
+        if belt is None:
+            return Member(name=settings.to, stopped="is no destination any more")
+        now, at = self.now(), self._clock()
+        health, why = belt.lane.describe(now)
+        away, well = belt.lane.away_since, belt.lane.well_since
+        stopped = health in (Health.PAUSED, Health.BLOCKED)
+        door = belt.settings.window
+        well_s = 0.0 if well is None else now - well
+        if stopped or (away is not None and now - away >= habits.switch_after_s):
+            self._ill.add(settings.to)
+        elif well_s >= habits.return_after_s:
+            self._ill.discard(settings.to)
+        return Member(
+            name=settings.to,
+            door=door.is_open(at),
+            turn=settings.window.is_open(at),
+            cost=settings.cost,
+            weight=settings.weight,
+            away_s=None if away is None else now - away,
+            well_s=well_s if settings.to in self._ill else inf,
+            stopped=f"{health.value} {why}" if stopped else "",
+            shut=(settings.window if door.is_open(at) else door).outlook(at),
+        )
+
+    def _quiet_s(self, group: str) -> float:
+        """Return how long no member of a group changes by itself."""
+        settings = self._settings[group]
+        now, at = self.now(), self._clock()
+        waits = [LONGEST_SLEEP_S]
+        for member in settings.members:
+            belt = self._belts().get(member.to)
+            if belt is None:
+                continue
+            for window in (member.window, belt.settings.window):
+                change = window.next_change(at)
+                if change is not None:
+                    waits.append(change - at)
+            away, well = belt.lane.away_since, belt.lane.well_since
+            if away is not None:
+                waits.append(away + settings.habits.switch_after_s - now)
+            if well is not None:
+                waits.append(well + settings.habits.return_after_s - now)
+        return min(wait for wait in waits if wait > 0) + SHORTEST_S
