@@ -5,12 +5,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import trustme
 
+from tests.peers.sshd import make_key
 from tests.source import REPOSITORY, short_name
 from waystation.app.read import load
 
 LINK = re.compile(r"\[[^\]]*\]\((?P<target>[^)\s]+)\)")
 HEADING = re.compile(r"^#+\s+(?P<text>.+?)\s*$", re.MULTILINE)
+SECRET = "hush"
+AUTHORITY = trustme.CA()
 FENCED = re.compile(r"^```(?P<kind>\w*)\n(?P<text>.*?)^```", re.MULTILINE | re.DOTALL)
 
 
@@ -35,6 +39,19 @@ def anchors(page: Path) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", text).lower().replace(" ", "-") for text in headings}
 
 
+def make_named(file: Path) -> None:
+    """Make a file of the kind that its folder and ending tell."""
+    file.parent.mkdir(exist_ok=True)
+    if file.suffix == ".pem":
+        AUTHORITY.cert_pem.write_to_path(str(file))
+    elif file.parent.name == "ssh" and file.name != "known_hosts":
+        make_key(file, SECRET)
+    elif file.parent.name == "secrets":
+        file.write_text(f"{SECRET}\n")
+    else:
+        file.touch()
+
+
 def broken(page: Path) -> Iterator[str]:
     for match in LINK.finditer(FENCED.sub("", page.read_text("utf-8"))):
         target = match["target"]
@@ -53,12 +70,11 @@ def test_every_link_between_pages_leads_somewhere(page: Path) -> None:
 
 @pytest.mark.parametrize("text", list(examples()))
 def test_every_example_is_a_valid_configuration(text: str, tmp_path: Path) -> None:
-    for name in re.findall(r'"(tls/[^"]+)"', text):
-        (tmp_path / "tls").mkdir(exist_ok=True)
-        (tmp_path / name).touch()
+    for name in re.findall(r'"((?:tls|ssh|secrets)/[^"]+)"', text):
+        make_named(tmp_path / name)
     file = tmp_path / "waystation.toml"
     file.write_text(text, encoding="utf-8")
-    load(file, {})
+    load(file, dict.fromkeys(re.findall(r'\benv = "(\w+)"', text), SECRET))
 
 
 def test_a_broken_link_is_found(tmp_path: Path) -> None:

@@ -64,7 +64,8 @@ def test_a_rule_is_handed_on_in_the_words_of_the_rules_package(read: Load) -> No
         "stop": False,
         "priority": "stat",
         "when": {"Modality": ["CT", "MR"], "calling_ae": "CT*"},
-        "send": ["pacs", "disk"],
+        "send": [{"to": "pacs", "required": True}, {"to": "disk", "required": True}],
+        "trigger": "instance",
     }
 
 

@@ -19,8 +19,6 @@ PEER = '[peer.{0}]\nae_title = "{1}"\naddress = {2}\n'
         (PACS + RULE + RULE, '9 rule.all.name: another rule is already named "all"'),
         ('[[rule]]\nname = "all"\n', '1 rule.all: needs "send", or "then"'),
         (f'{PACS}{RULE}then = "hold"\n', '8 rule.all.then: is only for a rule without "send"'),
-        (f'{PACS}{RULE}if = "x"\n', '8 rule.all.if: "if" is not available in this version'),
-        (f'{PACS}{RULE}trigger = "study"\n', '8 rule.all.trigger: only "instance" is available'),
         (f'{PACS}{RULE}when = {{ Rows = "x" }}\n', "8 rule.all.when.Rows: "),
         ('[dicom]\nrefuse = ["CTImage"]\n', "2 dicom.refuse: "),
         (f'{PACS}accept = ["CTImage"]\n', "5 destination.pacs.accept: "),
@@ -56,10 +54,6 @@ def test_what_cannot_work_is_a_fault(text: str, expected: str, faults: Complain)
         ('[routing]\notherwise = "archive"\n', "2 routing.otherwise: the archive is not"),
         ("[archive]\nenabled = true\n", "1 archive: the archive is not available"),
         ("[worklist]\n", "1 worklist: the worklist is not available"),
-        (
-            f'{PACS}{RULE}'.replace('"pacs"]', '{ to = "pacs", required = false }]'),
-            '7 rule.all.send: "required" = false has no effect',
-        ),
         (
             f'{PACS}port = 11112\n{RULE}'.replace("10.1.9.10", "localhost"),
             "5 destination.pacs.port: is our own listener",

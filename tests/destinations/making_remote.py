@@ -22,7 +22,9 @@ from waystation.destinations.sftp_session import SftpCall
 @functools.cache
 def moto() -> MotoS3:
     """Return the one S3 server of this test process; it starts slowly and keeps buckets apart."""
-    server = MotoS3(Path(tempfile.mkdtemp(prefix="moto-")))
+    folder = tempfile.TemporaryDirectory(prefix="moto-")
+    server = MotoS3(Path(folder.name))
+    atexit.register(folder.cleanup)
     atexit.register(server.close)
     return server
 

@@ -119,7 +119,7 @@ async def test_nobody_open_waits_in_the_group_and_starts_when_somebody_opens(rig
     await rig.accepted(*study(2))
     rows = await rig.rows("SELECT DISTINCT destination, state FROM delivery")
     assert rows == [("reading", "waiting")]
-    assert "a never opens" in rig.node.groups.why_waiting("reading")
+    await until(lambda: "a never opens" in rig.node.groups.why_waiting("reading"))
     await rig.node.reload(rig.settings(two(a, b) + group() + TO_READING))
     await rig.wait_for({"done": 2})
 
@@ -129,7 +129,7 @@ async def test_single_refused_objects_switch_nobody(rig: Rig) -> None:
     def picky(command: object) -> Answer:
         return 0xA900
 
-    a, b = await rig.sink(Sink(answer=picky)), await rig.sink()
+    a, b = await rig.sink(Sink(script=picky)), await rig.sink()
     await rig.start(two(a, b) + group() + TO_READING)
     await rig.accepted(*study(2))
     await rig.wait_for({"held:object-refused": 2})

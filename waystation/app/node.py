@@ -321,6 +321,8 @@ class Node:
         self.listener.gate = gate
         self.gathers.change(self._gather_terms(routing))
         self.sweep.settings = wiring.sweep_settings(settings)
+        # Nobody chooses between the lanes of two configurations.
+        self.groups.change({})
         renamed = settings.dicom.ae_title != before.dicom.ae_title
         for name in list(self.belts):
             same = same_way(before.destination.get(name), settings.destination.get(name))

@@ -155,7 +155,7 @@ class CodecPool:
         well = False
         try:
             answer = await child.work(job, self.limits.frame_s, self.limits.job_s)
-            well = True
+            well = not answer.get("ends")
         except CodecError as error:
             self._strike(digest, str(error))
             raise

@@ -80,6 +80,7 @@ class GroupBelt:
         self._whole: dict[str, None] = {}
         self._look_at: dict[str, float] = {}
         self._waits: dict[str, str] = {}
+        self._unmoved: set[str] = set()
         # Destinations that were ill and have not been well for long enough since.
         self._ill: set[str] = set()
         self._something = asyncio.Event()
@@ -141,8 +142,7 @@ class GroupBelt:
                 self._whole[name] = None
         while self._studies:
             group, study = next(iter(self._studies))
-            if group in self._settings:
-                await self._place(group, study)
+            await self._place(group, study)
             self._studies.pop((group, study), None)
         while self._whole:
             group = next(iter(self._whole))
@@ -153,7 +153,9 @@ class GroupBelt:
                 self._whole[group] = None
                 raise
         for name in self._settings:
-            self._look_at.setdefault(name, self.now() + self._quiet_s(name))
+            wait_s = AGAIN_S if name in self._unmoved else self._quiet_s(name)
+            self._look_at[name] = self.now() + wait_s
+        self._unmoved.clear()
         soonest = min(self._look_at.values(), default=self.now() + LONGEST_SLEEP_S)
         return max(SHORTEST_S, soonest - self.now())
 
@@ -172,9 +174,9 @@ class GroupBelt:
 
     async def _place(self, group: str, study: str) -> None:
         found = await self._database.read(groups.standing(group, study))
-        if found is None:
+        settings = self._settings.get(group)
+        if found is None or settings is None:
             return
-        settings = self._settings[group]
         members = {member.name: member for member in self._members(settings)}
         now = self._clock()
         mine = members.get(found.member)
@@ -214,7 +216,7 @@ class GroupBelt:
             log.info("group chose", group=group, to=choice.member, why=choice.why or "stays")
         if moved.left:
             # What the first member is sending comes back soon; then it goes after the rest.
-            self._look_at[group] = min(self._look_at.get(group, float("inf")), self.now() + AGAIN_S)
+            self._unmoved.add(group)
         self._wake_lane(choice.member, found.study)
 
     def _members(self, settings: GroupSettings) -> list[Member]:

@@ -16,7 +16,7 @@ from tests.app.importing.setups import (
     write,
 )
 from tests.rules.asking import FACTS, head_of
-from waystation.app import wiring
+from waystation.app.wiring_rules import rules as compiled_rules
 from waystation.app.faults import ConfigFaults
 from waystation.app.importing.dicomflowrouter import read
 from waystation.app.importing.findings import Imported
@@ -37,7 +37,7 @@ def goes_to(settings: Settings, sop_class: str) -> set[str]:
     gate = class_filter("dicom", "dicom", [], accept=dicom.accept, refuse=dicom.refuse)
     if gate.refuses_class(sop_class):
         return set()
-    ruleset = wiring.rules(settings).ruleset
+    ruleset = compiled_rules(settings).ruleset
     made = plan(head_of({"Modality": "CT"}), FACTS, ruleset, sop_class_uid=sop_class)
     return {target.destination for target in made.targets if not target.filtered_by}
 

@@ -1,6 +1,6 @@
 """What a schedule of DicomFlowRouter did, and what it does here (R-38, N-17)."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 
 import pytest
 from hypothesis import given
@@ -34,7 +34,7 @@ def router_was_open(written: str, now: datetime) -> bool:
     return False
 
 
-def _clock(word: str) -> object:
+def _clock(word: str) -> time:
     return datetime.strptime(word.strip(), "%H:%M").time()
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from tests.app.importing.conftest import Checked
 from tests.rules.asking import FACTS, head_of
-from waystation.app import wiring
+from waystation.app.wiring_rules import rules as compiled_rules
 from waystation.app.faults import ConfigFaults
 from waystation.app.importing.findings import Imported
 from waystation.app.importing.mercure import read
@@ -100,7 +100,7 @@ def lines(imported: Imported, verdict: str) -> str:
 
 
 def planned(settings: Settings, **head: str) -> Plan:
-    ruleset = wiring.rules(settings).ruleset
+    ruleset = compiled_rules(settings).ruleset
     return plan(head_of(head), FACTS, ruleset, sop_class_uid="1.2.840.10008.5.1.4.1.1.2")
 
 
