@@ -6,8 +6,10 @@ import pytest
 
 from tests.app.conftest import Complain
 from waystation.app import (
+    settings_completeness,
     settings_destination,
     settings_dicom,
+    settings_group,
     settings_node,
     settings_remote,
     settings_rule,
@@ -106,6 +108,21 @@ CASES: dict[type[Table], tuple[str, str, str, str]] = {
     ),
     settings_schedule.ScheduleSettings: (
         '[schedule.night]\nopen = "always"\n', "schedule.night", "zone = 1", "expected text, got"
+    ),
+    settings_group.GroupSettings: (
+        '[group.g]\nmembers = ["a"]\n', "group.g", 'backup = "yes"', "expected true or false, got"
+    ),
+    settings_group.MemberTable: (
+        '[[group.g.members]]\nto = "a"\n', "group.g.members", "cost = -1", "expected a number of"
+    ),
+    settings_completeness.CompletenessSettings: (
+        "[completeness]\n", "completeness", 'study = ["silence"]', "expected "
+    ),
+    settings_completeness.PerLevel: (
+        '[completeness.quiet]\nstudy = "2m"\n',
+        "completeness.quiet",
+        "series = 3",
+        "expected",
     ),
     settings_rule.RoutingSettings: (
         "[routing]\n", "routing", 'otherwise = "drop"', 'expected "hold", "refuse", "discard" or'

@@ -22,7 +22,7 @@ from tests.net.http_sink import (
     stores_all,
 )
 from tests.objects.files import Stored
-from waystation.destinations.stow import MOST_ALONE, StowDestination, StowSettings
+from waystation.destinations.stow import MOST_KNOWN, StowDestination, StowSettings, remember
 from waystation.model.outcome import Deferred, Delivered, Fault, Outcome, Refused
 from waystation.net.credentials import Basic, Fetched
 
@@ -253,27 +253,28 @@ async def test_objects_without_an_answer_go_again_one_by_one(how: Answer | str) 
         await way.destination.close()
 
 
-async def test_a_server_that_asks_to_wait_gets_its_objects_together_again() -> None:
+@pytest.mark.req("R-55")
+async def test_a_server_that_asks_to_wait_gets_its_objects_together_once_more() -> None:
     async with serving(lambda _: Answer(status=503)) as sink:
         way = StowWay(sink, max_objects=100)
         batch, cargo = load_of(study(3))
-        await outcomes_of(way, batch, cargo)
+        for _ in range(2):
+            await outcomes_of(way, batch, cargo)
         sink.script = stores_all
-        await outcomes_of(way, batch, cargo)
-        assert [len(request.stored()) for request in sink.requests] == [3, 3]
+        for _ in range(2):
+            await outcomes_of(way, batch, cargo)
+        sizes = [len(request.stored()) for request in sink.requests]
+        assert sizes == [3, 3, 1, 1, 1, 3]
         await way.destination.close()
 
 
-async def test_the_memory_of_broken_requests_has_an_end() -> None:
-    async with serving(lambda _: CUT) as sink:
-        way = StowWay(sink)
-        batch, cargo = load_of(study(2))
-        for start in range(3):
-            many = [replace(batch[0], id=start * MOST_ALONE + n) for n in range(MOST_ALONE)]
-            way.destination._part(many)
-        assert len(way.destination._alone) == MOST_ALONE
-        await outcomes_of(way, batch, cargo)
-        await way.destination.close()
+def test_the_memory_of_broken_requests_has_an_end() -> None:
+    (one,), _ = load_of(study(1))
+    book: dict[int, None] = {}
+    for start in range(3):
+        remember(book, [replace(one, id=start * MOST_KNOWN + n) for n in range(MOST_KNOWN)])
+    assert len(book) == MOST_KNOWN
+    assert 3 * MOST_KNOWN - 1 in book
 
 
 @pytest.mark.req("S-13", "O9")

@@ -50,22 +50,27 @@ async def test_a_poison_object_among_many_is_held_and_the_others_are_delivered(
         return how if bad else stores_all(request)
 
     async with serving(script) as sink:
-        # Whatever the pauses, others pass in between: only so it is clear who is to blame.
         await rig.start(stow(sink, "max_per_request = 10") + TO_A)
         await rig.accepted(*objects)
         extra = 0
         while (states := await rig.states()).get("held:object-refused") != 1:
             assert extra < 40, states
+            # Only while others pass is it clear that the object is to blame.
             await rig.accepted(*study(1, seed=f"other {extra}"))
             extra += 1
-            await until_async(lambda extra=extra: passed(rig, 119 + extra))
+            await until_passed(rig, 119 + extra)
         await rig.wait_for({"done": 119 + extra, "held:object-refused": 1})
         assert poison not in sink.kept()
         await rig.stop()
 
 
-async def passed(rig: Rig, count: int) -> bool:
-    return (await rig.states()).get("done", 0) >= count
+async def until_passed(rig: Rig, count: int) -> None:
+    """Return once so many are delivered."""
+
+    async def passed() -> bool:
+        return (await rig.states()).get("done", 0) >= count
+
+    await until_async(passed)
 
 
 @pytest.mark.req("O7", "R-57", "RT-9")

@@ -14,7 +14,7 @@ from tests.journal.making import (
     plan_to,
 )
 from waystation.db.statement import Transaction
-from waystation.journal import queue
+from waystation.journal import backlog, queue
 from waystation.journal.decisions import Action, Decision, decide
 from waystation.journal.entries import Chosen, Listed, ListedArrival
 from waystation.journal.ids import IdSource
@@ -92,7 +92,12 @@ def test_what_waits_is_counted_by_priority(journal: MemoryJournal, ids: IdSource
         one = arrival(number)
         plan = plan_to("pacs", priority=priority)
         journal.run(adopted(ids, (one, plan), now=NOW + number))
-    assert journal.run(queue.waiting("pacs")) == [(0, 1, NOW + 2), (2, 2, NOW + 1)]
+    found = journal.run(backlog.waiting("pacs"))
+    assert [(one.priority, one.n, one.oldest_at) for one in found] == [
+        (0, 1, NOW + 2),
+        (2, 2, NOW + 1),
+    ]
+    assert [one.size_bytes for one in found] == [100, 200]
 
 
 def test_held_arrivals_are_listed_once_and_not_beside_their_held_deliveries(

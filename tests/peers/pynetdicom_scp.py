@@ -40,7 +40,8 @@ class ScriptedScp:
     """A storage SCP in a thread of the test's process.
 
     script: statuses to answer in order of attempts, or a list for each SOP Instance UID.
-    syntaxes: transfer syntaxes that it accepts; all when empty.
+    syntaxes: transfer syntaxes that it accepts; all when empty.  classes: storage classes that it
+    accepts; all when empty.
     """
 
     def __init__(
@@ -51,6 +52,7 @@ class ScriptedScp:
         port: int = 0,
         extra_classes: Sequence[str] = (),
         syntaxes: Sequence[str] = (),
+        classes: Sequence[str] = (),
         maximum_pdu: int = 16_382,
         tls: Any = None,
         require_called: bool = False,
@@ -70,7 +72,8 @@ class ScriptedScp:
         entity.maximum_associations = 50
         taken = list(syntaxes) or [str(uid) for uid in AllTransferSyntaxes]
         for context in AllStoragePresentationContexts:
-            entity.add_supported_context(str(context.abstract_syntax), taken)
+            if not classes or str(context.abstract_syntax) in classes:
+                entity.add_supported_context(str(context.abstract_syntax), taken)
         for number, sop_class in enumerate(extra_classes):
             register_uid(sop_class, f"Private{number}", StorageServiceClass)
             entity.add_supported_context(sop_class, taken)

@@ -3,7 +3,7 @@
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from waystation.web.metrics import Figures, LaneFigures, metrics_text
+from waystation.web.metrics import Figures, LaneFigures, WaitingFigures, metrics_text
 
 FIGURES = Figures(
     received={("ct1", 0): 7, ("ct1", 0xA700): 1},
@@ -18,7 +18,11 @@ FIGURES = Figures(
             down=False,
             blocked=True,
             associations=2,
-            waiting=[(0, 1, 5.0), (1, 3, 90.0)],
+            rate_bytes=2048.0,
+            waiting=[
+                WaitingFigures(priority=0, n=1, size_bytes=10, oldest_s=5.0),
+                WaitingFigures(priority=1, n=3, size_bytes=30, oldest_s=90.0, clears_at=17.0),
+            ],
         )
     ],
     unaccounted=2,
@@ -49,7 +53,11 @@ def samples(figures: Figures) -> dict[tuple[str, tuple[str, ...]], float]:
         ("queue_deliveries", ("pacs", "stat"), 1),
         ("queue_deliveries", ("pacs", "normal"), 3),
         ("queue_deliveries", ("pacs", "low"), 0),
+        ("queue_bytes", ("pacs", "normal"), 30),
+        ("queue_bytes", ("pacs", "low"), 0),
         ("queue_oldest_seconds", ("pacs", "normal"), 90),
+        ("clears_at", ("pacs", "normal"), 17),
+        ("lane_rate_bytes", ("pacs",), 2048),
         ("lane_open", ("pacs",), 1),
         ("lane_breaker", ("pacs",), 1),
         ("lane_blocked", ("pacs",), 1),

@@ -12,16 +12,15 @@ from dataclasses import replace
 import structlog
 
 import waystation
+from waystation.app.lane_numbers import LaneNumbers
 from waystation.app.node import Node
 from waystation.app.pulse import Pulse
 from waystation.blobs.volume import look
-from waystation.flows.deliver import LaneBelt
 from waystation.flows.route import Acknowledged
 from waystation.journal import decisions, queue
 from waystation.journal.decisions import Action, Changed, Decision
 from waystation.journal.entries import Chosen, LaneCounts, Listed, ListedArrival, Story
-from waystation.timing.lane import Health
-from waystation.web.metrics import Figures, LaneFigures, metrics_text
+from waystation.web.metrics import Figures, metrics_text
 from waystation.web.view import (
     ActionAsked,
     ActionDone,
@@ -32,7 +31,6 @@ from waystation.web.view import (
 
 log = structlog.get_logger()
 PIECE = 1000
-AWAY = (Health.DOWN, Health.BLOCKED)
 
 
 class View:
@@ -42,6 +40,7 @@ class View:
         self._node = node
         self._reload = reload
         self._pulse = Pulse(node)
+        self._numbers = LaneNumbers(node)
 
     async def ready(self) -> list[str]:
         """Return why the node is not ready (S-72)."""
@@ -55,8 +54,8 @@ class View:
         seen = await node.database.read(queue.overview())
         counts = {lane.destination: lane for lane in seen.lanes}
         views = [
-            self._lane(belt, counts.pop(name, LaneCounts(destination=name)))
-            for name, belt in node.belts.items()
+            await self._numbers.view(belt, counts.pop(name, LaneCounts(destination=name)))
+            for name, belt in list(node.belts.items())
         ]
         views += [
             LaneView(counts=gone, state="gone", why="no such destination any more")
@@ -65,15 +64,6 @@ class View:
         return QueueView(
             lanes=tuple(views), held=seen.held, unplanned=seen.unplanned, now=node.clock()
         )
-
-    def _lane(self, belt: LaneBelt, counts: LaneCounts) -> LaneView:
-        health, why = belt.lane.describe(belt.now())
-        window, now = belt.settings.window, self._node.clock()
-        if health is not Health.PAUSED and not window.is_open(now):
-            shut = f"window shut, {window.problem_at(now) or window.outlook(now)}"
-            why = f"{why}; {shut}" if why else shut
-        table = self._node.settings.destination.get(belt.name)
-        return LaneView(counts=counts, state=health.value, why=why, kind=getattr(table, "kind", ""))
 
     async def deliveries(self, chosen: Chosen) -> Sequence[Listed]:
         """Return a page of deliveries."""
@@ -130,7 +120,7 @@ class View:
                 refused=dict(node.refused),
                 outcomes=dict(node.outcomes),
                 held=seen.held,
-                lanes=[await self._figures(belt) for belt in list(node.belts.values())],
+                lanes=[await self._numbers.figures(belt) for belt in list(node.belts.values())],
                 unaccounted=node.sweep.unaccounted,
                 free_bytes=await self._free_bytes(),
                 config_ok=not node.config_problem,
@@ -139,19 +129,6 @@ class View:
                 associations=node.listener.associations,
                 unplanned=seen.unplanned,
             )
-        )
-
-    async def _figures(self, belt: LaneBelt) -> LaneFigures:
-        now = self._node.clock()
-        health = belt.lane.health(belt.now())
-        waiting = await self._node.database.read(queue.waiting(belt.name))
-        return LaneFigures(
-            destination=belt.name,
-            open=belt.settings.window.is_open(now),
-            down=health in AWAY,
-            blocked=health is Health.BLOCKED,
-            associations=belt.associations,
-            waiting=[(priority, n, max(0.0, now - oldest)) for priority, n, oldest in waiting],
         )
 
     # doing

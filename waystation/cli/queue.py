@@ -16,7 +16,7 @@ from waystation.cli.api import data_folder
 from waystation.cli.decisions import Decided, change_lane, decide
 from waystation.cli.options import ConfigOption, JsonOption
 from waystation.cli.sources import Source, Wanted
-from waystation.cli.tables import age_text, instant_text, plain, print_table
+from waystation.cli.tables import age_text, clears_text, instant_text, plain, print_table, rate_text
 from waystation.model.errors import ConfigError
 
 SHOWN = 50
@@ -98,7 +98,18 @@ def show_list(
 
 
 def _print_lanes(document: dict[str, Any]) -> None:
-    columns = ("lane", "state", "waiting", "oldest", "sending", "held", "done", "last problem")
+    columns = (
+        "lane",
+        "state",
+        "waiting",
+        "oldest",
+        "sending",
+        "held",
+        "done",
+        "rate",
+        "clears",
+        "last problem",
+    )
     rows = [
         (
             lane["destination"],
@@ -108,11 +119,13 @@ def _print_lanes(document: dict[str, Any]) -> None:
             lane["sending"],
             lane["held"],
             lane["done"],
+            rate_text(lane.get("bytes_per_s", 0.0)),
+            clears_text(lane.get("clears_at"), lane["waiting"]),
             lane["why"],
         )
         for lane in document["lanes"]
     ]
-    print_table(columns, rows, ("waiting", "oldest", "sending", "held", "done"))
+    print_table(columns, rows, ("waiting", "oldest", "sending", "held", "done", "rate"))
     reasons = ", ".join(f"{plain(word)} {n}" for word, n in sorted(document["held"].items()))
     total = sum(document["held"].values())
     print(f"held {total}: {reasons}" if total else "held 0")

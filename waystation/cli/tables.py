@@ -33,6 +33,27 @@ def instant_text(instant: float | None) -> str:
     return datetime.fromtimestamp(instant).astimezone().strftime("%Y-%m-%d %H:%M:%S")
 
 
+def rate_text(bytes_per_s: float) -> str:
+    """Return a rate in its largest fitting unit."""
+    if bytes_per_s <= 0:
+        return "-"
+    for unit, size in (("MB/s", 1e6), ("kB/s", 1e3)):
+        if bytes_per_s >= size:
+            return f"{bytes_per_s / size:.1f} {unit}"
+    return f"{bytes_per_s:.0f} B/s"
+
+
+def clears_text(instant: float | None, waiting: int) -> str:
+    """Return when a backlog will be gone: the time today, or the day too."""
+    if not waiting:
+        return "-"
+    if instant is None:
+        return "?"
+    at = datetime.fromtimestamp(instant).astimezone()
+    today = at.date() == datetime.now().astimezone().date()
+    return at.strftime("%H:%M" if today else "%Y-%m-%d %H:%M")
+
+
 def print_table(
     columns: Sequence[str], rows: Sequence[Sequence[object]], numbers: Sequence[str] = ()
 ) -> None:

@@ -41,7 +41,7 @@ DUPLICATE = 0x0111
 # B00EH among the failures is how Azure Health Data Services says that it has the instance.
 ALREADY_THERE = {DUPLICATE, 0xB00E}
 ACCEPT = {"Accept": "application/dicom+json"}
-MOST_ALONE = 10_000
+MOST_KNOWN = 10_000
 
 Ending = tuple[Delivery, Outcome]
 
@@ -86,6 +86,7 @@ class StowDestination:
         self._most_objects = settings.max_objects
         self._most_bytes = settings.max_bytes
         self._alone: dict[int, None] = {}
+        self._stuck: dict[int, None] = {}
 
     async def send(self, batch: Sequence[Delivery], cargo: Cargo) -> AsyncGenerator[Ending, None]:
         """Send a batch of one study in as many requests as it takes."""
@@ -97,6 +98,7 @@ class StowDestination:
             for delivery, outcome in ended.endings:
                 if isinstance(outcome, Delivered | Refused):
                     self._alone.pop(delivery.id, None)
+                    self._stuck.pop(delivery.id, None)
                 yield delivery, outcome
             if ended.stop:
                 return
@@ -140,26 +142,37 @@ class StowDestination:
             return without(group, request.place, str(error))
         if isinstance(reply, Deferred):
             if reply.fault is Fault.UNKNOWN:
-                self._part(group)
+                remember(self._alone, group)
             return Ended(endings=[(group[0], reply)], stop=True)
-        if reply.status in PERHAPS_BROKEN_BY_ONE:
-            self._part(group)
         if reply.status == TOO_LARGE and len(group) > 1:
             self._most_objects = max(1, len(group) // 2)
         settings = self._settings
-        return judge(
+        ended = judge(
             group,
             reply,
             now=time.time(),
             trust_status=settings.trust_status,
             retry_on_warning=settings.retry_on_warning,
         )
+        if ended.stop:
+            self._suspect(group, reply.status)
+        return ended
 
-    def _part(self, group: Sequence[Delivery]) -> None:
-        """Let each of ``group`` go alone from now on: one of them may have broken the server."""
-        self._alone |= dict.fromkeys(delivery.id for delivery in group)
-        while len(self._alone) > MOST_ALONE:
-            del self._alone[next(iter(self._alone))]
+    def _suspect(self, group: Sequence[Delivery], status: int) -> None:
+        """Let each object go alone, at once or the second time that the same request fails.
+
+        One of them may be what the server cannot bear; the first must not pay for it.
+        """
+        if status in PERHAPS_BROKEN_BY_ONE or group[0].id in self._stuck:
+            remember(self._alone, group)
+        remember(self._stuck, group[:1])
+
+
+def remember(book: dict[int, None], group: Sequence[Delivery]) -> None:
+    """Note deliveries, and forget the oldest where there are too many."""
+    book |= dict.fromkeys(delivery.id for delivery in group)
+    while len(book) > MOST_KNOWN:
+        del book[next(iter(book))]
 
 
 def without(group: Sequence[Delivery], place: int, why: str) -> Ended:

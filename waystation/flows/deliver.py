@@ -241,9 +241,7 @@ class LaneBelt:
     def _may_probe(self) -> bool:
         """No probe outside the window, unless something may leave all the same (R-57)."""
         settings = self.settings
-        return (
-            settings.probe_outside_window or self._claiming.open() or self._claiming.passes_now()
-        )
+        return settings.probe_outside_window or self._claiming.open() or self._claiming.passes_now()
 
     async def _start(self, room: Room) -> bool:
         """Start one more worker; return whether to look for another."""

@@ -258,9 +258,7 @@ def _claimable(
     )
 
 
-def _sorted_out(
-    rows: Sequence[Row], asked: Claim
-) -> tuple[list[Delivery], list[tuple[int, str]]]:
+def _sorted_out(rows: Sequence[Row], asked: Claim) -> tuple[list[Delivery], list[tuple[int, str]]]:
     batch: list[Delivery] = []
     filtered: list[tuple[int, str]] = []
     size_bytes = 0

@@ -237,21 +237,6 @@ def _oldest(transaction: Transaction, destination: str) -> float | None:
     return None if row is None else float(row[0])
 
 
-def waiting(destination: str) -> Job[list[tuple[int, int, float]]]:
-    """Read (priority, how many wait, creation of the oldest) for one destination."""
-
-    def job(transaction: Transaction) -> list[tuple[int, int, float]]:
-        rows = transaction.rows(
-            "SELECT w.priority, w.n, o.created_at FROM (SELECT priority, count(*) AS n,"
-            " min(id) AS oldest FROM delivery WHERE destination = :to AND state = 'waiting'"
-            " GROUP BY priority) w JOIN delivery o ON o.id = w.oldest ORDER BY w.priority",
-            {"to": destination},
-        )
-        return [(int(row[0]), int(row[1]), float(row[2])) for row in rows]
-
-    return job
-
-
 def story(arrival_id: int) -> Job[Story | None]:
     """Read one arrival with everything that became of it, or None."""
 

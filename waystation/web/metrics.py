@@ -17,15 +17,27 @@ PREFIX = "waystation_"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WaitingFigures:
+    """What waits with one priority, 0 to 2.  clears_at: Unix seconds, None if unknown."""
+
+    priority: int
+    n: int
+    size_bytes: int
+    oldest_s: float
+    clears_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LaneFigures:
-    """One lane.  waiting: (priority 0 to 2, how many, age of the oldest in seconds)."""
+    """One lane.  rate_bytes: bytes per second over the last minute."""
 
     destination: str
     open: bool
     down: bool
     blocked: bool
     associations: int
-    waiting: Sequence[tuple[int, int, float]] = ()
+    rate_bytes: float = 0.0
+    waiting: Sequence[WaitingFigures] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,22 +106,33 @@ def _gauge(name: str, text: str, *labels: str) -> GaugeMetricFamily:
 def _lanes(lanes: Sequence[LaneFigures]) -> Iterator[Metric]:
     waiting = _gauge("queue_deliveries", "Deliveries that wait", "destination", "priority")
     oldest = _gauge("queue_oldest_seconds", "Age of the oldest", "destination", "priority")
+    size = _gauge("queue_bytes", "Bytes that wait", "destination", "priority")
+    clears = _gauge("clears_at", "When all will be gone", "destination", "priority")
     opened = _gauge("lane_open", "1 while its window allows sending", "destination")
     breaker = _gauge("lane_breaker", "1 while the destination is away", "destination")
     blocked = _gauge("lane_blocked", "1 while the destination refuses us", "destination")
     calls = _gauge("lane_associations", "Associations that send now", "destination")
+    rate = _gauge("lane_rate_bytes", "Bytes per second in the last minute", "destination")
     for lane in lanes:
         name = lane.destination
-        found = {priority: (n, age) for priority, n, age in lane.waiting}
+        found = {each.priority: each for each in lane.waiting}
         for priority, word in enumerate(PRIORITIES):
-            n, age = found.get(priority, (0, 0.0))
-            waiting.add_metric([name, word], n)
-            oldest.add_metric([name, word], age)
+            each = found.get(priority, _nothing(priority))
+            waiting.add_metric([name, word], each.n)
+            size.add_metric([name, word], each.size_bytes)
+            oldest.add_metric([name, word], each.oldest_s)
+            if each.clears_at is not None:
+                clears.add_metric([name, word], each.clears_at)
         opened.add_metric([name], int(lane.open))
         breaker.add_metric([name], int(lane.down or lane.blocked))
         blocked.add_metric([name], int(lane.blocked))
         calls.add_metric([name], lane.associations)
-    yield from (waiting, oldest, opened, breaker, blocked, calls)
+        rate.add_metric([name], lane.rate_bytes)
+    yield from (waiting, size, oldest, clears, opened, breaker, blocked, calls, rate)
+
+
+def _nothing(priority: int) -> WaitingFigures:
+    return WaitingFigures(priority=priority, n=0, size_bytes=0, oldest_s=0.0)
 
 
 def _node(figures: Figures) -> Iterator[Metric]:

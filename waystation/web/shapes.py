@@ -34,6 +34,15 @@ class Lane(Shape):
     done: int
     discarded: int
     oldest_s: float | None = Field(description="Age of the oldest waiting delivery, seconds")
+    open: bool = Field(description="Whether its window allows sending now")
+    window: str = Field(description="When the window opens or shuts next, in words")
+    associations: int = Field(description="Studies that are being sent now")
+    waiting_bytes: int | None = Field(description="null while they are being counted")
+    objects_per_s: float = Field(description="Over the last minute")
+    bytes_per_s: float = Field(description="Over the last minute")
+    clears_at: float | None = Field(
+        description="When the backlog will be gone, counting windows and limits; null if unknown"
+    )
 
 
 class Queue(Shape):
@@ -153,6 +162,13 @@ def lane(view: LaneView, now: float) -> Lane:
         state=view.state,
         why=view.why,
         oldest_s=None if oldest is None else round(max(0.0, now - oldest), 1),
+        open=view.open,
+        window=view.window,
+        associations=view.associations,
+        waiting_bytes=view.waiting_bytes,
+        objects_per_s=round(view.objects_per_s, 3),
+        bytes_per_s=round(view.bytes_per_s, 1),
+        clears_at=None if view.clears_at is None else round(view.clears_at, 1),
         **{state.value: getattr(counts, state.value) for state in State},
     )
 

@@ -14,12 +14,24 @@ from waystation.journal.entries import Chosen, LaneCounts, Listed, ListedArrival
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LaneView:
-    """One lane.  state: flowing, resting, down, blocked, paused, or gone (no such destination)."""
+    """One lane.  state: flowing, resting, down, blocked, paused, or gone (no such destination).
+
+    window: what comes next, in words.  waiting_bytes: None while they are being counted.
+    objects_per_s, bytes_per_s: over the last minute.  clears_at: when the backlog will be gone
+    (Unix seconds), None if nobody can say.
+    """
 
     counts: LaneCounts
     state: str
     why: str
     kind: str = ""
+    open: bool = True
+    window: str = ""
+    associations: int = 0
+    waiting_bytes: int | None = None
+    objects_per_s: float = 0.0
+    bytes_per_s: float = 0.0
+    clears_at: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,338 @@
+"""Receivers that do not take what is stored (RT-10): what they get instead, and what is held."""
+
+import hashlib
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.destinations.making import Hold, load_of
+from tests.net.sink import SHORT, running
+from tests.objects import public
+from tests.objects.elements import element
+from tests.objects.files import Stored
+from tests.objects.samples import compressed, in_syntax, sample
+from tests.peers.program import HOST
+from tests.peers.pynetdicom_scp import ScriptedScp
+from waystation.codecs import abilities
+from waystation.codecs.pool import CodecPool
+from waystation.destinations import contexts
+from waystation.destinations.dicom import DicomDestination, DicomSettings
+from waystation.dicom.uids import sop_classes
+from waystation.model.delivery import Delivery, HoldReason
+from waystation.model.outcome import Deferred, Delivered, Fault, Outcome, Refused
+from waystation.model.peer import Remote
+
+IMPLICIT, EXPLICIT, BIG, DEFLATED = (
+    public.IMPLICIT,
+    public.EXPLICIT,
+    public.BIG,
+    public.DEFLATED,
+)
+BASELINE, VIDEO, JPEG_LS = (
+    "1.2.840.10008.1.2.4.50",
+    "1.2.840.10008.1.2.4.100",
+    "1.2.840.10008.1.2.4.80",
+)
+TOUCHED = frozenset({0x7FE00010, 0x00280004, 0x00280006, 0x00282110})
+# All in one study, as far as a lane can tell.
+EVERYTHING = [one for one in public.distinct().values() if one.sop_class.startswith("1.2.840")]
+Results = dict[str, Outcome]
+
+
+@pytest.fixture
+async def codecs(tmp_path: Path) -> AsyncIterator[CodecPool]:
+    pool = CodecPool(tmp_path / "codecs")
+    yield pool
+    await pool.close()
+
+
+def towards(scp: ScriptedScp, policy: str, codecs: CodecPool | None = None) -> DicomDestination:
+    """Return a destination that sends to the receiver under a policy."""
+    remote = Remote(name="scp", ae_title="PYNETDICOM", host=HOST, port=scp.port, calling_ae="WS")
+    settings = DicomSettings(remote=remote, waits=SHORT, linger_s=2.0, transcode=policy)
+    return DicomDestination("x", settings, None, codecs)
+
+
+async def sent(
+    way: DicomDestination, objects: Sequence[Stored], *, in_pieces: bool = False
+) -> Results:
+    """Send the objects as one batch; return SOP Instance UID → outcome."""
+    batch, cargo = load_of(objects)
+    cargo.in_pieces = in_pieces
+    return await outcomes(way, batch, cargo)
+
+
+async def outcomes(way: DicomDestination, batch: Sequence[Delivery], cargo: Hold) -> Results:
+    return {one.sop_instance_uid: outcome async for one, outcome in way.send(batch, cargo)}
+
+
+def held_for_context(outcome: Outcome) -> bool:
+    """Tell whether no context fits: seen just now, or known from the object before."""
+    if isinstance(outcome, Refused):
+        return outcome.reason is HoldReason.NO_CONTEXT and outcome.why.startswith("refused before")
+    return isinstance(outcome, Deferred) and outcome.fault is Fault.CONTEXT
+
+
+def same_pixels(got: Stored, given: Stored) -> bool:
+    if given.transfer_syntax in public.PLAIN:
+        return np.array_equal(public.pixels(got), public.pixels(given))
+    return public.pixels(got) is not None
+
+
+@pytest.mark.peer
+@pytest.mark.req("RT-10", "R-61", "R-62", "R-63", "N-22")
+@pytest.mark.parametrize("policy", ["uncompressed", "decompress"])
+async def test_a_receiver_of_implicit_little_endian_gets_every_public_object_equal_by_value(
+    codecs: CodecPool, policy: str
+) -> None:
+    with ScriptedScp(syntaxes=[IMPLICIT]) as scp:
+        way = towards(scp, policy, codecs)
+        found = await sent(way, EVERYTHING)
+        await way.close()
+    arrived = {one.sop_instance: one for one in scp.seen.stored}
+    for one in EVERYTHING:
+        outcome = found[one.sop_instance]
+        plain = one.transfer_syntax in public.PLAIN
+        if not plain and policy == "uncompressed":
+            assert held_for_context(outcome)
+            assert one.sop_instance not in arrived
+            continue
+        assert isinstance(outcome, Delivered), (one.transfer_syntax, outcome)
+        got = arrived[one.sop_instance]
+        assert got.transfer_syntax == IMPLICIT
+        if one.transfer_syntax == IMPLICIT:
+            assert got.data_set == one.data_set
+            assert outcome == Delivered()
+            continue
+        assert (outcome.syntax, outcome.sha256) == (IMPLICIT, got.digest)
+        assert "sent as Implicit VR" in outcome.detail
+        assert public.values(got, leave_out=TOUCHED) == public.values(one, leave_out=TOUCHED)
+        assert same_pixels(got, one)
+    assert len(scp.seen.associations) == 1
+
+
+@pytest.mark.peer
+@pytest.mark.req("RT-10", "R-62", "R-64", "O8", "F13")
+@pytest.mark.parametrize("policy", contexts.POLICIES)
+async def test_a_receiver_of_jpeg_baseline_gets_only_that_and_nothing_is_made_lossy(
+    codecs: CodecPool, policy: str
+) -> None:
+    with ScriptedScp(syntaxes=[BASELINE]) as scp:
+        way = towards(scp, policy, codecs)
+        found = await sent(way, EVERYTHING)
+        await way.close()
+    wanted = [one for one in EVERYTHING if one.transfer_syntax == BASELINE]
+    assert len(wanted) > 3
+    assert scp.digests() == {one.sop_instance: one.digest for one in wanted}
+    for one in EVERYTHING:
+        outcome = found[one.sop_instance]
+        assert isinstance(outcome, Delivered) is (one in wanted)
+        if not isinstance(outcome, Delivered):
+            assert held_for_context(outcome)
+            assert "not supported" in outcome.why
+    assert len(scp.seen.associations) == 1
+
+
+@pytest.mark.peer
+@pytest.mark.req("RT-10", "R-64", "O8", "F13")
+async def test_a_receiver_of_nothing_costs_one_association_and_later_objects_none() -> None:
+    objects = [sample("tiny", seed=number) for number in range(5)]
+    with ScriptedScp(syntaxes=[VIDEO]) as scp:
+        way = towards(scp, "uncompressed")
+        first = await sent(way, objects[:3])
+        assert way.associations_opened == 1
+        assert [type(outcome) for outcome in first.values()] == [Deferred, Refused, Refused]
+        later = await sent(way, objects[3:])
+        assert way.associations_opened == 1
+        for outcome in later.values():
+            assert isinstance(outcome, Refused)
+            assert outcome.reason is HoldReason.NO_CONTEXT
+            assert "Implicit VR Little Endian: " in outcome.why
+        # What a person releases is tried in earnest, over one association again.
+        batch, cargo = load_of(objects)
+        again = await outcomes(way, [replace(one, attempts=1) for one in batch], cargo)
+        assert all(isinstance(outcome, Deferred) for outcome in again.values())
+        assert way.associations_opened <= 2
+        await way.close()
+    assert scp.seen.attempts == []
+
+
+@pytest.mark.peer
+@pytest.mark.req("RT-10", "R-61", "R-62")
+async def test_a_receiver_with_pdus_of_4_kb_gets_converted_objects_whole(
+    codecs: CodecPool,
+) -> None:
+    names = ("CT_small.dcm", "MR_small_bigendian.dcm", "examples_jpeg2k.dcm")
+    objects = [public.public()[name] for name in names]
+    with ScriptedScp(syntaxes=[IMPLICIT], maximum_pdu=4096) as scp:
+        way = towards(scp, "decompress", codecs)
+        found = await sent(way, objects, in_pieces=True)
+        await way.close()
+    assert all(isinstance(outcome, Delivered) for outcome in found.values())
+    for one, got in zip(objects, scp.seen.stored, strict=True):
+        assert public.values(got, leave_out=TOUCHED) == public.values(one, leave_out=TOUCHED)
+        outcome = found[one.sop_instance]
+        assert isinstance(outcome, Delivered)
+        assert outcome.sha256 == hashlib.sha256(got.data_set).hexdigest()
+
+
+@pytest.mark.peer
+@pytest.mark.req("RT-10", "R-64", "O8", "F13")
+async def test_a_receiver_of_3_of_10_classes_gets_those_and_the_rest_of_the_batch_goes_on() -> None:
+    names = [uid for uid in sop_classes() if uid.startswith("1.2.840.10008.5.1.4.1.1.1")][:10]
+    objects = [
+        replace(sample("tiny", seed=number), sop_class=names[number % 10]) for number in range(20)
+    ]
+    with ScriptedScp(classes=names[:3]) as scp:
+        way = towards(scp, "uncompressed")
+        found = await sent(way, objects)
+        await way.close()
+    taken = {one.sop_instance: one.digest for one in objects if one.sop_class in names[:3]}
+    assert scp.digests() == taken
+    assert {uid for uid, out in found.items() if isinstance(out, Delivered)} == set(taken)
+    assert len(scp.seen.associations) == 1
+
+
+@pytest.mark.peer
+@pytest.mark.req("N-22", "R-62")
+@pytest.mark.parametrize("stored", [IMPLICIT, EXPLICIT, BIG, DEFLATED])
+@pytest.mark.parametrize("taken", [IMPLICIT, EXPLICIT])
+async def test_any_uncompressed_syntax_becomes_any_other(stored: str, taken: str) -> None:
+    one = in_syntax(stored, seed=f"{stored} as {taken}")
+    with ScriptedScp(syntaxes=[taken]) as scp:
+        way = towards(scp, "uncompressed")
+        found = await sent(way, [one])
+        await way.close()
+    assert isinstance(found[one.sop_instance], Delivered)
+    (got,) = scp.seen.stored
+    assert public.values(got) == public.values(one)
+    assert (got.data_set == one.data_set) is (stored == taken)
+
+
+@pytest.mark.peer
+@pytest.mark.req("R-62", "RT-10")
+async def test_with_lossless_a_receiver_of_jpeg_ls_gets_that_and_the_same_pixels(
+    codecs: CodecPool,
+) -> None:
+    objects = [public.public()[name] for name in ("CT_small.dcm", "MR_small_RLE.dcm")]
+    with ScriptedScp(syntaxes=[JPEG_LS]) as scp:
+        way = towards(scp, "lossless", codecs)
+        found = await sent(way, objects)
+        await way.close()
+    assert all(isinstance(outcome, Delivered) for outcome in found.values())
+    for one, got in zip(objects, scp.seen.stored, strict=True):
+        assert got.transfer_syntax == JPEG_LS
+        plain = await codecs.convert(got.data_set, digest="", has=JPEG_LS, wanted=EXPLICIT)
+        again = replace(got, transfer_syntax=EXPLICIT, data_set=await plain.whole())
+        assert np.array_equal(public.pixels(again), public.as_dataset(one).pixel_array)
+
+
+@pytest.mark.req("R-61")
+async def test_130_uncompressed_classes_take_two_associations() -> None:
+    names = [uid for uid, entry in sop_classes().items() if entry[2]][:130]
+    assert len(names) == 130
+    objects = [replace(sample("tiny", seed=n), sop_class=name) for n, name in enumerate(names)]
+    async with running() as sink:
+        remote = sink.remote()
+        way = DicomDestination("x", DicomSettings(remote=remote, waits=SHORT, linger_s=0.05))
+        found = await sent(way, objects)
+        assert all(isinstance(outcome, Delivered) for outcome in found.values())
+        assert sink.associations == 2
+        assert [one.data_set for one in sink.objects] == [one.data_set for one in objects]
+        await way.close()
+
+
+@pytest.mark.peer
+@pytest.mark.req("R-62", "F27", "S-41")
+async def test_pixels_that_cannot_be_decoded_hold_their_object_and_the_next_goes_on(
+    codecs: CodecPool,
+) -> None:
+    bad = compressed("1.2.840.10008.1.2.4.90", seed="noise")
+    good = public.public()["MR_small_jp2klossless.dcm"]
+    with ScriptedScp(syntaxes=[EXPLICIT]) as scp:
+        way = towards(scp, "decompress", codecs)
+        found = await sent(way, [bad, good])
+        await way.close()
+    held = found[bad.sop_instance]
+    assert isinstance(held, Refused)
+    assert held.reason is HoldReason.NO_CONTEXT
+    assert "cannot be decoded" in held.why
+    assert isinstance(found[good.sop_instance], Delivered)
+    assert scp.seen.attempts == [good.sop_instance]
+    assert len(scp.seen.associations) == 1
+
+
+@pytest.mark.peer
+async def test_a_big_object_that_turns_out_unfit_on_its_way_is_held_and_not_kept() -> None:
+    one = sample("ct", seed="tail")
+    one = replace(one, data_set=one.data_set + element(0xFFFCFFFC, "OB", b"12") * 2)
+    good = sample("ct", seed="fine")
+    with ScriptedScp(syntaxes=[IMPLICIT]) as scp:
+        way = towards(scp, "uncompressed")
+        found = await sent(way, [one, good], in_pieces=True)
+        await way.close()
+    held = found[one.sop_instance]
+    assert isinstance(held, Refused)
+    assert "twice" in held.why
+    assert isinstance(found[good.sop_instance], Delivered)
+    assert [got.sop_instance for got in scp.seen.stored] == [good.sop_instance]
+
+
+@pytest.mark.peer
+async def test_a_blob_that_breaks_while_it_is_converted_is_corrupt(codecs: CodecPool) -> None:
+    objects = [public.public()[name] for name in ("CT_small.dcm", "MR_small_RLE.dcm")]
+    with ScriptedScp(syntaxes=[IMPLICIT]) as scp:
+        way = towards(scp, "decompress", codecs)
+        batch, cargo = load_of(objects)
+        cargo.in_pieces, cargo.breaks = True, {1, 2}
+        found = await outcomes(way, batch, cargo)
+        await way.close()
+    for outcome in found.values():
+        assert isinstance(outcome, Refused)
+        assert outcome.reason is HoldReason.CORRUPT
+    assert scp.seen.stored == []
+
+
+@pytest.mark.peer
+@pytest.mark.req("R-62")
+async def test_a_missing_codec_is_named_with_the_command_that_brings_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(abilities, "has_extra", lambda: False)
+    contexts.choices.cache_clear()
+    one = public.public()["MR_small_jpeg_ls_lossless.dcm"]
+    try:
+        with ScriptedScp(syntaxes=[IMPLICIT]) as scp:
+            way = towards(scp, "decompress")
+            outcome = (await sent(way, [one]))[one.sop_instance]
+            await way.close()
+    finally:
+        monkeypatch.undo()
+        contexts.choices.cache_clear()
+    assert isinstance(outcome, Deferred)
+    assert outcome.fault is Fault.CONTEXT
+    assert 'pip install "waystation[codecs]"' in outcome.why
+
+
+@pytest.mark.peer
+@pytest.mark.req("R-64")
+async def test_a_probe_finds_what_is_accepted_now() -> None:
+    one = sample("tiny", seed="probe")
+    pair = (one.sop_class, one.transfer_syntax)
+    with ScriptedScp(syntaxes=[VIDEO]) as scp:
+        way = towards(scp, "uncompressed")
+        await sent(way, [one])
+        assert await way.probe() is None
+        assert pair in way.memory.refused
+        port = scp.port
+        await way.close()
+    with ScriptedScp(port=port, syntaxes=[IMPLICIT]) as scp:
+        assert await way.probe() is None
+        assert pair not in way.memory.refused
+        assert way.memory.seen[one.sop_class, IMPLICIT]
+        assert not way.memory.seen[pair]
+        assert isinstance((await sent(way, [one]))[one.sop_instance], Delivered)
+        await way.close()
