@@ -25,7 +25,7 @@ def clock_jumps(folder: Path, *, seed: int, images: int = 4) -> Row:
         rig.start()
         for number, jump in enumerate(jumps):
             # What waits has its time to be tried again from before the jump.
-            rig.sinks["sink"].follow(Script(status=0xA700))
+            rig.sinks["sink"].follow(Script(reject="transient"))
             rig.send(some(f"{seed}/{number}/before", images))
             time.sleep(NOTICED_S)
             _set(rig, jump)

@@ -79,7 +79,6 @@ def _broken(folder: Path, good: str) -> dict[str, str]:
 
     return {
         "no TOML": good + "\n[[[",
-        "empty": "",
         "unknown key": good + '\n[spool]\nkepe = "1d"\n',
         "wrong type": good.replace("parallel = 2", 'parallel = "many"'),
         "unknown destination": good.replace('send = ["', 'send = ["nowhere", "'),

@@ -21,6 +21,13 @@ LANE_KEYS = [
     "done",
     "discarded",
     "oldest_s",
+    "open",
+    "window",
+    "associations",
+    "waiting_bytes",
+    "objects_per_s",
+    "bytes_per_s",
+    "clears_at",
 ]
 PATHS = (
     "/api/v1/status",

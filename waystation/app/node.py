@@ -18,9 +18,9 @@ from typing import Any
 import structlog
 
 from waystation.app import wiring, wiring_completeness, wiring_group
+from waystation.app.lanes import GRACE_S, LaneParts, Lanes
 from waystation.app.recovery import DataLock, open_database, read_intake, recover
 from waystation.app.settings import Settings
-from waystation.app.wiring_lane import lane_settings, same_way
 from waystation.app.wiring_schedule import Windows
 from waystation.blobs.folder import BlobFolder
 from waystation.codecs.pool import CodecPool
@@ -30,26 +30,21 @@ from waystation.flows.deliver import LaneBelt
 from waystation.flows.gather import GatherBelt, GatherTerms
 from waystation.flows.groups import GroupBelt
 from waystation.flows.heads import HeadReader
-from waystation.flows.lane_settings import NO_FILTER, LaneSettings
-from waystation.flows.metering import Meters
 from waystation.flows.receive import Keeping, Reception
 from waystation.flows.recent import Recent
 from waystation.flows.route import Acknowledged, Router, Routing
 from waystation.flows.screening import Screening
 from waystation.flows.sweep import Sweep
-from waystation.journal import arrivals, configs, deliveries, recovery
+from waystation.journal import arrivals, configs, recovery
 from waystation.journal.ids import IdSource
 from waystation.journal.intake import IntakeLog
-from waystation.model.delivery import HoldReason
 from waystation.net.gate import Gate
 from waystation.net.listener import Guest, Listener
 from waystation.net.tls import server_context
 
 log = structlog.get_logger()
 DISK_THREADS = 8
-GRACE_S = 7.0
 SETTLE_S = 1.0
-PAUSED = "paused."
 
 
 class Node:
@@ -66,9 +61,6 @@ class Node:
         self.clock: Callable[[], float] = time.time
         self.windows = Windows(settings.schedule, now=self.clock())
         self.disk = ThreadPoolExecutor(DISK_THREADS, thread_name_prefix="disk")
-        self.belts: dict[str, LaneBelt] = {}
-        self.meters = Meters(lambda: self.clock())
-        self.lane_told: list[Callable[[str], None]] = []
         self.received: Counter[tuple[str, int]] = Counter()
         self.received_bytes: Counter[str] = Counter()
         self.refused: Counter[str] = Counter()
@@ -79,7 +71,6 @@ class Node:
         self.draining = False
         self.started_at = time.time()
         self._tasks: list[asyncio.Task[None]] = []
-        self._lane_tasks: dict[str, asyncio.Task[None]] = {}
         self._ending: set[asyncio.Task[None]] = set()
 
     async def start(self) -> None:
@@ -131,8 +122,20 @@ class Node:
             lambda: self.belts,
             self._wake_lane,
         )
-        self.lane_told.append(self.groups.changed)
-        self.screening = Screening(self.database, heads.head_of, lambda: self.router.routing)
+        screening = Screening(self.database, heads.head_of, lambda: self.router.routing)
+        self.lanes = Lanes(
+            LaneParts(
+                database=self.database,
+                intake=self.intake,
+                cargo=self.cargo,
+                clock=lambda: self.clock(),
+                screening=screening,
+                equip=self.contexts.equip,
+                told=self._told,
+            ),
+            self.data,
+        )
+        self.lanes.told.append(self.groups.changed)
         self._start_belt("route", self.router.run())
         for item in left:
             self.router.arrived(item)
@@ -146,7 +149,8 @@ class Node:
         self.blobs.start()
         for arrival in found.unplanned:
             self.router.arrived(Acknowledged(arrival=arrival, known=True))
-        await self._build_lanes()
+        await self.lanes.build(self.settings, self.windows, routing.ruleset)
+        self._start_belt("contexts", self.contexts.run())
         await self.gathers.start()
         self._start_belt("gather", self.gathers.run())
         self._start_belt("groups", self.groups.run())
@@ -233,74 +237,18 @@ class Node:
         elif destination in self.settings.group:
             self.groups.wake(destination, study_uid)
 
-    # lanes
-
-    async def _build_lanes(self) -> None:
-        """Start a lane for every destination, and hold what waits for one that is gone."""
-        for name in self.settings.destination:
-            await self._add_lane(name)
-        await self._hold_strays()
-        self._start_belt("contexts", self.contexts.run())
-
-    async def _add_lane(self, name: str) -> None:
-        table = self.settings.destination[name]
-        await self.database.write(deliveries.release_gone(name, self.clock()))
-        paused_by = await self.database.read(recovery.mark(PAUSED + name))
-        way = wiring.destination(name, table, self.settings.dicom.ae_title, self.data)
-        await self.contexts.equip(way)
-        belt = LaneBelt(
-            way,
-            self._pace_of(name),
-            self.database,
-            self.intake,
-            self.cargo,
-            self.clock,
-            self._told,
-            paused_by=paused_by or "",
-            meters=self.meters,
-            screen=self.screening,
-            changed=self._lane_changed,
-        )
-        self.belts[name] = belt
-        self._lane_tasks[name] = asyncio.create_task(belt.run(), name=f"lane {name}")
-
-    def _pace_of(self, name: str) -> LaneSettings:
-        asked = self.router.routing.ruleset.filters.get(name, NO_FILTER)
-        return lane_settings(self.settings, name, self.windows, asked)
-
-    def _lane_changed(self, name: str) -> None:
-        """Tell whoever wants to know that a lane went down, was blocked or paused, or flows."""
-        for told in self.lane_told:
-            told(name)
-
-    async def _drop_lane(self, name: str) -> None:
-        belt = self.belts.pop(name)
-        task = self._lane_tasks.pop(name)
-        await belt.stop(GRACE_S)
-        await task
-
-    async def _hold_strays(self) -> None:
-        for name in self.settings.group:
-            await self.database.write(deliveries.release_gone(name, self.clock()))
-        for name in await self.database.read(deliveries.waiting_destinations()):
-            if name not in self.belts and name not in self.settings.group:
-                n = await self.database.write(
-                    deliveries.hold_all(
-                        name, HoldReason.DESTINATION_GONE, f'no destination "{name}" any more'
-                    )
-                )
-                if n:
-                    log.warning("deliveries held", to=name, n=n, reason="destination-gone")
+    @property
+    def belts(self) -> dict[str, LaneBelt]:
+        """The lanes by destination."""
+        return self.lanes.belts
 
     async def pause_lane(self, name: str, author: str) -> None:
         """Stop a lane until somebody resumes it; survives a restart."""
-        await self.database.write(recovery.set_mark(PAUSED + name, author))
-        self.belts[name].pause(author)
+        await self.lanes.pause(name, author)
 
     async def resume_lane(self, name: str) -> None:
         """Let a paused lane go on."""
-        await self.database.write(recovery.set_mark(PAUSED + name, ""))
-        self.belts[name].resume()
+        await self.lanes.resume(name)
 
     # reload
 
@@ -323,18 +271,7 @@ class Node:
         self.sweep.settings = wiring.sweep_settings(settings)
         # Nobody chooses between the lanes of two configurations.
         self.groups.change({})
-        renamed = settings.dicom.ae_title != before.dicom.ae_title
-        for name in list(self.belts):
-            same = same_way(before.destination.get(name), settings.destination.get(name))
-            if renamed or not same:
-                await self._drop_lane(name)
-        for name, belt in self.belts.items():
-            # A schedule by name, or its calendar, may have changed although the table did not.
-            belt.change(self._pace_of(name))
-        for name in settings.destination:
-            if name not in self.belts:
-                await self._add_lane(name)
-        await self._hold_strays()
+        await self.lanes.change(settings, windows, routing.ruleset)
         self.groups.change(wiring_group.groups(settings, windows))
         return [key for key, value in _fixed(settings).items() if _fixed(before)[key] != value]
 
@@ -343,9 +280,7 @@ class Node:
     async def stop(self) -> None:
         """Drain and end; nothing is lost."""
         self.draining = True
-        await asyncio.gather(
-            self.listener.drain(GRACE_S), *(self._drop_lane(name) for name in list(self.belts))
-        )
+        await asyncio.gather(self.listener.drain(GRACE_S), self.lanes.drop_all())
         try:
             async with asyncio.timeout(SETTLE_S):
                 await self.router.settled()

@@ -46,7 +46,7 @@ class Pulse:
             found.append(Reason.DRAINING)
         if not node.dicom_port:
             found.append(Reason.LISTENER)
-        if any(task.done() for task in (*node._tasks, *node._lane_tasks.values())):
+        if any(task.done() for task in (*node._tasks, *node.lanes.tasks.values())):
             found.append(Reason.BELT)
         if node.sweep.stopped_why:
             found.append(Reason.FULL)

@@ -11,6 +11,7 @@ from waystation.app.lines import Path
 from waystation.app.parts import Parts
 from waystation.app.places import files_and_folders
 from waystation.app.semantics_group import grouping
+from waystation.app.semantics_lane import lanes
 from waystation.app.semantics_remote import remote
 from waystation.app.semantics_rules import rules
 from waystation.app.semantics_schedule import schedules
@@ -39,6 +40,7 @@ def examine(parts: Parts, environ: Mapping[str, str]) -> list[Problem]:
         *_unused_destinations(parts),
         *_destinations(parts),
         *schedules(parts, environ),
+        *lanes(parts, environ),
         *grouping(parts, environ),
         *_peers(parts),
         *_listeners(parts),

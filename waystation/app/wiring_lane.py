@@ -1,5 +1,7 @@
 """Settings → the pace of each lane."""
 
+from collections.abc import Mapping
+
 from waystation.app.settings import Settings
 from waystation.app.settings_destination import DestinationSettings
 from waystation.app.settings_pace import LimitSettings
@@ -100,7 +102,7 @@ def same_way(before: DestinationSettings | None, after: DestinationSettings | No
     )
 
 
-def shared(settings_of: dict[str, LimitSettings]) -> dict[str, list[str]]:
+def shared(settings_of: Mapping[str, LimitSettings]) -> dict[str, list[str]]:
     """Return share → names of the destinations that have that budget together."""
     found: dict[str, list[str]] = {}
     for name, limits in settings_of.items():

@@ -1,9 +1,10 @@
 """The codec child: ``python -m waystation.codecs.child PARENT ADDRESS_BYTES CPU_S``.
 
-Contract: reads jobs from standard input, one JSON object per line (files and syntaxes), and
-answers each on what was standard output: ``{"frame": n}`` now and then, at last either
-``{"size": n, "sha256": hex, "changes": [...]}`` or ``{"failed": why}``.  Whatever the codecs
-print goes nowhere.  It ends with its input, and by itself when memory ran out.
+Contract: says ``{"ready": true}`` once it can work; then reads jobs from standard input, one JSON
+object per line (files and syntaxes), and answers each on what was standard output:
+``{"frame": n}`` now and then, at last either ``{"size": n, "sha256": hex, "changes": [...]}``,
+``{"failed": why}``, or ``{"room": why}`` if our own disk was short.  Whatever the codecs print goes
+nowhere.  It ends with its input, and by itself when memory ran out.
 """
 
 import hashlib
@@ -15,6 +16,9 @@ import warnings
 from typing import Any, TextIO
 
 from waystation.codecs.confine import allow_cpu, confine
+from waystation.dicom.errors import DatasetError
+from waystation.transforms.errors import UnfitError
+from waystation.transforms.transcode import transcode
 
 NEWS_S = 0.5
 PIECE = 1 << 20
@@ -29,6 +33,7 @@ def main() -> None:
     os.dup2(nowhere, 2)
     confine(parent, address_bytes)
     warnings.simplefilter("ignore")
+    _say(answers, {"ready": True})
     for line in sys.stdin:
         try:
             answer = _work(json.loads(line), answers, cpu_s)
@@ -45,10 +50,6 @@ def _say(answers: TextIO, what: dict[str, Any]) -> None:
 
 def _work(job: dict[str, str], answers: TextIO, cpu_s: int) -> dict[str, Any]:
     allow_cpu(cpu_s)
-    from waystation.dicom.errors import DatasetError
-    from waystation.transforms.errors import UnfitError
-    from waystation.transforms.transcode import transcode
-
     told = time.monotonic()
 
     def tick(number: int) -> None:

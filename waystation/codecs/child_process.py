@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
-from waystation.codecs.errors import CodecError
+from waystation.codecs.errors import CodecError, WorkroomError
 
 # Nothing else of our environment: secrets may stand there.
 HANDED_ON = ("PATH", "LD_LIBRARY_PATH", "VIRTUAL_ENV", "PYTHONHOME", "TZ")
@@ -25,6 +25,7 @@ ENVIRONMENT = {
     "MALLOC_ARENA_MAX": "2",
 }
 LONGEST_LINE = 1 << 20
+START_S = 60.0
 
 
 class Child:
@@ -35,7 +36,7 @@ class Child:
 
     @classmethod
     async def start(cls, command: Sequence[str], home: str) -> "Child":
-        """Start an interpreter.  Raises OSError."""
+        """Start an interpreter and wait until it is ready.  Raises OSError, `WorkroomError`."""
         environment = {name: os.environ[name] for name in HANDED_ON if name in os.environ}
         process = await asyncio.create_subprocess_exec(
             *command,
@@ -47,7 +48,25 @@ class Child:
             start_new_session=True,
             limit=LONGEST_LINE,
         )
-        return cls(process)
+        child = cls(process)
+        ready = False
+        try:
+            ready = await child._is_ready()
+        finally:
+            if not ready:
+                child.kill()
+                await child.wait()
+        if not ready:
+            raise WorkroomError("a codec process could not start")
+        return child
+
+    async def _is_ready(self) -> bool:
+        assert self._process.stdout is not None
+        try:
+            async with asyncio.timeout(START_S):
+                return bool(await self._process.stdout.readline())
+        except TimeoutError:
+            return False
 
     @property
     def alive(self) -> bool:

@@ -50,6 +50,8 @@ arrival = Table(
     Column("hold_reason", Text),
     Column("verdicts", Text, nullable=False, server_default=text("''")),
     Column("blob_gone", Integer, nullable=False, server_default=text("0")),
+    # What the sender asked for: low, normal or stat.
+    Column("priority", Text, nullable=False, server_default=text("'normal'")),
     # Revision of the configuration text that planned it, 0 if unknown.
     Column("config", BigInteger, nullable=False, server_default=text("0")),
 )

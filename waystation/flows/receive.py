@@ -29,7 +29,16 @@ from waystation.model.instance import Instance
 from waystation.net.conversation import RECEIVE_BYTES
 from waystation.net.listener import Guest
 from waystation.timing.gather import Carrier
-from waystation.wire.commands import C_CANCEL_RQ, C_ECHO_RQ, C_STORE_RQ, Command, reply
+from waystation.wire.commands import (
+    C_CANCEL_RQ,
+    C_ECHO_RQ,
+    C_STORE_RQ,
+    HIGH,
+    LOW,
+    MEDIUM,
+    Command,
+    reply,
+)
 from waystation.wire.events import Aborted, DataCame, Event, MessageBegun, ReleaseAsked
 from waystation.wire.status import (
     DATA_SET_MISMATCH,
@@ -41,6 +50,7 @@ from waystation.wire.status import (
 )
 
 log = structlog.get_logger()
+PRIORITIES = {LOW: "low", MEDIUM: "normal", HIGH: "stat"}
 
 
 def success(command: Command) -> Command:
@@ -53,7 +63,7 @@ class Keeping:
     """What receiving needs of the node.
 
     one_version: whether other bytes under a known UID are refused (``different = "refuse"``).
-    refuses: decides before the answer whether no rule would take the object (0124H).
+    refuses: decides before the answer what refuses the object (0124H): a filter, or no rule.
     full: why nothing can be stored now, or "".
     arrived: told about each acknowledged arrival.  room: waits until one more may be.
     counted: told the status of each answered C-STORE, the peer and the bytes.
@@ -67,7 +77,7 @@ class Keeping:
     recent: Recent
     ids: IdSource
     clock: Callable[[], float]
-    refuses: Callable[[Head, Source, Instance, int], str]
+    refuses: Callable[[Head, Arrival], str]
     one_version: Callable[[], bool]
     full: Callable[[], str]
     arrived: Callable[[Acknowledged], None]
@@ -235,7 +245,7 @@ class Reception:
             # The callback that gives the stage back runs before this task goes on.
         head, found = incoming.finish()
         arrival = self._arrival(incoming, found)
-        word = keeping.refuses(head, arrival.source, arrival.instance, arrival.size_bytes)
+        word = keeping.refuses(head, arrival)
         if word:
             raise RefusedError(NOT_AUTHORISED, word)
         if keeping.one_version():
@@ -314,6 +324,7 @@ class Reception:
             blob="",
             size_bytes=incoming.size_bytes,
             sha256=incoming.sha256(),
+            priority=PRIORITIES.get(incoming.command.priority, "normal"),
         )
 
     def _refuse(self, incoming: Incoming, fault: RefusedError) -> None:

@@ -21,7 +21,7 @@ from waystation.journal.adoption import Adoption, adopt
 from waystation.journal.gathers import Gather
 from waystation.journal.ids import IdSource
 from waystation.journal.intake import IntakeLog
-from waystation.model.arrival import Arrival, Earlier, Source
+from waystation.model.arrival import Arrival, Earlier
 from waystation.model.delivery import HoldReason
 from waystation.model.errors import StorageError
 from waystation.model.instance import Instance
@@ -61,18 +61,9 @@ class Routing:
     wholes: tuple[tuple[str, str], ...] = ()
     windows: Mapping[str, Window] = field(default_factory=dict)
 
-    def facts(
-        self, source: Source, instance: Instance, received_at: float, size_bytes: int
-    ) -> Facts:
+    def facts(self, arrival: Arrival) -> Facts:
         """Return what rules and filters may ask about an object."""
-        return facts_of(
-            source,
-            instance,
-            received_at=received_at,
-            size_bytes=size_bytes,
-            zone=self.zone,
-            windows=self.windows,
-        )
+        return facts_of(arrival, zone=self.zone, windows=self.windows)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,7 +146,7 @@ class Router:
         """Wait until every arrival has its plan."""
         await self._idle.wait()
 
-    def refuses(self, head: Head, source: Source, instance: Instance, size_bytes: int) -> str:
+    def refuses(self, head: Head, arrival: Arrival) -> str:
         """Return what refuses the object before the answer (R-18, R-34), or "".
 
         The limits of rules and expressions bound the time that this takes to a few milliseconds
@@ -164,13 +155,12 @@ class Router:
         routing = self.routing
         if not routing.ruleset.may_refuse:
             return ""
-        facts = routing.facts(source, instance, self._clock(), size_bytes)
-        return refusal(head, facts, routing.ruleset, sop_class_uid=instance.sop_class_uid)
+        sop_class_uid = arrival.instance.sop_class_uid
+        return refusal(head, routing.facts(arrival), routing.ruleset, sop_class_uid=sop_class_uid)
 
     def _plan(self, arrival: Arrival, head: Head) -> Plan:
-        routing, instance = self.routing, arrival.instance
-        facts = routing.facts(arrival.source, instance, arrival.received_at, arrival.size_bytes)
-        return plan(head, facts, routing.ruleset, sop_class_uid=instance.sop_class_uid)
+        routing, sop_class_uid = self.routing, arrival.instance.sop_class_uid
+        return plan(head, routing.facts(arrival), routing.ruleset, sop_class_uid=sop_class_uid)
 
     def _decide(self, arrival: Arrival, head: Head) -> Plan:
         """Return the plan; what goes wrong in here holds this arrival and no other."""

@@ -47,7 +47,5 @@ class Screening:
         except StorageError as error:
             log.error("head not read", arrival=f"{arrival.id:x}", error=str(error))
             return False
-        facts = self._routing().facts(
-            arrival.source, arrival.instance, arrival.received_at, arrival.size_bytes
-        )
+        facts = self._routing().facts(arrival)
         return bool(asked.refuses(arrival.instance.sop_class_uid, Look(head, facts)))

@@ -32,8 +32,8 @@ _ADD = (
     " config)"
     " VALUES (:id, :received_at, :peer, :calling_ae, :called_ae,"
     " :address, :way_in, :tls, :sop_class, :sop_instance, :study, :series, :patient_id,"
-    " :modality, :transfer_syntax, :size_bytes, :sha256, :blob, 1, :ended_why, :hold_reason,"
-    " :verdicts, :config)"
+    " :modality, :transfer_syntax, :size_bytes, :sha256, :blob, :priority, 1, :ended_why,"
+    " :hold_reason, :verdicts, :config)"
 )
 _PARCEL = "INSERT INTO parcel (arrival, data) VALUES (:arrival, :data)"
 _PLANNED = (

@@ -15,7 +15,8 @@ PRIORITIES = {"stat": 0, "normal": 1, "low": 2}
 
 COLUMNS = (
     "id, received_at, peer, calling_ae, called_ae, address, way_in, tls, sop_class, sop_instance,"
-    " study, series, patient_id, modality, transfer_syntax, size_bytes, sha256, blob"
+    " study, series, patient_id, modality, transfer_syntax, size_bytes, sha256, blob,"
+    " priority"
 )
 _NAMES = COLUMNS.replace(" ", "").split(",")
 ADD_DELIVERY = (
@@ -46,6 +47,7 @@ def params_of(arrival: Arrival) -> dict[str, Any]:
         "size_bytes": arrival.size_bytes,
         "sha256": bytes.fromhex(arrival.sha256),
         "blob": arrival.blob,
+        "priority": arrival.priority,
     }
 
 
@@ -74,6 +76,7 @@ def arrival_from(row: Row) -> Arrival:
         size_bytes=row[15],
         sha256=bytes(row[16]).hex(),
         blob=row[17],
+        priority=row[18],
     )
 
 
@@ -88,6 +91,8 @@ def from_meta(meta: bytes) -> Arrival:
     """Return the arrival that `meta_of` wrote."""
     params = json.loads(meta)
     params["sha256"] = bytes.fromhex(params["sha256"])
+    # A log that an earlier version left behind does not name it.
+    params.setdefault("priority", "normal")
     return arrival_from(tuple(params[name] for name in _NAMES))
 
 

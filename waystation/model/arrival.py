@@ -25,6 +25,7 @@ class Arrival:
     blob: name of the file that holds the bytes, or "" if they ride in the journal.
     size_bytes, sha256: of the data set as it came over the wire (file meta not counted).
     received_at: Unix seconds.
+    priority: what the sender asked for: low, normal or stat.
     """
 
     id: int
@@ -34,6 +35,7 @@ class Arrival:
     blob: str
     size_bytes: int
     sha256: str
+    priority: str = "normal"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

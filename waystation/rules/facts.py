@@ -5,8 +5,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, tzinfo
 from typing import Protocol
 
-from waystation.model.arrival import Source
-from waystation.model.instance import Instance
+from waystation.model.arrival import Arrival
 
 
 class Window(Protocol):
@@ -42,18 +41,11 @@ class Facts:
         return datetime.fromtimestamp(self.received_at, self.zone)
 
 
-def facts_of(
-    source: Source,
-    instance: Instance,
-    *,
-    received_at: float,
-    size_bytes: int,
-    zone: tzinfo,
-    windows: Mapping[str, Window],
-) -> Facts:
+def facts_of(arrival: Arrival, *, zone: tzinfo, windows: Mapping[str, Window]) -> Facts:
     """Return the facts of an object that came in."""
+    source = arrival.source
     return Facts(
-        received_at=received_at,
+        received_at=arrival.received_at,
         zone=zone,
         calling_ae=source.calling_ae,
         called_ae=source.called_ae,
@@ -61,7 +53,8 @@ def facts_of(
         address=source.address,
         way_in=source.way_in,
         tls=source.tls,
-        transfer_syntax=instance.transfer_syntax_uid,
-        size_bytes=size_bytes,
+        transfer_syntax=arrival.instance.transfer_syntax_uid,
+        size_bytes=arrival.size_bytes,
+        priority=arrival.priority,
         windows=windows,
     )

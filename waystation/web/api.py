@@ -92,6 +92,7 @@ def api(view: NodeView) -> APIRouter:
     """Return the routes of the API over ``view``."""
     router = APIRouter(prefix="/api/v1")
     _add_queue(router, view)
+    add_contexts(router, view)
     _add_actions(router, view)
     _add_node(router, view)
     return router

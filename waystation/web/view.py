@@ -35,6 +35,18 @@ class LaneView:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ContextsView:
+    """What one destination was seen to accept.
+
+    seen: (SOP class, transfer syntax) → accepted.  refused: (SOP class, stored syntax) → why;
+    objects of these are held without being tried.
+    """
+
+    seen: Mapping[tuple[str, str], bool]
+    refused: Mapping[tuple[str, str], str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class QueueView:
     """All lanes, what is held by reason, arrivals without a plan."""
 
@@ -97,6 +109,9 @@ class NodeView(Protocol):
     async def status(self) -> StatusView: ...
 
     async def lanes(self) -> QueueView: ...
+
+    async def contexts(self, name: str) -> ContextsView | None:
+        """Return what a destination accepts, None if there is no such destination."""
 
     async def deliveries(self, chosen: Chosen) -> Sequence[Listed]: ...
 

@@ -16,11 +16,11 @@ from tests.app.importing.setups import (
     write,
 )
 from tests.rules.asking import FACTS, head_of
-from waystation.app.wiring_rules import rules as compiled_rules
 from waystation.app.faults import ConfigFaults
 from waystation.app.importing.dicomflowrouter import read
 from waystation.app.importing.findings import Imported
 from waystation.app.settings import Settings
+from waystation.app.wiring_rules import rules as compiled_rules
 from waystation.rules.classes import class_filter
 from waystation.rules.plan import plan
 
@@ -107,6 +107,7 @@ def test_a_folder_with_every_defect_is_translated_and_every_defect_is_listed(
         "archive": endpoint("a", more="whitelist = MR, CT\n[SCHEDULE]\nscheduled = 8-12\n"),
         "broken%": endpoint("50%off", more="[SCHEDULE]\nscheduled = 08:00-12:00%\n"),
         "late": endpoint("h", more="[SCHEDULE]\nscheduled = 08:00-24:00 # until midnight\n"),
+        "day": endpoint("h", more="[SCHEDULE]\nscheduled = Mon 08:00-12:00\n"),
         "typo": endpoint("h", more="[SCHEDULES]\nscheduled = 22:00-06:00\n"),
         "näme with space": endpoint("h", more="sheduled = 1\n[DEBUG]\nloglevel = debug\n"),
     }
@@ -116,11 +117,16 @@ def test_a_folder_with_every_defect_is_translated_and_every_defect_is_listed(
     settings = checked(imported).settings
     assert settings.dicom.refuse == ()
     assert settings.log.level == "error"
-    assert set(settings.destination) == {"archive-2", "broken", "late", "typo", "n-me-with-space"}
-    assert goes_to(settings, MR) == {"broken", "late", "typo", "n-me-with-space"}
-    for name in ("archive-2", "broken", "late"):
+    assert set(settings.destination) == {
+        *("archive-2", "broken", "late", "day", "typo", "n-me-with-space"),
+    }
+    assert goes_to(settings, MR) == {
+        *("broken", "late", "day", "typo", "n-me-with-space"),
+    }
+    for name in ("archive-2", "broken", "late", "day"):
         assert settings.destination[name].window == "never", name
     assert "# was: 08:00-24:00 # until midnight" in imported.toml
+    assert '# window = "Mon 08:00-12:00"    # means here what it says' in imported.toml
     changed, dropped = notes(imported, "changed"), notes(imported, "dropped")
     for said in ('"CTImageStorage" is no UID', '"1.2.3 # CT" is no UID', "loglevel Critical"):
         assert said in changed

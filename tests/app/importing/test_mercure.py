@@ -8,13 +8,13 @@ import pytest
 
 from tests.app.importing.conftest import Checked
 from tests.rules.asking import FACTS, head_of
-from waystation.app.wiring_rules import rules as compiled_rules
 from waystation.app.faults import ConfigFaults
 from waystation.app.importing.findings import Imported
 from waystation.app.importing.mercure import read
 from waystation.app.settings import Settings
 from waystation.app.settings_destination import DicomDestination
 from waystation.app.settings_ways import StowDestination
+from waystation.app.wiring_rules import rules as compiled_rules
 from waystation.model.plan import Plan
 from waystation.rules.plan import plan
 
@@ -214,6 +214,18 @@ def test_what_cannot_be_said_is_disabled_and_nothing_is_thrown_away_for_it(
     if "[0]" in str(rule["rule"]):
         assert not settings.rule[1].enabled, "the fallback would take what x took"
         assert made.hold is not None
+
+
+@pytest.mark.req("RT-16")
+def test_a_fallback_that_is_too_long_to_say_is_disabled(tmp_path: Path, checked: Checked) -> None:
+    rules: dict[str, Any] = {
+        f"r{number}": CT | {"rule": f"'{'x' * 60}{number}' in tags.StudyDescription"}
+        for number in range(50)
+    }
+    rules["rest"] = {"rule": "False", "target": "reader", "fallback": True}
+    settings = checked(read(config(tmp_path, rules=rules))).settings
+    assert [rule.name for rule in settings.rule if not rule.enabled] == ["rest"]
+    assert settings.routing.otherwise == "hold"
 
 
 @pytest.mark.req("RT-16")

@@ -16,6 +16,7 @@ from waystation.app.importing.flow_schedule import Fate
 from waystation.app.importing.ini import Ini, read_ini
 from waystation.app.importing.page import Page, names_for, plain
 from waystation.app.importing.sources import read_file, shown, sub_folders
+from waystation.timing.schedule_text import read_hours
 from waystation.wire.names import is_ae_title
 
 CONFIG = "config.ini"
@@ -70,6 +71,14 @@ def read(path: Path) -> Imported:
     """Return the configuration of a working folder.  Raises `ConfigFaults`."""
     found = layout(path)
     return _Translation(found).result()
+
+
+def _readable(window: str) -> bool:
+    try:
+        read_hours(window)
+    except ValueError:
+        return False
+    return bool(window.strip())
 
 
 class _Translation:
@@ -252,6 +261,8 @@ class _Translation:
             page.comment(
                 "The router could not read this and sent at all hours. Write what was meant."
             )
+            if _readable(written):
+                page.off("window", written, "means here what it says")
             self._report.changed(
                 where, f'scheduled "{said}": always open by an error there, "never" here'
             )

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from waystation.app.importing.foreign import Source
 from waystation.app.importing.mercure_expression import Said, Unsayable, translate
 from waystation.app.importing.page import Page, plain, plain_names
+from waystation.model.errors import ConfigError
+from waystation.rules.expression import expression
 
 OFF_PEAK = "off-peak"
 PRIORITIES = {"normal": "", "urgent": "stat", "offpeak": "low"}
@@ -110,6 +112,7 @@ class Rules:
         page.rule(because=_remarks(source))
         page.set("name", rule.label or "unnamed")
         says, why_off = self._condition(rule)
+        rule.why_off = why_off
         if why_off:
             page.set("enabled", False, why_off)
             page.comment(f"was: {source.text('rule')}")
@@ -140,7 +143,12 @@ class Rules:
             return "", ""
         taken = " or ".join(f"({one.says.text or 'True'})" for one in others if one.says)
         own = rule.says.text or "True"
-        return (f"not ({taken})" if own == "False" else f"({own}) or not ({taken})"), ""
+        said = f"not ({taken})" if own == "False" else f"({own}) or not ({taken})"
+        try:
+            expression(said, "if")
+        except ConfigError as error:
+            return "", f"what the others leave is too much to say: {error.problem}"
+        return said, ""
 
     def _fate(self, page: Page, rule: Rule) -> None:
         if rule.action == "discard":

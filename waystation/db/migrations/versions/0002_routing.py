@@ -25,6 +25,10 @@ def upgrade() -> None:
 
 def _columns() -> None:
     op.add_column(
+        "arrival",
+        sa.Column("priority", sa.Text(), nullable=False, server_default=sa.text("'normal'")),
+    )
+    op.add_column(
         "arrival", sa.Column("config", sa.BigInteger(), nullable=False, server_default=sa.text("0"))
     )
     op.add_column(

@@ -1,0 +1,159 @@
+"""The lanes of a node: one for every destination, kept in step with the configuration.
+
+Contract: `build` starts them, `change` goes over to another configuration without touching what
+stays the same, `drop_all` ends them.  What waits for a destination that is gone is held by name,
+and let go when it is back (R-3).  A pause survives restarts (R-59).
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import structlog
+
+from waystation.app import wiring
+from waystation.app.settings import Settings
+from waystation.app.wiring_lane import lane_settings, same_way
+from waystation.app.wiring_schedule import Windows
+from waystation.db.engine import Database
+from waystation.destinations.base import Cargo, Destination
+from waystation.flows.deliver import LaneBelt
+from waystation.flows.lane_settings import NO_FILTER, LaneSettings
+from waystation.flows.metering import Meters
+from waystation.flows.screening import Screening
+from waystation.journal import deliveries, recovery
+from waystation.journal.intake import IntakeLog
+from waystation.model.delivery import HoldReason
+from waystation.rules.read import RuleSet
+
+log = structlog.get_logger()
+GRACE_S = 7.0
+PAUSED = "paused."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LaneParts:
+    """What lanes share.  equip: gives a new way out what it needs of the node.
+
+    told: counts (destination, outcome).  clock: Unix seconds.
+    """
+
+    database: Database
+    intake: IntakeLog
+    cargo: Cargo
+    clock: Callable[[], float]
+    screening: Screening
+    equip: Callable[[Destination], Awaitable[None]]
+    told: Callable[[str, str], None]
+
+
+class Lanes:
+    """Of one node.
+
+    belts, tasks: by destination.  told: called with the name of a lane whose health is another.
+    """
+
+    def __init__(self, parts: LaneParts, data: Path) -> None:
+        self.belts: dict[str, LaneBelt] = {}
+        self.told: list[Callable[[str], None]] = []
+        self.meters = Meters(parts.clock)
+        self._parts = parts
+        self._data = data
+        self.tasks: dict[str, asyncio.Task[None]] = {}
+        self._settings: Settings
+        self._windows: Windows
+        self._ruleset: RuleSet
+
+    def _use(self, settings: Settings, windows: Windows, ruleset: RuleSet) -> None:
+        self._settings, self._windows, self._ruleset = settings, windows, ruleset
+
+    async def build(self, settings: Settings, windows: Windows, ruleset: RuleSet) -> None:
+        """Start a lane for every destination, and hold what waits for one that is gone."""
+        self._use(settings, windows, ruleset)
+        for name in settings.destination:
+            await self._add(name)
+        await self._hold_strays()
+
+    async def change(self, settings: Settings, windows: Windows, ruleset: RuleSet) -> None:
+        """Go over to another configuration."""
+        before = self._settings
+        self._use(settings, windows, ruleset)
+        renamed = settings.dicom.ae_title != before.dicom.ae_title
+        for name in list(self.belts):
+            same = same_way(before.destination.get(name), settings.destination.get(name))
+            if renamed or not same:
+                await self._drop(name)
+        for name, belt in self.belts.items():
+            # A schedule by name, or its calendar, may have changed although the table did not.
+            belt.change(self._pace_of(name))
+        for name in settings.destination:
+            if name not in self.belts:
+                await self._add(name)
+        await self._hold_strays()
+
+    async def _add(self, name: str) -> None:
+        parts = self._parts
+        table = self._settings.destination[name]
+        await parts.database.write(deliveries.release_gone(name, parts.clock()))
+        paused_by = await parts.database.read(recovery.mark(PAUSED + name))
+        way = wiring.destination(name, table, self._settings.dicom.ae_title, self._data)
+        await parts.equip(way)
+        belt = LaneBelt(
+            way,
+            self._pace_of(name),
+            parts.database,
+            parts.intake,
+            parts.cargo,
+            parts.clock,
+            parts.told,
+            paused_by=paused_by or "",
+            meters=self.meters,
+            screen=parts.screening,
+            changed=self._changed,
+        )
+        self.belts[name] = belt
+        self.tasks[name] = asyncio.create_task(belt.run(), name=f"lane {name}")
+
+    def _pace_of(self, name: str) -> LaneSettings:
+        asked = self._ruleset.filters.get(name, NO_FILTER)
+        return lane_settings(self._settings, name, self._windows, asked)
+
+    def _changed(self, name: str) -> None:
+        """Tell whoever wants to know that a lane went down, was blocked or paused, or flows."""
+        for told in self.told:
+            told(name)
+
+    async def _drop(self, name: str) -> None:
+        belt = self.belts.pop(name)
+        task = self.tasks.pop(name)
+        await belt.stop(GRACE_S)
+        await task
+
+    async def drop_all(self) -> None:
+        """End all lanes; objects that are being sent may finish."""
+        await asyncio.gather(*(self._drop(name) for name in list(self.belts)))
+
+    async def _hold_strays(self) -> None:
+        parts, groups = self._parts, self._settings.group
+        for name in groups:
+            await parts.database.write(deliveries.release_gone(name, parts.clock()))
+        for name in await parts.database.read(deliveries.waiting_destinations()):
+            if name in self.belts or name in groups:
+                continue
+            why = f'no destination "{name}" any more'
+            n = await parts.database.write(
+                deliveries.hold_all(name, HoldReason.DESTINATION_GONE, why)
+            )
+            if n:
+                log.warning("deliveries held", to=name, n=n, reason="destination-gone")
+
+    async def pause(self, name: str, author: str) -> None:
+        """Stop a lane until somebody resumes it; survives a restart."""
+        await self._parts.database.write(recovery.set_mark(PAUSED + name, author))
+        self.belts[name].pause(author)
+
+    async def resume(self, name: str) -> None:
+        """Let a paused lane go on."""
+        await self._parts.database.write(recovery.set_mark(PAUSED + name, ""))
+        self.belts[name].resume()
