@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from tests.flows.rig import TINY, Rig, destination, study
-from waystation.journal import gathers
+from waystation.journal import gather_endings, gathers
 
 QUICK = '[completeness]\nquiet = "{quiet}"\nrelease = "{release}"\nforce_after = "{force}"\n'
 
@@ -81,16 +81,18 @@ async def test_a_restart_between_the_last_object_and_completion_fires_once(rig: 
 async def test_a_restart_goes_on_with_a_half_made_ending(
     rig: Rig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(gathers, "PAGE", 2)
+    monkeypatch.setattr(gather_endings, "PAGE", 2)
     sink = await rig.sink()
     await rig.start(destination("a", sink.port) + gathering() + completeness(quiet="60s"))
     await rig.accepted(*study(5))
     (row,) = await rig.rows("SELECT id FROM gather")
-    await rig.node.database.write(gathers.begin_ending(row[0], "quiet", rig.node.clock()))
-    ending = gathers.Ending(
+    await rig.node.database.write(gather_endings.begin_ending(row[0], "quiet", rig.node.clock()))
+    ending = gather_endings.Ending(
         evidence="quiet", targets=(await rig.node.database.read(gathers.unfinished()))[0].targets
     )
-    await rig.node.database.write(gathers.end_page(row[0], ending, rig.node.ids, rig.node.clock()))
+    await rig.node.database.write(
+        gather_endings.end_page(row[0], ending, rig.node.ids, rig.node.clock())
+    )
     await rig.restart()
     await rig.wait_for({"done": 5})
     assert await rig.rows("SELECT state FROM gather") == [("done",)]

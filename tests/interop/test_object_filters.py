@@ -57,6 +57,17 @@ def test_a_filter_of_the_listener_is_for_everybody(start_node: StartNode) -> Non
         assert (answer.status, answer.comment) == (0x0124, "refused by dicom.refuse_when")
 
 
+def test_the_priority_that_the_sender_asks_for_is_a_fact(
+    tmp_path: Path, start_node: StartNode
+) -> None:
+    node = start_node("", dicom='refuse_when = { priority = "low" }')
+    item = sample(seed="priority")
+    with Scu(node.port, [(item.sop_class, [item.transfer_syntax])]) as low:
+        assert low.store(item).status == 0x0124
+    study = make_study(tmp_path / "study", "tiny", 1, seed="priority")
+    assert storescu(node.port, study.folder).exit_code == 0
+
+
 @pytest.mark.req("R-34")
 def test_a_peer_may_have_what_no_rule_takes_refused(start_node: StartNode) -> None:
     node = start_node(

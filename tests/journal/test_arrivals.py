@@ -1,6 +1,8 @@
 """Arrivals: added before Success, adopted once, judged when they came before."""
 
+import json
 from collections.abc import Sequence
+from dataclasses import replace
 
 from tests.journal.making import (
     NOW,
@@ -32,10 +34,18 @@ def test_the_log_keeps_an_arrival_as_it_is() -> None:
     assert arrivals.from_meta(arrivals.meta_of(sent)) == sent
 
 
+def test_what_the_sender_asked_for_is_kept_and_a_log_without_it_can_be_read() -> None:
+    urgent = replace(arrival(1), priority="stat")
+    assert arrivals.from_meta(arrivals.meta_of(urgent)) == urgent
+    earlier = json.loads(arrivals.meta_of(urgent))
+    del earlier["priority"]
+    assert arrivals.from_meta(json.dumps(earlier).encode()).priority == "normal"
+
+
 def test_an_adopted_arrival_reads_back_equal_with_its_bytes(
     journal: MemoryJournal, ids: IdSource
 ) -> None:
-    sent = arrival(7, content=3)
+    sent = replace(arrival(7, content=3), priority="stat")
     journal.run(adopted(ids, (sent, plan_to("pacs")), data=b"bytes"))
     assert journal.run(arrivals.by_id(7)) == sent
     assert journal.run(arrivals.parcel(7)) == b"bytes"

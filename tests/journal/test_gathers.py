@@ -6,9 +6,9 @@ from dataclasses import replace
 import pytest
 
 from tests.journal.making import NOW, MemoryJournal, arrival, as_planned, plan_to
-from waystation.journal import gathers, keeping
+from waystation.journal import gather_endings, gathers, keeping
 from waystation.journal.adoption import Adopted, Adoption, adopt
-from waystation.journal.gathers import Ending
+from waystation.journal.gather_endings import Ending
 from waystation.journal.ids import IdSource
 from waystation.model.delivery import HoldReason
 from waystation.model.plan import Join, Plan, Target
@@ -43,11 +43,11 @@ def receive(
 
 
 def end(journal: MemoryJournal, ids: IdSource, gather_id: int, ending: Ending | None = None) -> int:
-    assert journal.run(gathers.begin_ending(gather_id, "quiet", NOW + 1)) is not None
+    assert journal.run(gather_endings.begin_ending(gather_id, "quiet", NOW + 1)) is not None
     made, more = 0, True
     while more:
         page = journal.run(
-            gathers.end_page(
+            gather_endings.end_page(
                 gather_id, ending or Ending(evidence="quiet", targets=TO_PACS), ids, NOW + 1
             )
         )
@@ -72,7 +72,7 @@ def test_what_is_complete_goes_out_once(journal: MemoryJournal, ids: IdSource) -
     for number in (1, 2, 3):
         gather = receive(journal, ids, number, Plan(joins=(STUDY,))).gathers[0]
     assert end(journal, ids, gather.id) == 3
-    assert journal.run(gathers.begin_ending(gather.id, "quiet", NOW + 2)) is None
+    assert journal.run(gather_endings.begin_ending(gather.id, "quiet", NOW + 2)) is None
     rows = journal.rows("SELECT destination, rules, state, origin FROM delivery")
     assert rows == [("pacs", "whole", "waiting", "rule")] * 3
     assert journal.unaccounted() == (0, 0, 0, 0, 0)
@@ -82,16 +82,16 @@ def test_what_is_complete_goes_out_once(journal: MemoryJournal, ids: IdSource) -
 def test_a_crash_between_two_pages_repeats_and_forgets_none(
     journal: MemoryJournal, ids: IdSource, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(gathers, "PAGE", 2)
+    monkeypatch.setattr(gather_endings, "PAGE", 2)
     for number in range(1, 6):
         gather = receive(journal, ids, number, Plan(joins=(STUDY,))).gathers[0]
-    journal.run(gathers.begin_ending(gather.id, "quiet", NOW))
+    journal.run(gather_endings.begin_ending(gather.id, "quiet", NOW))
     ending = Ending(evidence="quiet", targets=TO_PACS)
-    assert journal.run(gathers.end_page(gather.id, ending, ids, NOW)).more
-    journal.run(gathers.end_page(gather.id, ending, ids, NOW), lost=True)
+    assert journal.run(gather_endings.end_page(gather.id, ending, ids, NOW)).more
+    journal.run(gather_endings.end_page(gather.id, ending, ids, NOW), lost=True)
     (left,) = journal.run(gathers.unfinished())
     assert left.state == gathers.COMPLETING
-    while journal.run(gathers.end_page(left.id, ending, ids, NOW)).more:
+    while journal.run(gather_endings.end_page(left.id, ending, ids, NOW)).more:
         continue
     rows = journal.rows("SELECT arrival, count(*) FROM delivery GROUP BY arrival")
     assert rows == [(number, 1) for number in range(1, 6)]
@@ -117,7 +117,7 @@ def test_late_whole_sends_all_again(journal: MemoryJournal, ids: IdSource) -> No
         gather = receive(journal, ids, number, Plan(joins=(STUDY,))).gathers[0]
     end(journal, ids, gather.id)
     late = receive(journal, ids, 3, Plan(joins=(STUDY,))).gathers[0]
-    assert journal.run(gathers.first_ended_at(late)) == NOW + 1
+    assert journal.run(gather_endings.first_ended_at(late)) == NOW + 1
     again = Ending(evidence="quiet", targets=TO_PACS, again=True)
     assert end(journal, ids, late.id, again) == 3
 

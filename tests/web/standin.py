@@ -14,7 +14,14 @@ from waystation.journal.entries import (
 from waystation.model.errors import StorageError
 from waystation.model.plan import Verdict
 from waystation.web.metrics import Figures, metrics_text
-from waystation.web.view import ActionAsked, ActionDone, LaneView, QueueView, StatusView
+from waystation.web.view import (
+    ActionAsked,
+    ActionDone,
+    ContextsView,
+    LaneView,
+    QueueView,
+    StatusView,
+)
 
 
 def listed(number: int, **fields: object) -> Listed:
@@ -110,6 +117,14 @@ class StandIn:
         counts = LaneCounts(destination="pacs", waiting=2, held=1, oldest_at=NOW - 90)
         lane = LaneView(counts=counts, state="down", why=self.lane_why, kind="dicom")
         return QueueView(lanes=(lane,), held={"object-refused": 1}, unplanned=0, now=NOW)
+
+    async def contexts(self, name: str) -> ContextsView | None:
+        if name != "pacs":
+            return None
+        return ContextsView(
+            seen={(CT, EXPLICIT): False, (CT, "1.2.840.10008.1.2"): True},
+            refused={(CT, "1.2.840.10008.1.2.4.50"): "not supported"},
+        )
 
     async def deliveries(self, chosen: Chosen) -> Sequence[Listed]:
         if self.broken is not None:

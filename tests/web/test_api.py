@@ -169,6 +169,7 @@ def test_the_openapi_document_names_every_route(client: TestClient) -> None:
     assert {
         "/api/v1/status",
         "/api/v1/destinations",
+        "/api/v1/destinations/{name}/contexts",
         "/api/v1/deliveries",
         "/api/v1/deliveries/{delivery_id}",
         "/api/v1/deliveries/{action}",

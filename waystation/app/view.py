@@ -24,6 +24,7 @@ from waystation.web.metrics import Figures, metrics_text
 from waystation.web.view import (
     ActionAsked,
     ActionDone,
+    ContextsView,
     LaneView,
     QueueView,
     StatusView,
@@ -64,6 +65,13 @@ class View:
         return QueueView(
             lanes=tuple(views), held=seen.held, unplanned=seen.unplanned, now=node.clock()
         )
+
+    async def contexts(self, name: str) -> ContextsView | None:
+        """Return what a destination was seen to accept."""
+        if name not in self._node.belts:
+            return None
+        known = self._node.contexts
+        return ContextsView(seen=known.seen(name), refused=known.refused(name))
 
     async def deliveries(self, chosen: Chosen) -> Sequence[Listed]:
         """Return a page of deliveries."""

@@ -13,8 +13,9 @@ from dataclasses import dataclass, field
 import structlog
 
 from waystation.db.engine import Database
-from waystation.journal import gathers
-from waystation.journal.gathers import Ending, Gather
+from waystation.journal import gather_endings, gathers
+from waystation.journal.gather_endings import Ending
+from waystation.journal.gathers import Gather
 from waystation.journal.ids import IdSource
 from waystation.model.errors import StorageError
 from waystation.model.plan import Target
@@ -219,7 +220,7 @@ class GatherBelt:
     async def _complete(self, live: _Live, evidence: str) -> None:
         try:
             row = await self._database.write(
-                gathers.begin_ending(live.row.id, evidence, self._clock())
+                gather_endings.begin_ending(live.row.id, evidence, self._clock())
             )
         except BaseException:
             self._look(live, self.now())
@@ -237,7 +238,7 @@ class GatherBelt:
         more, made = True, 0
         while more:
             page = await self._database.write(
-                gathers.end_page(row.id, ending, self._ids, self._clock())
+                gather_endings.end_page(row.id, ending, self._ids, self._clock())
             )
             more, made = page.more, made + page.made
         log.info(
@@ -255,7 +256,7 @@ class GatherBelt:
 
     async def _ending(self, row: Gather) -> Ending:
         wanted = self._terms_of(row.rule, row.level)
-        members = await self._database.read(gathers.members(row.id))
+        members = await self._database.read(gather_endings.members(row.id))
         whole = Whole(
             instances=members.instances,
             series=members.series,
@@ -276,6 +277,6 @@ class GatherBelt:
             if wanted.late == "hold":
                 why = why or f"came after its {row.level} was complete (late = hold)"
             elif wanted.late == "whole":
-                first = await self._database.read(gathers.first_ended_at(row))
+                first = await self._database.read(gather_endings.first_ended_at(row))
                 again = first is not None and self._clock() - first <= wanted.late_whole_s
         return Ending(evidence=row.evidence, targets=targets, hold_why=why, again=again)

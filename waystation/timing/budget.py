@@ -66,7 +66,7 @@ class Budget:
         self._refill(now, rate)
         if rate is None:
             return 0.0
-        if self._tokens < 0:
+        if self._tokens <= -1:
             return -self._tokens / rate
         self._tokens -= size_bytes
         return 0.0

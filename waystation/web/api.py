@@ -13,6 +13,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from waystation.journal.decisions import Action
 from waystation.journal.entries import Chosen
 from waystation.web import shapes
+from waystation.web.contexts import add_contexts
 from waystation.web.view import ActionAsked, NodeView
 
 PAGE, LARGEST_PAGE = 100, 10_000
