@@ -149,7 +149,7 @@ def test_the_node_of_a_compose_file_finds_its_neighbours(file: Path) -> None:
 
 @pytest.mark.req("N-26", "R-90")
 def test_both_published_set_ups_have_one_and_none_is_privileged() -> None:
-    assert [file.parent.name for file in FILES] == ["forward-with-retry", "two-sites"]
+    assert [file.parent.name for file in FILES] == ["forward-with-retry", "night-link"]
     for file in FILES:
         for service in parse(file.read_text())["services"].values():
             assert service["read_only"] is True

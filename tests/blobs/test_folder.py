@@ -56,7 +56,7 @@ def test_pieces_of_any_size_give_the_same_bytes(
     blobs: BlobFolder, monkeypatch: pytest.MonkeyPatch, size: int
 ) -> None:
     name = sealed(blobs)
-    monkeypatch.setattr("waystation.blobs.folder.PIECE", size)
+    monkeypatch.setattr("waystation.blobs.reading.PIECE", size)
     assert b"".join(blobs.pieces(name, len(DATA))) == DATA
 
 

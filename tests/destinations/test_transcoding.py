@@ -1,29 +1,24 @@
 """Receivers that do not take what is stored (RT-10): what they get instead, and what is held."""
 
 import hashlib
-from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 
-from tests.destinations.making import Hold, load_of
+from tests.destinations.making import load_of
+from tests.destinations.receiving import outcomes, sent, towards
 from tests.net.sink import SHORT, running
 from tests.objects import public
-from tests.objects.elements import element
 from tests.objects.files import Stored
-from tests.objects.samples import compressed, in_syntax, sample
-from tests.peers.program import HOST
+from tests.objects.samples import in_syntax, sample
 from tests.peers.pynetdicom_scp import ScriptedScp
-from waystation.codecs import abilities
 from waystation.codecs.pool import CodecPool
 from waystation.destinations import contexts
 from waystation.destinations.dicom import DicomDestination, DicomSettings
 from waystation.dicom.uids import sop_classes
-from waystation.model.delivery import Delivery, HoldReason
+from waystation.model.delivery import HoldReason
 from waystation.model.outcome import Deferred, Delivered, Fault, Outcome, Refused
-from waystation.model.peer import Remote
 
 IMPLICIT, EXPLICIT, BIG, DEFLATED = (
     public.IMPLICIT,
@@ -39,34 +34,6 @@ BASELINE, VIDEO, JPEG_LS = (
 TOUCHED = frozenset({0x7FE00010, 0x00280004, 0x00280006, 0x00282110})
 # All in one study, as far as a lane can tell.
 EVERYTHING = [one for one in public.distinct().values() if one.sop_class.startswith("1.2.840")]
-Results = dict[str, Outcome]
-
-
-@pytest.fixture
-async def codecs(tmp_path: Path) -> AsyncIterator[CodecPool]:
-    pool = CodecPool(tmp_path / "codecs")
-    yield pool
-    await pool.close()
-
-
-def towards(scp: ScriptedScp, policy: str, codecs: CodecPool | None = None) -> DicomDestination:
-    """Return a destination that sends to the receiver under a policy."""
-    remote = Remote(name="scp", ae_title="PYNETDICOM", host=HOST, port=scp.port, calling_ae="WS")
-    settings = DicomSettings(remote=remote, waits=SHORT, linger_s=2.0, transcode=policy)
-    return DicomDestination("x", settings, None, codecs)
-
-
-async def sent(
-    way: DicomDestination, objects: Sequence[Stored], *, in_pieces: bool = False
-) -> Results:
-    """Send the objects as one batch; return SOP Instance UID → outcome."""
-    batch, cargo = load_of(objects)
-    cargo.in_pieces = in_pieces
-    return await outcomes(way, batch, cargo)
-
-
-async def outcomes(way: DicomDestination, batch: Sequence[Delivery], cargo: Hold) -> Results:
-    return {one.sop_instance_uid: outcome async for one, outcome in way.send(batch, cargo)}
 
 
 def held_for_context(outcome: Outcome) -> bool:
@@ -243,78 +210,6 @@ async def test_130_uncompressed_classes_take_two_associations() -> None:
         assert sink.associations == 2
         assert [one.data_set for one in sink.objects] == [one.data_set for one in objects]
         await way.close()
-
-
-@pytest.mark.peer
-@pytest.mark.req("R-62", "F27", "S-41")
-async def test_pixels_that_cannot_be_decoded_hold_their_object_and_the_next_goes_on(
-    codecs: CodecPool,
-) -> None:
-    bad = compressed("1.2.840.10008.1.2.4.90", seed="noise")
-    good = public.public()["MR_small_jp2klossless.dcm"]
-    with ScriptedScp(syntaxes=[EXPLICIT]) as scp:
-        way = towards(scp, "decompress", codecs)
-        found = await sent(way, [bad, good])
-        await way.close()
-    held = found[bad.sop_instance]
-    assert isinstance(held, Refused)
-    assert held.reason is HoldReason.NO_CONTEXT
-    assert "cannot be decoded" in held.why
-    assert isinstance(found[good.sop_instance], Delivered)
-    assert scp.seen.attempts == [good.sop_instance]
-    assert len(scp.seen.associations) == 1
-
-
-@pytest.mark.peer
-async def test_a_big_object_that_turns_out_unfit_on_its_way_is_held_and_not_kept() -> None:
-    one = sample("ct", seed="tail")
-    one = replace(one, data_set=one.data_set + element(0xFFFCFFFC, "OB", b"12") * 2)
-    good = sample("ct", seed="fine")
-    with ScriptedScp(syntaxes=[IMPLICIT]) as scp:
-        way = towards(scp, "uncompressed")
-        found = await sent(way, [one, good], in_pieces=True)
-        await way.close()
-    held = found[one.sop_instance]
-    assert isinstance(held, Refused)
-    assert "twice" in held.why
-    assert isinstance(found[good.sop_instance], Delivered)
-    assert [got.sop_instance for got in scp.seen.stored] == [good.sop_instance]
-
-
-@pytest.mark.peer
-async def test_a_blob_that_breaks_while_it_is_converted_is_corrupt(codecs: CodecPool) -> None:
-    objects = [public.public()[name] for name in ("CT_small.dcm", "MR_small_RLE.dcm")]
-    with ScriptedScp(syntaxes=[IMPLICIT]) as scp:
-        way = towards(scp, "decompress", codecs)
-        batch, cargo = load_of(objects)
-        cargo.in_pieces, cargo.breaks = True, {1, 2}
-        found = await outcomes(way, batch, cargo)
-        await way.close()
-    for outcome in found.values():
-        assert isinstance(outcome, Refused)
-        assert outcome.reason is HoldReason.CORRUPT
-    assert scp.seen.stored == []
-
-
-@pytest.mark.peer
-@pytest.mark.req("R-62")
-async def test_a_missing_codec_is_named_with_the_command_that_brings_it(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(abilities, "has_extra", lambda: False)
-    contexts.choices.cache_clear()
-    one = public.public()["MR_small_jpeg_ls_lossless.dcm"]
-    try:
-        with ScriptedScp(syntaxes=[IMPLICIT]) as scp:
-            way = towards(scp, "decompress")
-            outcome = (await sent(way, [one]))[one.sop_instance]
-            await way.close()
-    finally:
-        monkeypatch.undo()
-        contexts.choices.cache_clear()
-    assert isinstance(outcome, Deferred)
-    assert outcome.fault is Fault.CONTEXT
-    assert 'pip install "waystation[codecs]"' in outcome.why
 
 
 @pytest.mark.peer

@@ -351,7 +351,7 @@ async def test_an_object_too_big_to_hold_is_sent_in_pieces(
     rig: Rig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("waystation.flows.cargo.WHOLE_BYTES", 100_000)
-    monkeypatch.setattr("waystation.blobs.folder.PIECE", 65_536)
+    monkeypatch.setattr("waystation.blobs.reading.PIECE", 65_536)
     sink = await rig.sink()
     await rig.start(destination("a", sink.port) + TO_A)
     monkeypatch.setattr(rig.node.recent, "keep", lambda *_: None)

@@ -112,7 +112,7 @@ async def test_many_senders_of_one_study_give_one_study(rig: Rig) -> None:
     assert Counter(sink.uids()) == Counter(one.sop_instance for one in objects)
     fates = Counter(await rig.arrivals())
     assert fates == {(None, None): 20, (None, "discarded:duplicate"): 18 * 20 - 20}
-    await until(lambda: rig.node.received["", 0] == 18 * 20)
+    await until(lambda: rig.node.watching.counters.answered["", "0000"] == 18 * 20)
 
 
 @pytest.mark.req("R-74")

@@ -224,7 +224,7 @@ async def test_a_broken_object_gets_its_status_and_leaves_nothing(rig: Rig, case
     assert comment
     assert "SYN" not in comment
     await nothing_is_left(rig)
-    assert rig.node.received["", expected] == 1
+    assert rig.node.watching.counters.answered["", f"{expected:04X}"] == 1
 
 
 @pytest.mark.req("E6")

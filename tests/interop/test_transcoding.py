@@ -16,16 +16,24 @@ from tests.peers.dcmtk import StoreScp
 from tests.peers.node import Node, destination, rule_to
 from tests.peers.orthanc import Orthanc
 from tests.peers.raw import RawClient
+from waystation.dicom.head import Head, identity
 
-pytestmark = pytest.mark.peer
+pytestmark = [pytest.mark.peer, pytest.mark.slow]
 
-NAMES = (
-    *("CT_small.dcm", "MR_small_bigendian.dcm", "image_dfl.dcm", "examples_ybr_color.dcm"),
-    *("examples_jpeg2k.dcm", "MR_small_RLE.dcm", "JPEG-lossy.dcm", "MR_small_jpeg_ls_lossless.dcm"),
-    *("SC_rgb_jpeg_gdcm.dcm", "test-SR.dcm", "rtplan.dcm"),
-)
 TOUCHED = frozenset({0x7FE00010, 0x00280004, 0x00280006, 0x00282110})
-OBJECTS = [public.public()[name] for name in NAMES]
+
+
+def complete() -> list[Stored]:
+    """Return the public objects that say which study and series they belong to."""
+    found = []
+    for one in public.distinct().values():
+        who = identity(Head.from_bytes(one.data_set, one.transfer_syntax))
+        if who.study_uid and who.series_uid:
+            found.append(one)
+    return found
+
+
+OBJECTS = complete()
 
 
 def send(node: Node, objects: Sequence[Stored]) -> None:

@@ -65,9 +65,12 @@ class Sink:
 
     async def start(self, *, tls: ssl.SSLContext | None = None, port: int = 0) -> None:
         self.listener = Listener(
-            Gate(self.gate), self.settings, self._serve, lambda: self.room(), self.refused.append
+            Gate(self.gate), self.settings, self._serve, lambda: self.room(), self._turned_away
         )
         self.port = await self.listener.start(HOST, port, tls, handshake_s=0.3)
+
+    def _turned_away(self, reason: str, _peer: str) -> None:
+        self.refused.append(reason)
 
     def _serve(self, guest: Guest) -> "Service":
         self.associations += 1

@@ -166,7 +166,7 @@ def is_load_error_or_boolean(text: str) -> bool:
 MANY = 100_000 if os.environ.get("HYPOTHESIS_PROFILE") == "nightly" else 20_000
 
 
-@pytest.mark.req("R-32", "N-24")
+@pytest.mark.req("R-32", "N-24", "RT-5")
 def test_random_bytes_are_a_load_error_or_a_boolean() -> None:
     """A fifth of them by default; HYPOTHESIS_PROFILE=nightly runs all 10^5 (RT-5)."""
     source = random.Random(5)

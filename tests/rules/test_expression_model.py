@@ -65,7 +65,7 @@ def values(node: ast.AST, env: Env) -> Sequence[Any]:
             return [value]
         case ast.Name(id=name):
             return env[name]
-        case ast.UnaryOp(operand=operand):
+        case ast.UnaryOp(op=ast.USub(), operand=operand):
             return [-value for value in values(operand, env)]
         case ast.BinOp(left=left, op=sign, right=right):
             found = []
@@ -160,7 +160,7 @@ expressions = st.recursive(
 )
 
 
-@pytest.mark.req("R-31")
+@pytest.mark.req("R-31", "RT-5")
 @given(expressions, st.sampled_from(HEADS))
 def test_our_evaluator_says_what_the_direct_model_says(text: str, head: dict[str, Any]) -> None:
     compiled = expression(text, "if")

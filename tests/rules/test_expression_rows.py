@@ -251,7 +251,7 @@ def ask(text: str, head: dict[str, Any]) -> tuple[bool, str]:
     return compiled.judge(Look(head_of(head), replace(FACTS, windows=WINDOWS)))
 
 
-@pytest.mark.req("R-31")
+@pytest.mark.req("R-31", "RT-5")
 @pytest.mark.parametrize(
     ("text", "head", "holds", "clause"), EQUAL + NUMBERS + DATES + INSIDE + CALLS + JOINED
 )

@@ -184,6 +184,7 @@ def test_what_every_filter_takes_away_goes_the_way_of_otherwise() -> None:
     assert kept.hold is None
 
 
+@pytest.mark.req("R-20", "RT-5")
 @given(
     st.permutations([ALL, CHEST, MG, {"name": "cd", "when": {"Rows": {"not": 5}}, "send": ["cd"]}])
 )

@@ -229,7 +229,7 @@ UIDS: list[Row] = [
 ]
 
 
-@pytest.mark.req("R-23", "R-24", "R-25")
+@pytest.mark.req("R-23", "R-24", "R-25", "RT-5")
 @pytest.mark.parametrize(("when", "head", "holds", "clause"), PATTERNS + LISTS + WORDS)
 def test_text_holds_as_the_table_says(
     when: dict[str, object], head: dict[str, object], holds: bool, clause: str

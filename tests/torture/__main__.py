@@ -20,7 +20,21 @@ from pathlib import Path
 import pytest
 
 from tests.peers.program import PeerFailed
-from tests.torture import control, row_crowd, row_disk, row_kill, row_life, row_peer
+from tests.torture import (
+    control,
+    row_clock,
+    row_codes,
+    row_crowd,
+    row_disk,
+    row_journal,
+    row_kill,
+    row_life,
+    row_outage,
+    row_peer,
+    row_power,
+    row_reload,
+    row_slow,
+)
 from tests.torture.books import HEAD, Row, line
 
 LEDGER = Path("torture-ledger.json")
@@ -36,9 +50,13 @@ class Fault:
 
 
 FAULTS: dict[str, Fault] = {
-    "F1": Fault(row_kill.random_kills, {"kills": (3, 100, 1000), "sources": (3, 8, 8)}),
-    "F2 relay": Fault(row_kill.kill_at_calls, {"most": (6, 0, 0)}),
-    "F2 start": Fault(row_kill.kill_at_start, {"most": (6, 80, 2000)}),
+    "F1": Fault(row_kill.random_kills, {"kills": (3, 50, 1000), "sources": (3, 8, 8)}),
+    "F2 relay": Fault(row_kill.kill_at_calls, {"most": (6, 50, 0)}),
+    "F2 start": Fault(row_kill.kill_at_start, {"most": (6, 40, 2000)}),
+    "F3": Fault(
+        row_power.power_cuts,
+        {"cuts": (6, 70, 500), "again": (1, 6, 50), "lives": (1, 3, 5)},
+    ),
     "F4": Fault(row_disk.no_space_at_calls, {"most": (6, 0, 0)}),
     "F4 kept": Fault(partial(row_disk.no_space_at_calls, closed=True), {"most": (4, 0, 0)}),
     "F4 volume": Fault(row_disk.full_volume),
@@ -47,24 +65,43 @@ FAULTS: dict[str, Fault] = {
     "F6": Fault(row_disk.damaged_files),
     "F6 journal": Fault(row_disk.damaged_journal, {"runs": (1, 10, 50)}),
     "F7": Fault(row_crowd.many_senders, {"senders": (4, 20, 20), "images": (10, 50, 50)}),
+    "F8": Fault(row_codes.every_code),
     "F9": Fault(row_peer.hanging_sink),
     "F10": Fault(row_peer.unfriendly_sinks, {"images": (20, 100, 500)}),
+    "F11": Fault(row_slow.slow_lines),
+    "F11 memory": Fault(row_slow.flat_memory),
     "F12 sink": Fault(row_peer.resets_towards_sink, {"cuts": (10, 60, 300)}),
-    "F12 source": Fault(row_peer.resets_from_source, {"cuts": (20, 200, 2000)}),
+    "F12 source": Fault(row_peer.resets_from_source, {"cuts": (20, 100, 2000)}),
     "F13": Fault(row_peer.choosy_sinks),
+    "F14": Fault(row_outage.long_outage, {"days": (1, 7, 7), "queued": (1000, 20_000, 100_000)}),
     "F15": Fault(row_crowd.two_hundred, {"storm_s": (3, 30, 60)}),
     "F16": Fault(row_crowd.idle_sockets),
+    "F17": Fault(row_clock.clock_jumps),
     "F18": Fault(row_life.terminated_under_load, {"times": (2, 15, 100)}),
     "F19": Fault(row_life.second_process),
+    "F20": Fault(row_reload.broken_reloads),
+    "F21 locked": Fault(row_journal.locked),
+    "F21 read-only": Fault(row_journal.read_only),
+    "F21 deleted": Fault(row_journal.deleted),
     "F22": Fault(row_life.little_memory, {"senders": (6, 12, 20)}),
-    "F24": Fault(row_crowd.vanishing_sender, {"times": (10, 200, 2000)}),
+    "F24": Fault(row_crowd.vanishing_sender, {"times": (10, 100, 2000)}),
     "N-14": Fault(row_kill.killed_while_sending, {"images": (1000, 1000, 10_000)}),
     "S-30 F1": Fault(control.answers_before_commit, {"kills": (3, 8, 8)}),
     "S-30 F2": Fault(control.answers_before_commit_at_calls, {"most": (6, 12, 12)}),
+    "S-30 F3": Fault(control.leaves_syncs_out, {"cuts": (6, 10, 10)}),
     "S-30 F4": Fault(control.ignores_no_space),
     "S-30 F5": Fault(control.ignores_failed_sync),
 }
-NOT_BUILT = "F3 F8 F11 F14 F17 F20 F21 F23 F25 F26 F27 F28"
+# Rows whose subject is not there yet → the part of the product that they wait for.
+NOT_BUILT = {
+    "F20": "CRL, CSV tables, the listener's own certificate (TLS and de-identification)",
+    "F21": "PostgreSQL restarted in a COMMIT (the scaled set-up)",
+    "F23": "query and retrieve",
+    "F25": "blobs in an object store",
+    "F26": "the audit trail",
+    "F27": "codecs in child processes",
+    "F28": "a second release to come from",
+}
 
 
 def settings(arguments: list[str]) -> dict[str, str]:
@@ -122,9 +159,14 @@ def report(rows: list[Row], seed: int, chosen: Mapping[str, str], home: Path) ->
     failed = [row.row for row in rows if row.verdict == "FAILED"]
     skipped = [row.row for row in rows if row.skipped]
     attempted, acked = sum(row.attempted for row in rows), sum(row.acked for row in rows)
-    print(f"\nattempted {attempted}, acknowledged {acked}, lost {lost}; seed {seed}; {LEDGER}")
+    delivered, twice = sum(row.delivered for row in rows), sum(row.repeats for row in rows)
+    print(
+        f"\nattempted {attempted}, acknowledged {acked}, delivered {delivered}, lost {lost},"
+        f" duplicated {twice}; {sum(row.seconds for row in rows):.0f} s; seed {seed}; {LEDGER}"
+    )
     if not chosen["ROW"]:
-        print(f"not built yet: {NOT_BUILT}")
+        for name, part in NOT_BUILT.items():
+            print(f"not built yet: {name} belongs to: {part}")
     if failed:
         print(f"failed: {', '.join(failed)}; their folders are under {home}")
     else:

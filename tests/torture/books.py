@@ -167,7 +167,7 @@ def _faults(row: Row, journal: Journal) -> list[str]:
 HEAD = (
     f"{'row':<14}{'runs':>6}{'attempted':>10}{'acked':>8}{'delivered':>10}{'lost':>6}"
     f"{'unexpected':>11}{'corrupt':>8}{'repeats':>12}{'recovered':>10}{'stray':>6}"
-    f"{'unaccounted':>12}  verdict"
+    f"{'unaccounted':>12}{'s':>5}  verdict"
 )
 
 
@@ -177,7 +177,7 @@ def line(row: Row) -> str:
     text = (
         f"{row.row:<14}{row.runs:>6}{row.attempted:>10}{row.acked:>8}{row.delivered:>10}"
         f"{row.lost:>6}{row.unexpected:>11}{row.corrupt:>8}{repeats:>12}{row.recovered:>10}"
-        f"{row.stray:>6}{row.unaccounted:>12}  {row.verdict}"
+        f"{row.stray:>6}{row.unaccounted:>12}{row.seconds:>5.0f}  {row.verdict}"
     )
     why = row.skipped or "; ".join(row.faults)
     return f"{text} ({why})" if why else text

@@ -6,6 +6,7 @@ from pathlib import Path
 from tests.torture.books import Row
 from tests.torture.row_disk import failed_sync_at_calls, no_space_at_calls
 from tests.torture.row_kill import kill_at_calls, random_kills
+from tests.torture.row_power import power_cuts
 
 HARMFUL = "an oracle that cannot see this proves nothing"
 
@@ -22,6 +23,14 @@ def answers_before_commit_at_calls(folder: Path, *, seed: int, most: int = 8) ->
     """F2 on a node that answers before step 6."""
     return _expecting_loss(
         "S-30 F2", lambda: kill_at_calls(folder, seed=seed, most=most, broken="early")
+    )
+
+
+def leaves_syncs_out(folder: Path, *, seed: int, cuts: int = 10) -> Row:
+    """F3 on a node that syncs neither blobs nor log (S-1 without steps 3 and 5)."""
+    return _expecting_loss(
+        "S-30 F3",
+        lambda: power_cuts(folder, seed=seed, cuts=cuts, lives=1, broken="unsynced"),
     )
 
 

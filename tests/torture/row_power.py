@@ -138,7 +138,7 @@ def instants(taped: Recording, chance: random.Random, n: int, seed: str) -> Iter
             at = chance.choice(answers)
         else:
             at = chance.uniform(taped.began, taped.ended)
-        mode = MODES[number // len(KINDS) % len(MODES)]
+        mode = MODES[(number + number // len(KINDS)) % len(MODES)]
         yield Cut(at=at, mode=mode, why=why, seed=f"{seed}/{number}")
 
 

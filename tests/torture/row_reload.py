@@ -19,9 +19,9 @@ def broken_reloads(folder: Path, *, seed: int) -> Row:
     """Each broken file changes nothing; a start on it runs on the last good text (F20, R-2)."""
     faults: list[str] = []
     with Rig(folder) as rig:
-        good = rig.node.config_file.read_text()
+        broken = _broken(folder, rig.node.config_file.read_text())
         rig.send(some(f"{seed}/before", 2))
-        for name, text in _broken(folder, good).items():
+        for name, text in broken.items():
             shown = rig.node.log.count(REJECTED)
             rig.node.config_file.write_text(text)
             os.kill(rig.node.pid, signal.SIGHUP)
@@ -31,6 +31,7 @@ def broken_reloads(folder: Path, *, seed: int) -> Row:
                 faults.append(f"{name}: objects are refused")
         if not rig.drain(within_s=10.0):
             faults.append("what came under a broken file was not delivered")
+        rig.node.config_file.write_text(broken["unknown key"])
         rig.kill()
         rig.start()
         if "last good configuration" not in rig.node.log:
@@ -44,7 +45,7 @@ def broken_reloads(folder: Path, *, seed: int) -> Row:
         os.kill(rig.node.pid, signal.SIGHUP)
         time.sleep(1.0)
         rig.send(some(f"{seed}/good", 2))
-        row = rig.judge("F20", runs=len(_broken(folder, good)), excused={"second": before})
+        row = rig.judge("F20", runs=len(broken), excused={"second": before})
     row.faults += faults
     return row
 

@@ -15,6 +15,7 @@ from tests.objects.elements import element, encapsulated, header
 from tests.objects.files import Stored
 from tests.objects.samples import compressed
 from waystation.dicom.errors import DatasetError
+from waystation.dicom.head import Head
 from waystation.transforms.decode import DECODERS
 from waystation.transforms.encode import ENCODERS
 from waystation.transforms.errors import UnfitError
@@ -197,11 +198,34 @@ def test_more_or_fewer_frames_than_announced_are_unfit() -> None:
             converted(replace(one, data_set=data), public.EXPLICIT)
 
 
-def test_an_icon_that_is_compressed_too_makes_the_object_unfit() -> None:
-    one = public.public()["MR_small_RLE.dcm"]
-    icon = encapsulated([b"1234"])
+def with_icon(one: Stored, icon: bytes) -> Stored:
+    """Return the object with an Icon Image Sequence of one item."""
     item = b"\xfe\xff\x00\xe0" + len(icon).to_bytes(4, "little") + icon
     at = one.data_set.index(b"\xe0\x7f\x10\x00")
-    data = one.data_set[:at] + header(0x00880200, "SQ", len(item)) + item + one.data_set[at:]
-    with pytest.raises(UnfitError, match="compressed pixels"):
-        converted(replace(one, data_set=data), public.IMPLICIT)
+    head = one.data_set[:at] + header(0x00880200, "SQ", len(item)) + item
+    return replace(one, data_set=head + one.data_set[at:])
+
+
+@pytest.mark.parametrize("wanted", [public.EXPLICIT, public.IMPLICIT, "1.2.840.10008.1.2.4.90"])
+def test_an_icon_that_is_compressed_too_is_decompressed_too(wanted: str) -> None:
+    one = public.public()["MR_small_RLE.dcm"]
+    head = Head.from_bytes(one.data_set, one.transfer_syntax)
+    _, start, length = head.elements[PIXELS]
+    described = b"".join(
+        element(tag, vr, head.raw(tag) or b"")
+        for tag, vr in (
+            *((0x00280002, "US"), (0x00280004, "CS"), (0x00280010, "US"), (0x00280011, "US")),
+            *((0x00280100, "US"), (0x00280101, "US"), (0x00280102, "US"), (0x00280103, "US")),
+        )
+    )
+    fragments = header(PIXELS, "OB", 0xFFFFFFFF) + one.data_set[start : start + length]
+    made, changes = converted(with_icon(one, described + fragments), wanted)
+    assert "IconImageSequence decompressed" in changes
+    (icon,) = public.parsed(made.data_set, wanted).IconImageSequence
+    assert icon[PIXELS].value == by_pydicom(one).tobytes()
+
+
+def test_an_icon_that_cannot_be_decoded_makes_the_object_unfit() -> None:
+    one = public.public()["MR_small_RLE.dcm"]
+    with pytest.raises(UnfitError, match="description"):
+        converted(with_icon(one, encapsulated([b"1234"])), public.IMPLICIT)

@@ -22,10 +22,12 @@ from waystation.flows.deliver import LaneBelt
 from waystation.flows.lane_settings import NO_FILTER, LaneSettings
 from waystation.flows.metering import Meters
 from waystation.flows.screening import Screening
+from waystation.flows.witness import Witness
 from waystation.journal import deliveries, recovery
 from waystation.journal.intake import IntakeLog
 from waystation.model.delivery import HoldReason
 from waystation.rules.read import RuleSet
+from waystation.timing.retry import clamp_due
 
 log = structlog.get_logger()
 GRACE_S = 7.0
@@ -36,7 +38,7 @@ PAUSED = "paused."
 class LaneParts:
     """What lanes share.  equip: gives a new way out what it needs of the node.
 
-    told: counts (destination, outcome).  clock: Unix seconds.
+    clock: Unix seconds.
     """
 
     database: Database
@@ -45,7 +47,7 @@ class LaneParts:
     clock: Callable[[], float]
     screening: Screening
     equip: Callable[[Destination], Awaitable[None]]
-    told: Callable[[str, str], None]
+    witness: Witness
 
 
 class Lanes:
@@ -96,6 +98,8 @@ class Lanes:
         parts = self._parts
         table = self._settings.destination[name]
         await parts.database.write(deliveries.release_gone(name, parts.clock()))
+        latest = clamp_due(self._pace_of(name).policy, float("inf"), parts.clock())
+        await parts.database.write(deliveries.clamp(name, latest))
         paused_by = await parts.database.read(recovery.mark(PAUSED + name))
         way = wiring.destination(name, table, self._settings.dicom.ae_title, self._data)
         await parts.equip(way)
@@ -106,7 +110,7 @@ class Lanes:
             parts.intake,
             parts.cargo,
             parts.clock,
-            parts.told,
+            parts.witness,
             paused_by=paused_by or "",
             meters=self.meters,
             screen=parts.screening,
@@ -118,6 +122,11 @@ class Lanes:
     def _pace_of(self, name: str) -> LaneSettings:
         asked = self._ruleset.filters.get(name, NO_FILTER)
         return lane_settings(self._settings, name, self._windows, asked)
+
+    def wake_all(self) -> None:
+        """Let every lane look again."""
+        for belt in self.belts.values():
+            belt.wake()
 
     def _changed(self, name: str) -> None:
         """Tell whoever wants to know that a lane went down, was blocked or paused, or flows."""

@@ -6,11 +6,14 @@ those may hold patient data (S-68).
 
 import logging
 import sys
+from asyncio import get_running_loop
 from collections.abc import MutableMapping
 from contextlib import suppress
 from typing import Any, TextIO, cast
 
 import structlog
+
+from waystation.model.printable import field, printable
 
 LEVELS = {
     "debug": logging.DEBUG,
@@ -18,29 +21,48 @@ LEVELS = {
     "warning": logging.WARNING,
     "error": logging.ERROR,
 }
+# Lines about single objects wait for company: a write costs more than making them.
+SOON_S = 0.1
+MOST_LINES = 1000
 
 
-class _Unfailing:
+class Lines:
     """A text file whose failures nobody hears of.
 
     A full volume or a closed pipe behind the log must not end in a belt that only wanted to tell
-    what it did: the image matters more than the line about it.
+    what it did: the image matters more than the line about it.  level, form: as it was set up.
     """
 
-    def __init__(self, file: TextIO) -> None:
+    def __init__(self, file: TextIO, level: int, form: str) -> None:
+        self.level = level
+        self.form = form
         self._file = file
+        self._soon: list[str] = []
 
-    def write(self, text: str) -> None:
+    def soon(self, line: str) -> None:
+        """Write a whole line within a moment, together with others, and before any later one."""
+        self._soon.append(line)
+        if len(self._soon) == 1:
+            try:
+                get_running_loop().call_later(SOON_S, self.write)
+            except RuntimeError:
+                self.write()
+        elif len(self._soon) >= MOST_LINES:
+            self.write()
+
+    def write(self, text: str = "") -> None:
+        """Write what waits, and ``text``."""
+        waiting, self._soon = self._soon, []
         with suppress(OSError, ValueError):
-            self._file.write(text)
+            self._file.write("".join(waiting) + text)
+            self._file.flush()
 
     def flush(self) -> None:
         with suppress(OSError, ValueError):
             self._file.flush()
 
 
-def _clean(text: str) -> str:
-    return "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in text)
+_lines: list[Lines] = []
 
 
 def _escaped(
@@ -54,7 +76,7 @@ def _escaped(
 
 def _safe(value: Any) -> Any:
     if isinstance(value, str):
-        return _clean(value)
+        return printable(value)
     return [_safe(member) for member in value] if isinstance(value, list | tuple) else value
 
 
@@ -63,21 +85,19 @@ def _as_text(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> str
     level = event.pop("level", "")
     what = event.pop("event", "")
     trace = event.pop("exception", "")
-    words = " ".join(f"{_clean(key)}={_quoted(value)}" for key, value in event.items())
+    words = " ".join(f"{printable(key)}={field(value)}" for key, value in event.items())
     line = f"{when} {level:<7} {what}" + (f" {words}" if words else "")
     return f"{line}\n{trace}" if trace else line
 
 
-def _quoted(value: object) -> str:
-    """Return a value so that nothing in it can pose as another field or another line."""
-    text = _clean(str(value))
-    if text and not set(text) & {" ", '"', "="}:
-        return text
-    return '"' + text.replace('"', '\\"') + '"'
+def lines() -> Lines | None:
+    """Return where the log of this process goes, None if it was not set up."""
+    return _lines[0] if _lines else None
 
 
 def set_up(level: str, form: str) -> None:
     """Configure structlog once for the process.  form: ``text`` or ``json``."""
+    _lines[:] = [Lines(sys.stderr, LEVELS[level], form)]
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,
@@ -92,6 +112,6 @@ def set_up(level: str, form: str) -> None:
             structlog.processors.JSONRenderer(ensure_ascii=False) if form == "json" else _as_text,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(LEVELS[level]),
-        logger_factory=structlog.WriteLoggerFactory(file=cast(TextIO, _Unfailing(sys.stderr))),
+        logger_factory=structlog.WriteLoggerFactory(file=cast(TextIO, _lines[0])),
         cache_logger_on_first_use=True,
     )

@@ -8,7 +8,6 @@ import asyncio
 import json
 import os
 import time
-from collections import Counter
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -21,10 +20,12 @@ from waystation.app import wiring, wiring_completeness, wiring_group
 from waystation.app.lanes import GRACE_S, LaneParts, Lanes
 from waystation.app.recovery import DataLock, open_database, read_intake, recover
 from waystation.app.settings import Settings
+from waystation.app.watching import Watching
 from waystation.app.wiring_schedule import Windows
 from waystation.blobs.folder import BlobFolder
 from waystation.codecs.pool import CodecPool
 from waystation.flows.cargo import JournalCargo
+from waystation.flows.clockwatch import ClockWatch
 from waystation.flows.contexts import ContextBelt
 from waystation.flows.deliver import LaneBelt
 from waystation.flows.gather import GatherBelt, GatherTerms
@@ -50,8 +51,7 @@ SETTLE_S = 1.0
 class Node:
     """Everything that runs in one process.
 
-    received: (peer, status) → objects; received_bytes: peer → bytes; refused: reason → how
-    often; outcomes: (destination, word) → how often.  text: that the settings were read from.
+    text: that the settings were read from.
     """
 
     def __init__(self, settings: Settings, text: str = "") -> None:
@@ -61,11 +61,7 @@ class Node:
         self.clock: Callable[[], float] = time.time
         self.windows = Windows(settings.schedule, now=self.clock())
         self.disk = ThreadPoolExecutor(DISK_THREADS, thread_name_prefix="disk")
-        self.received: Counter[tuple[str, int]] = Counter()
-        self.received_bytes: Counter[str] = Counter()
-        self.refused: Counter[str] = Counter()
-        self.outcomes: Counter[tuple[str, str]] = Counter()
-        self.gathered: Counter[str] = Counter()
+        self.watching = Watching()
         self.config_problem = ""
         self.dicom_port = 0
         self.draining = False
@@ -101,7 +97,7 @@ class Node:
             lambda target: self.router.placed(target),
             lambda: self.router.routing.ruleset.otherwise,
             self._wake_lane,
-            self._gathered,
+            self.watching.gathered,
         )
         self.router = Router(
             routing,
@@ -113,6 +109,7 @@ class Node:
             self.intake,
             self.gathers.joined,
             self.contexts.planned,
+            self.watching,
         )
         self.groups = GroupBelt(
             wiring_group.groups(self.settings, self.windows),
@@ -131,7 +128,7 @@ class Node:
                 clock=lambda: self.clock(),
                 screening=screening,
                 equip=self.contexts.equip,
-                told=self._told,
+                witness=self.watching,
             ),
             self.data,
         )
@@ -150,6 +147,8 @@ class Node:
         for arrival in found.unplanned:
             self.router.arrived(Acknowledged(arrival=arrival, known=True))
         await self.lanes.build(self.settings, self.windows, routing.ruleset)
+        clockwatch = ClockWatch(self.database, lambda: self.clock(), self.lanes.wake_all)
+        self._start_belt("clock", clockwatch.run())
         self._start_belt("contexts", self.contexts.run())
         await self.gathers.start()
         self._start_belt("gather", self.gathers.run())
@@ -168,7 +167,7 @@ class Node:
             wiring.listener_settings(self.settings),
             self._reception,
             self._no_room,
-            self._refuse_counted,
+            self.watching.turned_away,
         )
         files = wiring.listener_tls(self.settings)
         self.dicom_port = await self.listener.start(
@@ -197,17 +196,13 @@ class Node:
             arrived=self._arrived,
             room=self.router.room,
             settled=self.router.settled,
-            counted=self._counted,
+            witness=self.watching,
             ended=self.gathers.ended,
         )
 
     def _arrived(self, item: Acknowledged) -> None:
         self.sweep.received(item.arrival.size_bytes)
         self.router.arrived(item)
-
-    def _counted(self, peer: str, status: int, size_bytes: int) -> None:
-        self.received[peer, status] += 1
-        self.received_bytes[peer] += size_bytes
 
     def _gather_terms(self, routing: Routing) -> Callable[[str, str], GatherTerms]:
         return wiring_completeness.terms_of(
@@ -217,15 +212,6 @@ class Node:
             routing.windows,
             self.clock,
         )
-
-    def _gathered(self, evidence: str, seconds: float) -> None:
-        self.gathered[evidence] += 1
-
-    def _refuse_counted(self, reason: str) -> None:
-        self.refused[reason] += 1
-
-    def _told(self, destination: str, word: str) -> None:
-        self.outcomes[destination, word] += 1
 
     def _no_room(self) -> str:
         return "draining" if self.draining else self.sweep.stopped_why

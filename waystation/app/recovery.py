@@ -16,8 +16,8 @@ from waystation.flows.route import Acknowledged
 from waystation.journal import arrivals, deliveries, recovery
 from waystation.journal.arrivals import from_meta
 from waystation.journal.ids import id_at
-from waystation.journal.intake import IntakeLog
-from waystation.journal.marks import LSN
+from waystation.journal.intake import IntakeLog, ever_written
+from waystation.journal.marks import LSN, take_note
 from waystation.model.arrival import Arrival
 from waystation.model.errors import StorageError
 
@@ -67,6 +67,12 @@ class Found:
 def open_database(folder: Path) -> Database:
     """Check and migrate the journal, then open it (step 2)."""
     path = folder / "journal.db"
+    if not path.exists() and ever_written(folder / "intake"):
+        # An empty one would forget what is owed, and everything would look in order.
+        raise StorageError(
+            f"{path} is missing, but images were received here: put it back or restore its last"
+            f" copy, or move {folder} away to begin anew"
+        )
     if path.exists() and 0 < path.stat().st_size <= QUICK_CHECK_BYTES:
         quick_check(path)
     migrate(path)
@@ -106,6 +112,9 @@ async def read_intake(log_: IntakeLog, database: Database, blobs: BlobFolder) ->
         found.append(Acknowledged(arrival=arrival, data=data, lsn=record.lsn))
     await database.write(deliveries.replay([record.meta for record in outcomes]))
     log_.settled([record.lsn for record in outcomes])
+    # Old records must not be met again when the rows they became are long swept.
+    taken = log_.watermark(())
+    await database.write(lambda transaction: take_note(transaction, taken))
     return found
 
 

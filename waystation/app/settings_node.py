@@ -49,8 +49,6 @@ class WebSettings(Table):
 class SpoolSettings(Table):
     """When the disk counts as full and how long finished objects stay."""
 
-    later: ClassVar[frozenset[str]] = frozenset({"heads"})
-
     max_used: Percent = Field(
         default=90.0, description="New associations are refused once the volume is this full"
     )
@@ -59,6 +57,10 @@ class SpoolSettings(Table):
     )
     keep: Duration = Field(
         default=86_400.0, description="How long an object stays after its last delivery ended"
+    )
+    heads: Duration = Field(
+        default=14 * 86_400.0,
+        description="How long its head stays after that, for explain and simulate",
     )
 
 

@@ -31,12 +31,12 @@ def _send_to(value: object) -> object:
 def _priority(value: object) -> object:
     if isinstance(value, str) and value in PRIORITIES:
         return value
-    wrong = not isinstance(value, dict) or not value or set(value) - {"stat", "low"}
-    if wrong or not all(isinstance(text, str) for text in value.values()):
-        raise complaint(
-            'expected "stat", "normal" or "low", or { stat = "EXPRESSION", low = "EXPRESSION" }'
-        )
-    return value
+    table = value if isinstance(value, dict) else {}
+    if table and set(table) <= {"stat", "low"} and all(isinstance(x, str) for x in table.values()):
+        return value
+    raise complaint(
+        'expected "stat", "normal" or "low", or { stat = "EXPRESSION", low = "EXPRESSION" }'
+    )
 
 
 Sends = Annotated[

@@ -109,7 +109,7 @@ class View:
             unplanned=node.router.waiting,
             unaccounted=node.sweep.unaccounted,
             free_bytes=await self._free_bytes(),
-            received=sum(node.received.values()),
+            received=sum(node.watching.counters.answered.values()),
         )
 
     async def _free_bytes(self) -> int:
@@ -123,19 +123,16 @@ class View:
         seen = await node.database.read(queue.overview(ages=False))
         return metrics_text(
             Figures(
-                received=dict(node.received),
-                received_bytes=dict(node.received_bytes),
-                refused=dict(node.refused),
-                outcomes=dict(node.outcomes),
+                counted=node.watching.counters,
+                commit_s=node.intake.commit_s,
+                arrivals=node.intake.arrivals,
+                commits=node.intake.commits,
                 held=seen.held,
                 lanes=[await self._numbers.figures(belt) for belt in list(node.belts.values())],
                 unaccounted=node.sweep.unaccounted,
                 free_bytes=await self._free_bytes(),
                 config_ok=not node.config_problem,
-                commits=node.database.commits,
-                jobs=node.database.jobs_committed,
-                associations=node.listener.associations,
-                unplanned=seen.unplanned,
+                gathers_open=node.gathers.open,
             )
         )
 

@@ -1,5 +1,6 @@
 """Settings → the small frozen settings of each part.  Nothing is started here."""
 
+import os
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import datetime
@@ -26,6 +27,7 @@ from waystation.app.wiring_ways import (
     stow_destination,
     webhook_destination,
 )
+from waystation.app.zones import host_zone
 from waystation.blobs.volume import Marks
 from waystation.destinations import dicom, folder
 from waystation.destinations.base import Destination
@@ -187,7 +189,8 @@ def routing(settings: Settings, windows: Mapping[str, Window]) -> Routing:
     for fault in read.faults:
         raise ConfigError(fault.where, fault.problem)
     table = settings.duplicates
-    zone = datetime.now().astimezone().tzinfo
+    # With its changes of the clock: the offset of today is not that of each arrival.
+    zone = host_zone(os.environ) or datetime.now().astimezone().tzinfo
     assert zone is not None
     return Routing(
         ruleset=read.ruleset,
@@ -208,5 +211,6 @@ def sweep_settings(settings: Settings) -> SweepSettings:
     return SweepSettings(
         marks=Marks(max_used=spool.max_used / 100.0, min_free_bytes=spool.min_free),
         keep_s=spool.keep,
+        heads_s=spool.heads,
         memory_s=settings.duplicates.memory,
     )

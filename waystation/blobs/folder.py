@@ -10,17 +10,14 @@ All methods but `BlobFolder.draft` block on the disk and belong into a worker th
 
 import hashlib
 import os
-from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
+from waystation.blobs.reading import BlobReader
 from waystation.blobs.slots import SlotPool, sync_folder
-from waystation.dicom.errors import DatasetError
-from waystation.dicom.part10 import read_meta
 from waystation.model.errors import StorageError
 
 Buffer = bytes | bytearray | memoryview
-PIECE = 1 << 20
 
 
 class Draft:
@@ -88,14 +85,14 @@ class Draft:
         (self._root / slot.name).unlink(missing_ok=True)
 
 
-class BlobFolder:
+class BlobFolder(BlobReader):
     """All blobs of a node on a local file system.
 
     root: the folder; ``orphans`` and ``corrupt`` beside it take what must not be lost.
     """
 
     def __init__(self, root: Path) -> None:
-        self.root = root
+        super().__init__(root)
         self.orphans = root.parent / "orphans"
         self.corrupt = root.parent / "corrupt"
         for folder in (root, self.orphans, self.corrupt):
@@ -114,45 +111,6 @@ class BlobFolder:
     def draft(self) -> Draft:
         """Return an empty draft; does not touch the disk while slots are ready."""
         return Draft(self._pool, self.root)
-
-    def open(self, name: str) -> int:
-        """Return a descriptor to read the blob; the caller closes it."""
-        try:
-            return os.open(self.root / name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
-        except OSError as error:
-            raise StorageError(f"blob cannot be opened: {error.strerror}") from error
-
-    def pieces(self, name: str, size_bytes: int) -> Iterator[bytes]:
-        """Yield the data set (``size_bytes`` behind the file meta) in pieces of `PIECE` bytes."""
-        descriptor = self.open(name)
-        try:
-            at = self._start_of_data(descriptor, size_bytes)
-            end = at + size_bytes
-            while at < end:
-                piece = os.pread(descriptor, min(PIECE, end - at), at)
-                if not piece:
-                    raise StorageError("blob is shorter than its row says")
-                at += len(piece)
-                yield piece
-        except OSError as error:
-            raise StorageError(f"blob cannot be read: {error.strerror}") from error
-        finally:
-            os.close(descriptor)
-
-    @staticmethod
-    def _start_of_data(descriptor: int, size_bytes: int) -> int:
-        """Return where the data set begins; behind it there may be padding."""
-        try:
-            start = read_meta(os.pread(descriptor, 4096, 0)).data_set_offset
-        except DatasetError as error:
-            raise StorageError(f"blob has no file meta: {error.comment}") from error
-        if start + size_bytes > os.fstat(descriptor).st_size:
-            raise StorageError("blob is shorter than its row says")
-        return start
-
-    def read(self, name: str, size_bytes: int) -> bytes:
-        """Return the whole data set; only for objects known to be small."""
-        return b"".join(self.pieces(name, size_bytes))
 
     def intact(self, name: str, size_bytes: int, sha256: str) -> bool:
         """Return True if the data set has the digest that was taken from the wire (S-13)."""

@@ -14,4 +14,7 @@ ConfigOption = Annotated[
     ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print data as JSON")]
+NamesOption = Annotated[
+    bool, typer.Option("--names", help="Show who the patient is: names, IDs, birth dates")
+]
 VerboseOption = Annotated[int, typer.Option("-v", "--verbose", count=True, help="Say more")]

@@ -8,8 +8,6 @@ asks the journal when nothing could leave.
 from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 
-import structlog
-
 from waystation.db.engine import Database
 from waystation.flows.lane_settings import LaneSettings
 from waystation.flows.settling import Settling
@@ -27,7 +25,6 @@ from waystation.timing.fairness import (
     rank,
 )
 
-log = structlog.get_logger()
 BATCH = 100
 # Several associations share a study only if none of them takes all of it.
 SPLIT_BATCH = 10
@@ -48,8 +45,8 @@ class Turn:
     study: str
     priority: int
     rank: int
-    bytes_left: int = TURN_BYTES
-    objects_left: int = TURN_OBJECTS
+    bytes_left: int
+    objects_left: int
     yields: bool = False
     whatever: bool = False
     begun: bool = False
@@ -191,7 +188,13 @@ class Claiming:
             return None
         self._last = picked.study
         counted = rank(picked, now=now, open_since=self._open_since)
-        return Turn(study=picked.study, priority=picked.priority, rank=counted)
+        return Turn(
+            study=picked.study,
+            priority=picked.priority,
+            rank=counted,
+            bytes_left=TURN_BYTES,
+            objects_left=TURN_OBJECTS,
+        )
 
     async def batch(self, turn: Turn, limit: int, aside: Delivery | None) -> list[Delivery]:
         """Lease what may leave of a study now, in order of acceptance.
@@ -204,7 +207,7 @@ class Claiming:
                 return []
             got = await self._database.write(claims.claim(self._name, asked), urgent=False)
             for number, by in got.filtered:
-                log.info("delivery discarded", to=self._name, delivery=f"{number:x}", by=by)
+                self._settling.filtered(number, by)
             self._settling.claimed(got.batch)
             batch = await self._screened(got.batch)
             if batch:

@@ -23,6 +23,7 @@ from waystation.flows.metering import MeteredCargo, Meters
 from waystation.flows.nap import nap
 from waystation.flows.optional import OptionalLives
 from waystation.flows.settling import Settling
+from waystation.flows.witness import SILENT, Witness
 from waystation.journal import claims, deliveries
 from waystation.journal.claims import PRIORITIES
 from waystation.journal.intake import IntakeLog
@@ -54,8 +55,7 @@ class Room(Enum):
 class LaneBelt:
     """The workers of one destination.
 
-    clock: Unix seconds.  told: called with (destination, outcome word) for the metrics.
-    changed: called with the destination's name when its health is another.
+    clock: Unix seconds.  changed: called with the destination's name when its health is another.
     """
 
     def __init__(
@@ -66,7 +66,7 @@ class LaneBelt:
         intake: IntakeLog,
         cargo: Cargo,
         clock: Callable[[], float],
-        told: Callable[[str, str], None] = lambda _destination, _outcome: None,
+        witness: Witness = SILENT,
         *,
         paused_by: str = "",
         meters: Meters | None = None,
@@ -89,7 +89,7 @@ class LaneBelt:
         # Unknown until looked: what waited before this life may be urgent.
         self._stat_hinted = True
         self._optional = OptionalLives(self.name, database, clock)
-        self._settling = Settling(self.name, self.lane, database, intake, clock, told)
+        self._settling = Settling(self.name, self.lane, database, intake, clock, witness)
         self._claiming = Claiming(self.name, settings, database, self._settling, clock, screen)
         self._claiming.something_came()
         self._use(settings)
@@ -327,18 +327,20 @@ class LaneBelt:
         """Send a batch; return False if the lane has to stop.  What was not tried goes back."""
         flowing = True
         sending = self._settling.sending
+        began = self.now()
         try:
             async with aclosing(self.destination.send(batch, self._cargo)) as outcomes:
                 async for delivery, outcome in outcomes:
-                    flowing = await self._judge(delivery, outcome)
+                    flowing = await self._judge(delivery, outcome, began)
                     if not flowing or self._halted(turn):
                         break
+                    began = self.now()
         except Exception:
             log.exception("sending failed", to=self.name)
             at_hand = next((d for d in batch if d.id in sending), None)
             if at_hand is not None:
                 problem = Refused(reason=HoldReason.OBJECT_REFUSED, why="internal error, see log")
-                await self._judge(at_hand, problem)
+                await self._judge(at_hand, problem, began)
         self._released(batch)
         await self._settling.give_back(batch)
         return flowing
@@ -353,15 +355,15 @@ class LaneBelt:
             return True
         return self.lane.health(self.now()) is Health.PAUSED
 
-    async def _judge(self, delivery: Delivery, outcome: Outcome) -> bool:
+    async def _judge(self, delivery: Delivery, outcome: Outcome, began: float) -> bool:
         """Make an outcome durable; return whether the lane may go on."""
         now = self.now()
         flowing = True
         match outcome:
             case Delivered():
-                settlement = self._settling.delivered(delivery, outcome, now)
+                settlement = self._settling.delivered(delivery, outcome, now, began)
             case Refused():
-                settlement = self._settling.refused(delivery, outcome, now)
+                settlement = self._settling.refused(delivery, outcome, now, began)
             case _:
                 others = 0 if outcome.connected else max(0, len(self._turns) - 1)
                 settlement, flowing = self._settling.deferred(
@@ -369,6 +371,7 @@ class LaneBelt:
                     delivery,
                     outcome,
                     now,
+                    began=began,
                     others_up=others,
                     alone=await self._alone(outcome),
                 )

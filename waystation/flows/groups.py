@@ -30,6 +30,7 @@ AGAIN_S = 1.0
 # A step of the wall clock is noticed after so long.
 LONGEST_SLEEP_S = 60.0
 KEEP_CHOICES_S = 30 * 86_400.0
+TIDY_S = 3600.0
 SHORTEST_S = 0.02
 
 
@@ -77,7 +78,10 @@ class GroupBelt:
         self._wake_lane = wake
         self._switched = switched
         self._studies: dict[tuple[str, str], None] = {}
-        self._whole: dict[str, None] = {}
+        # Groups to look at as a whole, and whether also if no member is other than it was.
+        self._whole: dict[str, bool] = {}
+        self._seen: dict[str, object] = {}
+        self._tidied_at = float("-inf")
         self._look_at: dict[str, float] = {}
         self._waits: dict[str, str] = {}
         self._unmoved: set[str] = set()
@@ -94,8 +98,9 @@ class GroupBelt:
         """Go by other settings from now on."""
         self._settings = settings
         self._look_at = {}
+        self._seen = {}
         for name in settings:
-            self._whole[name] = None
+            self._whole[name] = True
         self._something.set()
 
     def wake(self, group: str, study: str) -> None:
@@ -107,7 +112,7 @@ class GroupBelt:
         """The health or the hours of a destination are others now."""
         for name, settings in self._settings.items():
             if any(member.to == destination for member in settings.members):
-                self._whole[name] = None
+                self._whole.setdefault(name, False)
                 self._something.set()
 
     def why_waiting(self, group: str) -> str:
@@ -139,35 +144,52 @@ class GroupBelt:
         for name, at in list(self._look_at.items()):
             if at <= now:
                 del self._look_at[name]
-                self._whole[name] = None
+                self._whole.setdefault(name, name in self._unmoved)
         while self._studies:
             group, study = next(iter(self._studies))
             await self._place(group, study)
             self._studies.pop((group, study), None)
         while self._whole:
-            group = next(iter(self._whole))
+            group, force = next(iter(self._whole.items()))
             self._whole.pop(group)
             try:
-                await self._place_all(group)
+                await self._look(group, force=force)
             except BaseException:
-                self._whole[group] = None
+                self._whole[group] = True
                 raise
         for name in self._settings:
             wait_s = AGAIN_S if name in self._unmoved else self._quiet_s(name)
             self._look_at[name] = self.now() + wait_s
-        self._unmoved.clear()
         soonest = min(self._look_at.values(), default=self.now() + LONGEST_SLEEP_S)
         return max(SHORTEST_S, soonest - self.now())
 
-    async def _place_all(self, group: str) -> None:
-        if group not in self._settings:
+    async def _look(self, group: str, *, force: bool) -> None:
+        """Place all that waits for a group, unless its members are as they were."""
+        settings = self._settings.get(group)
+        if settings is None:
             return
+        habits = settings.habits
+        seen = [
+            (member.name, member.ill(habits), member.proven(habits), member.door, member.turn)
+            for member in self._members(settings)
+        ]
+        if not force and seen == self._seen.get(group) and settings.anyway_s is None:
+            return
+        self._unmoved.discard(group)
         self._waits.pop(group, None)
         after = ""
         while page := await self._database.read(groups.studies(group, after)):
             for study in page:
                 await self._place(group, study)
             after = page[-1]
+        self._seen[group] = seen
+        await self._tidy()
+
+    async def _tidy(self) -> None:
+        """Forget old choices, once in a while."""
+        if self.now() - self._tidied_at < TIDY_S:
+            return
+        self._tidied_at = self.now()
         await self._database.write(
             groups.forget(self._clock() - KEEP_CHOICES_S, groups.PAGE), urgent=False
         )
@@ -183,7 +205,7 @@ class GroupBelt:
         if found.begun and stays(settings.habits, mine, found.last_at, now):
             await self._send_to(group, found, Choice(found.member, ""), repeat=False)
             return
-        anyway = settings.anyway_s is not None and now - found.last_at >= settings.anyway_s
+        anyway = settings.anyway_s is not None and now - found.oldest_at >= settings.anyway_s
         key = found.patient if settings.habits.sticky_patient and found.patient else study
         choice = choose(settings.habits, list(members.values()), key, stat=found.stat or anyway)
         if choice.member:

@@ -20,6 +20,7 @@ class OptionalLives:
 
     def __init__(self, name: str, database: Database, clock: Callable[[], float]) -> None:
         self.at: float | None = 0.0
+        self._life_s = LOOK_AGAIN_S
         self._name = name
         self._database = database
         self._clock = clock
@@ -28,13 +29,14 @@ class OptionalLives:
         """Perhaps an optional delivery; return whether nobody was looking out for one."""
         if self.at is not None:
             return False
-        self.at = self._clock() + LOOK_AGAIN_S
+        self.at = self._clock() + min(LOOK_AGAIN_S, self._life_s)
         return True
 
     async def expire(self, life_s: float) -> None:
         """End what is older than ``life_s``, if it is time to look."""
         now = self._clock()
-        if self.at is None or now < self.at:
+        shortened, self._life_s = life_s < self._life_s, life_s
+        if not shortened and (self.at is None or now < self.at):
             return
         job = claims.expire_optional(self._name, now - life_s, now)
         first = await self._database.read(claims.first_optional(self._name))

@@ -20,6 +20,7 @@ from waystation.flows.incoming import Incoming
 from waystation.flows.recent import Recent
 from waystation.flows.route import Acknowledged
 from waystation.flows.stage import Stage, Stages
+from waystation.flows.witness import Witness
 from waystation.journal import arrivals
 from waystation.journal.ids import IdSource
 from waystation.journal.intake import IntakeLog
@@ -66,7 +67,7 @@ class Keeping:
     refuses: decides before the answer what refuses the object (0124H): a filter, or no rule.
     full: why nothing can be stored now, or "".
     arrived: told about each acknowledged arrival.  room: waits until one more may be.
-    counted: told the status of each answered C-STORE, the peer and the bytes.
+    witness: told how each C-STORE was answered.
     ended: told when an association is over.
     """
 
@@ -83,7 +84,7 @@ class Keeping:
     arrived: Callable[[Acknowledged], None]
     room: Callable[[], Awaitable[None]]
     settled: Callable[[], Awaitable[None]]
-    counted: Callable[[str, int, int], None]
+    witness: Witness
     ended: Callable[[Carrier], None]
 
 
@@ -109,6 +110,7 @@ class Reception:
         self._task: asyncio.Task[None] | None = None
         self._kept = 0
         self._refused = 0
+        self._whole_at = 0.0
 
     # what the conversation tells us
 
@@ -185,6 +187,7 @@ class Reception:
         if last:
             self._conversation.message_ends()
             self._incoming = None
+            self._whole_at = self._loop.time()
             self._task = self._loop.create_task(self._keep(incoming))
         else:
             self._write_some(incoming)
@@ -268,7 +271,7 @@ class Reception:
     def _remember(self, incoming: Incoming, arrival: Arrival, data: bytes | None) -> None:
         """Count the object and keep it at hand: sent on at once, it need not be read again."""
         keeping = self._keeping
-        keeping.counted(self._source.peer, 0, arrival.size_bytes)
+        keeping.witness.accepted(arrival, self._loop.time() - self._whole_at)
         if keeping.recent.wanted and (recent := data or incoming.whole()) is not None:
             keeping.recent.keep(arrival.id, recent)
 
@@ -331,10 +334,8 @@ class Reception:
         if incoming.draft is not None:
             self._forget(incoming.draft)
         self._refused += 1
-        log.warning(
-            "object refused", **self._who(), status=f"{fault.status:04X}", why=fault.comment
-        )
-        self._keeping.counted(self._source.peer, fault.status, incoming.size_bytes)
+        size_bytes = incoming.size_bytes
+        self._keeping.witness.refused(self._source, fault.status, fault.comment, size_bytes)
         self._answer(incoming.context.id, reply(incoming.command, fault.status, fault.comment))
 
     def _forget(self, draft: Draft) -> None:

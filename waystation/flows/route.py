@@ -11,12 +11,14 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import tzinfo
+from time import monotonic
 
 import structlog
 
 from waystation.db.engine import Database
 from waystation.dicom import tags
 from waystation.dicom.head import Head
+from waystation.flows.witness import SILENT, Witness
 from waystation.journal.adoption import Adoption, adopt
 from waystation.journal.gathers import Gather
 from waystation.journal.ids import IdSource
@@ -26,9 +28,9 @@ from waystation.model.delivery import HoldReason
 from waystation.model.errors import StorageError
 from waystation.model.instance import Instance
 from waystation.model.plan import Plan, Target
-from waystation.rules.duplicates import DuplicatePolicy, judge
+from waystation.rules.duplicates import DuplicatePolicy, judge, kind_of
 from waystation.rules.facts import Facts, Window, facts_of
-from waystation.rules.plan import FAILED, plan, refusal
+from waystation.rules.plan import plan, refusal
 from waystation.rules.read import ARCHIVE, RuleSet
 from waystation.timing.gather import Announced, Carrier
 
@@ -65,6 +67,17 @@ class Routing:
         """Return what rules and filters may ask about an object."""
         return facts_of(arrival, zone=self.zone, windows=self.windows)
 
+    def placed(self, target: Target) -> Target:
+        """Return the target as it can be used: held if there is no such way out."""
+        if target.destination in self.destinations or target.filtered_by:
+            return target
+        if target.destination in self.groups:
+            return replace(target, group=True)
+        missing = HoldReason.DESTINATION_GONE
+        return replace(
+            target, hold=HoldReason.NO_ARCHIVE if target.destination == ARCHIVE else missing
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Acknowledged:
@@ -97,8 +110,10 @@ class Router:
         intake: IntakeLog,
         joined: Callable[[Sequence[Gather], Carrier | None], None] = lambda _gathers, _by: None,
         planned: Callable[[str, Instance], None] = lambda _destination, _instance: None,
+        witness: Witness = SILENT,
     ) -> None:
         self._planned = planned
+        self._witness = witness
         self._joined = joined
         self.routing = routing
         self._database = database
@@ -158,32 +173,25 @@ class Router:
         sop_class_uid = arrival.instance.sop_class_uid
         return refusal(head, routing.facts(arrival), routing.ruleset, sop_class_uid=sop_class_uid)
 
-    def _plan(self, arrival: Arrival, head: Head) -> Plan:
-        routing, sop_class_uid = self.routing, arrival.instance.sop_class_uid
+    def _plan(self, routing: Routing, arrival: Arrival, head: Head) -> Plan:
+        sop_class_uid = arrival.instance.sop_class_uid
         return plan(head, routing.facts(arrival), routing.ruleset, sop_class_uid=sop_class_uid)
 
-    def _decide(self, arrival: Arrival, head: Head) -> Plan:
+    def _decide(self, routing: Routing, arrival: Arrival, head: Head) -> Plan:
         """Return the plan; what goes wrong in here holds this arrival and no other."""
         try:
-            decided = self._plan(arrival, head)
+            decided = self._plan(routing, arrival, head)
         except Exception:
             log.exception("rules failed", arrival=f"{arrival.id:x}")
             return Plan(hold=HoldReason.RULE_ERROR)
         if decided.refuse:
             # The sender heard Success under an earlier configuration: keep it for a person.
             return replace(decided, refuse=False, hold=HoldReason.NO_RULE)
-        return replace(decided, targets=tuple(self.placed(t) for t in decided.targets))
+        return replace(decided, targets=tuple(routing.placed(t) for t in decided.targets))
 
     def placed(self, target: Target) -> Target:
-        """Return the target as it can be used: held if there is no such way out."""
-        if target.destination in self.routing.destinations or target.filtered_by:
-            return target
-        if target.destination in self.routing.groups:
-            return replace(target, group=True)
-        missing = HoldReason.DESTINATION_GONE
-        return replace(
-            target, hold=HoldReason.NO_ARCHIVE if target.destination == ARCHIVE else missing
-        )
+        """Return the target as it can be used by the configuration in force."""
+        return self.routing.placed(target)
 
     async def run(self) -> None:
         """Plan what arrives until cancelled."""
@@ -213,16 +221,21 @@ class Router:
             self._idle.set()
 
     async def _adopt(self, batch: Sequence[Acknowledged]) -> None:
-        adoptions = [await self._adoption(item) for item in batch]
+        # One configuration for all of it: the revision that is written is that of the plans.
+        routing = self.routing
+        adoptions = [await self._adoption(routing, item) for item in batch]
         lsns = {item.lsn for item in batch if item.lsn}
         lsn = self._log.watermark(lsns) if lsns else None
         now = self._clock()
-        policy = self.routing.duplicates
+        policy = routing.duplicates
+
+        again: dict[int, str] = {}
 
         def judged(arrival: Arrival, made: Plan, earlier: Sequence[Earlier]) -> Plan:
-            return judge(policy, arrival, made, earlier, now)
+            final = judge(policy, arrival, made, earlier, now)
+            again[arrival.id] = kind_of(arrival, earlier, final)
+            return final
 
-        routing = self.routing
         job = adopt(adoptions, self._ids, now, judged, lsn, routing.revision, routing.wholes)
         done = await self._database.write(job, urgent=False)
         self._log.settled(lsns)
@@ -231,7 +244,7 @@ class Router:
         wanted: dict[tuple[str, str], bool] = {}
         for item, adopted in zip(batch, done, strict=True):
             final = adopted.plan
-            _report(item.arrival, final)
+            self._witness.planned(item.arrival, final, again.get(item.arrival.id, ""))
             self._joined(adopted.gathers, item.carrier)
             study = item.arrival.instance.study_uid
             for target in final.targets:
@@ -243,7 +256,7 @@ class Router:
         for (destination, study), stat in wanted.items():
             self._wake(destination, study, stat)
 
-    async def _adoption(self, item: Acknowledged) -> Adoption:
+    async def _adoption(self, routing: Routing, item: Acknowledged) -> Adoption:
         arrival = item.arrival
         try:
             head = item.head or await self._head_of(arrival, item.data)
@@ -254,7 +267,9 @@ class Router:
             log.exception("head not read", arrival=f"{arrival.id:x}")
             made = Plan(hold=HoldReason.RULE_ERROR)
         else:
-            made = self._decide(arrival, head)
+            began = monotonic()
+            made = self._decide(routing, arrival, head)
+            self._witness.judged(monotonic() - began)
             said = announced(head) if made.joins else Announced()
             return Adoption(
                 arrival=arrival, plan=made, data=item.data, known=item.known, announced=said
@@ -275,26 +290,3 @@ def announced(head: Head) -> Announced:
 def _number(head: Head, tag: int) -> int | None:
     text = head.text(tag)
     return int(text) if text.isascii() and text.isdigit() else None
-
-
-def _report(arrival: Arrival, final: Plan) -> None:
-    for verdict in final.verdicts:
-        if not verdict.matched:
-            log.error(
-                "rule failed",
-                arrival=f"{arrival.id:x}",
-                rule=verdict.rule,
-                why=verdict.clause.removeprefix(FAILED),
-            )
-    if final.hold is not None:
-        log.warning("arrival held", arrival=f"{arrival.id:x}", reason=final.hold.value)
-    elif final.discard:
-        log.info("arrival discarded", arrival=f"{arrival.id:x}", by=final.discard)
-    for target in final.targets:
-        if target.hold is not None:
-            log.warning(
-                "delivery held",
-                arrival=f"{arrival.id:x}",
-                to=target.destination,
-                reason=target.hold.value,
-            )

@@ -13,6 +13,7 @@ import structlog
 
 from waystation.db.engine import Database
 from waystation.flows.outcomes import Outcomes
+from waystation.flows.witness import Witness
 from waystation.journal import claims, deliveries
 from waystation.journal.deliveries import Settlement
 from waystation.journal.intake import IntakeLog
@@ -30,7 +31,7 @@ OF_THE_OBJECT = (Fault.OBJECT, Fault.CONTEXT, Fault.OURS)
 
 
 class Settling:
-    """Of one lane.  told: called with (destination, outcome word) for the metrics."""
+    """Of one lane."""
 
     def __init__(
         self,
@@ -39,7 +40,7 @@ class Settling:
         database: Database,
         intake: IntakeLog,
         clock: Callable[[], float],
-        told: Callable[[str, str], None],
+        witness: Witness,
     ) -> None:
         self.sending: dict[int, Delivery] = {}
         self.pace = Pace()
@@ -47,7 +48,7 @@ class Settling:
         self._lane = lane
         self._database = database
         self._clock = clock
-        self._told = told
+        self._witness = witness
         self._last_fault: dict[int, Fault] = {}
         self._outcomes = Outcomes(database, intake)
 
@@ -92,20 +93,32 @@ class Settling:
 
     async def discard(self, delivery: Delivery, by: str) -> None:
         """End what a filter refuses now although it was planned."""
-        self._told(self._name, "filtered")
-        log.info("delivery discarded", to=self._name, by=by)
+        self.filtered(delivery.id, by, delivery.arrival_id)
         now = self._clock()
         await self.settle(
             Settlement(delivery=delivery, step=Step.DISCARD, tried=False, by_rule=by, now=now)
         )
 
-    def delivered(self, delivery: Delivery, outcome: Delivered, now: float) -> Settlement:
-        """Return what to write.  now: monotonic seconds."""
+    def filtered(self, delivery_id: int, by: str, arrival_id: int = 0) -> None:
+        """A filter has ended a delivery."""
+        self._witness.discarded(self._name, delivery_id, arrival_id, by)
+
+    def _tell(
+        self, delivery: Delivery, word: str, fault: str, outcome: Outcome, send_s: float
+    ) -> None:
+        why = "" if isinstance(outcome, Delivered) else outcome.why
+        wait_s = max(0.0, self._clock() - send_s - delivery.created_at)
+        self._witness.tried(delivery, word, fault, outcome.status, why, wait_s, send_s)
+
+    def delivered(
+        self, delivery: Delivery, outcome: Delivered, now: float, began: float
+    ) -> Settlement:
+        """Return what to write.  now, began: of the attempt, monotonic seconds."""
         self._lane.succeeded(now, delivery)
         self.pace.sent(delivery.size_bytes, now)
         self._last_fault.pop(delivery.id, None)
-        self._told(self._name, "warned" if outcome.warned else "done")
-        log.debug("delivered", to=self._name, status=f"{outcome.status:04X}")
+        word = "warned" if outcome.warned else "delivered"
+        self._tell(delivery, word, word, outcome, now - began)
         wall = self._clock()
         return Settlement(
             delivery=delivery,
@@ -117,12 +130,12 @@ class Settling:
             sent=Sent(syntax=outcome.syntax, sha256=outcome.sha256, detail=outcome.detail),
         )
 
-    def refused(self, delivery: Delivery, outcome: Refused, now: float) -> Settlement:
+    def refused(self, delivery: Delivery, outcome: Refused, now: float, began: float) -> Settlement:
         """Return what to write for one that will never be sent as it is."""
         # It says nothing about the destination: a trial is still to be made.
         self._lane.released(now)
         settlement = self._ended(delivery, outcome.reason, outcome, object_failed=False)
-        self._told(self._name, "held" if settlement.hold else "discarded")
+        self._tell(delivery, _ending(settlement), "refused", outcome, now - began)
         return settlement
 
     def deferred(
@@ -132,6 +145,7 @@ class Settling:
         outcome: Deferred,
         now: float,
         *,
+        began: float,
         others_up: int,
         alone: bool,
     ) -> tuple[Settlement, bool]:
@@ -151,14 +165,14 @@ class Settling:
         last = self._last_fault.get(delivery.id)
         decision = after_failure(policy, delivery, charged, now=wall, last_fault=last)
         self._last_fault[delivery.id] = fault
-        self._told(self._name, fault.value)
-        log.warning("not delivered", to=self._name, fault=fault.value, why=outcome.why)
         flowing = fault in OF_THE_OBJECT
         if decision.hold is not None:
             ended = self._ended(
                 delivery, decision.hold, outcome, object_failed=decision.charge_object
             )
+            self._tell(delivery, _ending(ended), fault.value, outcome, now - began)
             return ended, flowing
+        self._tell(delivery, "deferred", fault.value, outcome, now - began)
         assert decision.next_at is not None
         return Settlement(
             delivery=delivery,
@@ -179,17 +193,13 @@ class Settling:
         self._last_fault.pop(delivery.id, None)
         self._lane.forget(delivery.id)
         optional = not delivery.required and hold is not HoldReason.CORRUPT
-        if optional:
-            log.info("optional delivery ended", to=self._name, why=outcome.why)
-        else:
-            log.warning("delivery held", to=self._name, reason=hold.value, why=outcome.why)
         return Settlement(
             delivery=delivery,
             step=Step.DISCARD if optional else Step.REFUSED,
             status=outcome.status,
             why=outcome.why,
             hold=None if optional else hold,
-            by_rule=claims.OPTIONAL_EXPIRED if optional else None,
+            by_rule=deliveries.OPTIONAL_EXPIRED if optional else None,
             object_failed=object_failed,
             now=self._clock(),
         )
@@ -197,3 +207,7 @@ class Settling:
     async def close(self, grace_s: float) -> None:
         """Write what is left."""
         await self._outcomes.close(grace_s)
+
+
+def _ending(settlement: Settlement) -> str:
+    return "discarded" if settlement.hold is None else f"held {settlement.hold.value}"

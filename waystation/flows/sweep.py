@@ -13,7 +13,9 @@ import structlog
 from waystation.blobs.folder import BlobFolder
 from waystation.blobs.volume import Marks, half_reserve_gone, look, why_stop
 from waystation.db.engine import Database
-from waystation.journal import counts, keeping
+from waystation.flows.heads import head_from, kept
+from waystation.journal import counts, heads, keeping
+from waystation.journal.heads import HeadSource
 from waystation.journal.ids import id_at
 from waystation.model.errors import StorageError
 
@@ -26,10 +28,14 @@ RESUME_MARGIN = 0.02
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SweepSettings:
-    """keep_s: bytes stay this long after the last delivery; memory_s: rows stay this long."""
+    """keep_s: bytes stay this long after the last delivery; memory_s: rows stay this long.
+
+    heads_s: heads stay this long when the bytes have gone.
+    """
 
     marks: Marks = Marks()
     keep_s: float = 86_400.0
+    heads_s: float = 14 * 86_400.0
     memory_s: float = 30 * 86_400.0
     orphans_s: float = 7 * 86_400.0
 
@@ -103,7 +109,8 @@ class Sweep:
             if not found:
                 break
             after = found[-1][0]
-            names = await self._database.write(keeping.drop(found, before))
+            stays = await self._heads([arrival_id for arrival_id, _ in found])
+            names = await self._database.write(keeping.drop(found, before, stays, now))
             loop = asyncio.get_running_loop()
             await loop.run_in_executor(self._disk, self._drop_all, names)
             dropped += len(found)
@@ -111,11 +118,31 @@ class Sweep:
         purge = keeping.purge(id_at(now - self.settings.memory_s), CHUNK)
         while await self._database.write(purge) == CHUNK:
             continue
+        forget = heads.forget(now - self.settings.heads_s, CHUNK)
+        while await self._database.write(forget) == CHUNK:
+            continue
         await asyncio.get_running_loop().run_in_executor(self._disk, self._old_orphans, now)
         await self.account()
         if dropped:
             log.info("swept", blobs=dropped)
         return dropped
+
+    async def _heads(self, ids: Sequence[int]) -> dict[int, bytes]:
+        """Return what is kept of objects whose bytes go; a head that cannot be read is not."""
+        if not self.settings.heads_s:
+            return {}
+        sources = await self._database.read(heads.sources(ids))
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._disk, self._read_heads, sources)
+
+    def _read_heads(self, sources: Sequence[HeadSource]) -> dict[int, bytes]:
+        found: dict[int, bytes] = {}
+        for source in sources:
+            try:
+                found[source.arrival] = kept(head_from(source, self._blobs))
+            except StorageError as error:
+                log.warning("head not kept", arrival=f"{source.arrival:x}", error=str(error))
+        return found
 
     def _drop_all(self, names: Sequence[str]) -> None:
         for name in names:

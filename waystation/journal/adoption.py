@@ -19,6 +19,7 @@ from waystation.journal.arrivals import (
     verdicts_text,
 )
 from waystation.journal.counts import Shift, count
+from waystation.journal.days import DROPPED, HELD, RECEIVED, Days
 from waystation.journal.gathers import Gather
 from waystation.journal.ids import IdSource
 from waystation.journal.marks import take_note
@@ -91,7 +92,7 @@ def adopt(
     """
 
     def job(transaction: Transaction) -> list[Adopted]:
-        shift = Shift()
+        shift = Shift(now)
         done = []
         for adoption in adoptions:
             arrival, plan = adoption.arrival, adoption.plan
@@ -103,13 +104,15 @@ def adopt(
             if wholes and not (plan.discard and earlier) and plan.hold not in _APART:
                 plan = _taken_whole(transaction, arrival, plan, wholes)
             _write_arrival(transaction, adoption, plan, config)
+            _count(shift.days, adoption, plan)
             joined = gathers.join(
                 transaction, arrival, plan.joins, adoption.announced, ids, arrival.received_at
             )
             done.append(Adopted(plan=plan, gathers=tuple(joined)))
             rows = [delivery_row(arrival, target, ids.next(), now) for target in plan.targets]
             for row in rows:
-                shift.move(row["destination"], None, row["state"])
+                why = row["hold_reason"] or "filter"
+                shift.move(row["destination"], None, row["state"], detail=why)
             transaction.many(ADD_DELIVERY, rows)
         new = sum(not adoption.known for adoption in adoptions)
         if new:
@@ -120,6 +123,18 @@ def adopt(
         return done
 
     return job
+
+
+def _count(days: Days, adoption: Adoption, plan: Plan) -> None:
+    """Count an arrival for reports; its deliveries are counted when they end."""
+    arrival = adoption.arrival
+    peer = arrival.source.peer
+    if not adoption.known:
+        days.add(RECEIVED, peer, size_bytes=arrival.size_bytes)
+    if plan.hold is not None:
+        days.add(HELD, peer, plan.hold.value)
+    elif not plan.targets and not plan.joins:
+        days.add(DROPPED, peer, plan.discard)
 
 
 def _taken_whole(

@@ -15,11 +15,11 @@ from dataclasses import dataclass
 from waystation.db.engine import Job
 from waystation.db.statement import Row, Transaction
 from waystation.journal.counts import Shift, count
+from waystation.journal.deliveries import OPTIONAL_EXPIRED
 from waystation.model.delivery import Delivery, State, Step, advance
 from waystation.timing.fairness import Candidate
 
 PRIORITIES = (0, 1, 2)
-OPTIONAL_EXPIRED = "optional expired"
 # So many of the oldest rows are looked at, and so many studies beside them.
 PAGE = 100
 BESIDE = 200
@@ -31,7 +31,7 @@ _FIELDS = (
     "d.id, d.arrival, d.destination, d.study, a.sop_class, a.sop_instance, a.transfer_syntax,"
     " a.calling_ae, a.blob, a.size_bytes, a.sha256, a.received_at, d.attempts,"
     " d.object_failures, d.first_failed_at, a.series, d.priority, d.grp, d.origin, d.required,"
-    " d.created_at"
+    " d.created_at, d.rules"
 )
 CLAIMABLE = (
     "SELECT " + _FIELDS + " FROM delivery d JOIN arrival a ON a.id = d.arrival"
@@ -224,7 +224,7 @@ def claim(destination: str, asked: Claim) -> Job[Claimed]:
         if not rows and asked.aside:
             rows = _claimable(transaction, destination, asked, 0)
         batch, filtered = _sorted_out(rows, asked)
-        shift = Shift()
+        shift = Shift(asked.now)
         leased = [{"id": one.id, "lease_until": asked.lease_until} for one in batch]
         if leased:
             transaction.many(_CLAIM, leased)
@@ -233,7 +233,8 @@ def claim(destination: str, asked: Claim) -> Job[Claimed]:
             gone = [{"id": number, "by": by, "now": asked.now} for number, by in filtered]
             transaction.many(_FILTERED, gone)
             after = advance(State.WAITING, Step.DISCARD)
-            shift.move(destination, State.WAITING.value, after.value, len(filtered))
+            n = len(filtered)
+            shift.move(destination, State.WAITING.value, after.value, n, detail="filter")
             count(transaction, "filtered." + destination, len(filtered))
         shift.write(transaction)
         return Claimed(batch=batch, filtered=filtered)
@@ -296,6 +297,7 @@ def _delivery_from(row: Row) -> Delivery:
         origin=row[18],
         required=bool(row[19]),
         created_at=row[20],
+        rules=row[21],
     )
 
 
@@ -346,7 +348,7 @@ def expire_optional(destination: str, before: float, now: float) -> Job[int]:
                 " ended_at = :now WHERE id = :id",
                 {"id": number, "after": after.value, "by": OPTIONAL_EXPIRED, "now": now},
             )
-            shift.move(destination, state, after.value)
+            shift.move(destination, state, after.value, detail="optional")
         shift.write(transaction)
         return len(rows)
 

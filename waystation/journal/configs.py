@@ -44,6 +44,16 @@ def text_of(revision: int) -> Job[str | None]:
     return job
 
 
+def last_text() -> Job[str | None]:
+    """Read the text that was put in force last, None if there is none."""
+
+    def job(transaction: Transaction) -> str | None:
+        row = transaction.one("SELECT text FROM config_text ORDER BY revision DESC LIMIT 1")
+        return None if row is None else str(row[0])
+
+    return job
+
+
 def forget(below_id: int) -> Job[int]:
     """Delete texts that no arrival behind ``below_id`` names, the last one kept; return how many.
 

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 
 from waystation.db.engine import Job
 from waystation.db.statement import Transaction
+from waystation.journal.days import OF_STATE, Days
 
 _COUNT = (
     "INSERT INTO counter (k, v) VALUES (:k, :n) ON CONFLICT (k) DO UPDATE SET v = counter.v + :n"
@@ -43,19 +44,38 @@ def count(transaction: Transaction, name: str, n: int = 1) -> None:
 
 
 class Shift:
-    """Collects moves between states and writes them as one change per destination and state."""
+    """Collects moves between states and writes them as one change per destination and state.
 
-    def __init__(self) -> None:
+    days: counts for reports, written with it.  now: Unix seconds.
+    """
+
+    def __init__(self, now: float | None = None) -> None:
+        self.days = Days(now)
         self._change: Counter[tuple[str, str]] = Counter()
 
-    def move(self, destination: str, before: str | None, after: str | None, n: int = 1) -> None:
-        """Note that ``n`` deliveries went from ``before`` (None: new) to ``after`` (None: away)."""
+    def move(
+        self,
+        destination: str,
+        before: str | None,
+        after: str | None,
+        n: int = 1,
+        *,
+        detail: str = "",
+        size_bytes: int = 0,
+    ) -> None:
+        """Note that ``n`` deliveries went from ``before`` (None: new) to ``after`` (None: away).
+
+        detail, size_bytes: for reports, where ``after`` is an end or a hold.
+        """
+        if n and after in OF_STATE:
+            self.days.add(OF_STATE[after], destination, detail, n, size_bytes)
         if before is not None:
             self._change[destination, before] -= n
         if after is not None:
             self._change[destination, after] += n
 
     def write(self, transaction: Transaction) -> None:
+        self.days.write(transaction)
         transaction.many(
             _TALLY,
             [

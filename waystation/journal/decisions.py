@@ -156,7 +156,8 @@ def _move(transaction: Transaction, found: Sequence[Listed], decision: Decision)
             "reason": HoldReason.OPERATOR.value,
         }
         if transaction.run(_UPDATES[decision.action], values):
-            shift.move(entry.destination, entry.state, after.value)
+            why = HoldReason.OPERATOR.value if after is State.HELD else "person"
+            shift.move(entry.destination, entry.state, after.value, detail=why)
             changed.append(entry)
     shift.write(transaction)
     return changed

@@ -8,6 +8,7 @@ from typing import Any
 from waystation.db.engine import Job
 from waystation.db.statement import Transaction
 from waystation.journal.counts import Shift, count
+from waystation.journal.days import FAILED
 from waystation.journal.marks import take_note
 from waystation.journal.sent import AS_STORED, Sent, sent_of, write_sent
 from waystation.model.delivery import Delivery, HoldReason, State, Step, advance
@@ -18,6 +19,8 @@ _SETTLE = (
     " why = :why, hold_reason = :hold_reason, by_rule = :by_rule, ended_at = :ended_at,"
     " lease_until = NULL WHERE id = :id AND state = 'sending'"
 )
+# Why an optional delivery ended that nobody took in time.
+OPTIONAL_EXPIRED = "optional expired"
 # What an outcome begins with in the intake log; arrivals begin with a brace.
 OUTCOME = b"O"
 _ATTEMPT = (
@@ -78,7 +81,8 @@ def replay(metas: Sequence[bytes]) -> Job[int]:
         for meta in metas:
             delivery_id, status, why, now, *sent = json.loads(meta.removeprefix(OUTCOME))
             row = transaction.one(
-                "SELECT destination FROM delivery WHERE id = :id AND state = 'sending'",
+                "SELECT d.destination, d.origin, a.size_bytes FROM delivery d JOIN arrival a"
+                " ON a.id = d.arrival WHERE d.id = :id AND d.state = 'sending'",
                 {"id": delivery_id},
             )
             if row is None:
@@ -89,7 +93,13 @@ def replay(metas: Sequence[bytes]) -> Job[int]:
                 {"id": delivery_id, "status": status, "why": why, "now": now},
             )
             write_sent(transaction, delivery_id, sent_of(sent), status, now)
-            shift.move(row[0], State.SENDING.value, State.DONE.value)
+            shift.move(
+                row[0],
+                State.SENDING.value,
+                State.DONE.value,
+                detail=_done_as(row[1], status),
+                size_bytes=row[2],
+            )
             settled += 1
             if status:
                 count(transaction, "warned." + row[0])
@@ -106,15 +116,22 @@ def settle(settlements: Sequence[Settlement], lsn: int | None = None) -> Job[int
     """
 
     def job(transaction: Transaction) -> int:
-        shift = Shift()
+        shift = Shift(settlements[0].now if settlements else None)
         settled = 0
         for item in settlements:
             state = advance(State.SENDING, item.step)
             if not transaction.run(_SETTLE, _settled(item, state)):
                 continue
             settled += 1
-            shift.move(item.delivery.destination, State.SENDING.value, state.value)
+            shift.move(
+                item.delivery.destination,
+                State.SENDING.value,
+                state.value,
+                detail=_counts_as(item),
+                size_bytes=item.delivery.size_bytes,
+            )
             if item.tried and item.step is not Step.DELIVERED:
+                shift.days.add(FAILED, item.delivery.destination)
                 transaction.run(_ATTEMPT, _attempt(item))
             write_sent(transaction, item.delivery.id, item.sent, item.status, item.now)
             if item.step is Step.DELIVERED and item.status:
@@ -125,6 +142,25 @@ def settle(settlements: Sequence[Settlement], lsn: int | None = None) -> Job[int
         return settled
 
     return job
+
+
+# Deliveries that somebody or something made once more.
+_AGAIN = ("replay", "resend", "switch")
+
+
+def _done_as(origin: str, status: int | None) -> str:
+    """Return what a done delivery counts as: "", again, warned, or both."""
+    words = (["again"] if origin in _AGAIN else []) + (["warned"] if status else [])
+    return " ".join(words)
+
+
+def _counts_as(item: Settlement) -> str:
+    if item.step is Step.DELIVERED:
+        return _done_as(item.delivery.origin, item.status)
+    if item.hold is not None:
+        return item.hold.value
+    optional = item.by_rule == OPTIONAL_EXPIRED
+    return "optional" if optional else "filter"
 
 
 def _settled(item: Settlement, state: State) -> dict[str, Any]:
@@ -167,7 +203,7 @@ def hold_all(destination: str, reason: HoldReason, why: str) -> Job[int]:
             {"to": destination, "reason": reason.value, "why": why},
         )
         shift = Shift()
-        shift.move(destination, State.WAITING.value, State.HELD.value, n)
+        shift.move(destination, State.WAITING.value, State.HELD.value, n, detail=reason.value)
         shift.write(transaction)
         return n
 
@@ -188,6 +224,36 @@ def release_gone(destination: str, now: float) -> Job[int]:
         shift.move(destination, State.HELD.value, State.WAITING.value, n)
         shift.write(transaction)
         return n
+
+    return job
+
+
+def clock_set(step_s: float, now: float) -> Job[int]:
+    """Move what is to be tried later along with a clock that was set by ``step_s`` (R-58).
+
+    now: what the clock says since.  What was made after the step goes by the new clock already.
+    Returns how many were moved.
+    """
+
+    def job(transaction: Transaction) -> int:
+        return transaction.run(
+            "UPDATE delivery SET due = due + :step WHERE state = 'waiting' AND due > :after"
+            " AND created_at <= :before",
+            {"step": step_s, "after": min(now, now - step_s), "before": now - step_s},
+        )
+
+    return job
+
+
+def clamp(destination: str, latest: float) -> Job[int]:
+    """Let nothing wait longer than until ``latest``: the clock may have been set meanwhile."""
+
+    def job(transaction: Transaction) -> int:
+        return transaction.run(
+            "UPDATE delivery SET due = :latest"
+            " WHERE destination = :to AND state = 'waiting' AND due > :latest",
+            {"to": destination, "latest": latest},
+        )
 
     return job
 

@@ -33,7 +33,11 @@ class Chosen:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listed:
-    """One delivery with what an operator asks first.  Instants are Unix seconds."""
+    """One delivery with what an operator asks first.  Instants are Unix seconds.
+
+    group: whose obligation it is; ``destination`` is the group until a member is chosen.
+    origin: rule, late, switch, replay or resend.  sent_syntax: what left, if that was changed.
+    """
 
     id: int
     arrival: int
@@ -60,6 +64,10 @@ class Listed:
     calling_ae: str
     received_at: float
     size_bytes: int
+    group: str
+    origin: str
+    required: int
+    sent_syntax: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,12 +94,17 @@ class ListedArrival:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FailedAttempt:
-    """One attempt that did not end in success."""
+    """One attempt that did not end in success, or changed something on the way.
+
+    detail: what was offered, or changed.
+    """
 
     number: int
     ended_at: float
     status: int | None
     why: str
+    destination: str = ""
+    detail: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -182,7 +182,8 @@ def _deliver(
                 continue
             rows.append(_row(arrival, target, gather, ending, ids.next(), now))
     for row in rows:
-        shift.move(row["destination"], None, row["state"])
+        why = row["hold_reason"] or "filter"
+        shift.move(row["destination"], None, row["state"], detail=why)
     transaction.many(arrivals.ADD_DELIVERY, rows)
     shift.write(transaction)
     return len(rows)

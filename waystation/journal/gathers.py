@@ -39,11 +39,12 @@ class Gather:
     targets: tuple[Target, ...]
     count: dict[str, list[int]] = field(default_factory=dict)
     cursor: int = 0
+    ended_at: float | None = None
 
 
 COLUMNS = (
     "g.id, g.rule, g.level, g.uid, g.study, g.generation, g.state, g.opened_at, g.last_at, g.n,"
-    " g.evidence, g.targets, g.terms"
+    " g.evidence, g.targets, g.terms, g.ended_at"
 )
 _OPEN = (
     "SELECT " + COLUMNS + " FROM gather g WHERE g.rule = :rule AND g.uid = :uid"
@@ -88,6 +89,7 @@ def from_row(row: Row) -> Gather:
         targets=_targets_from(row[11]),
         count=terms.get("count", {}),
         cursor=terms.get("cursor", 0),
+        ended_at=row[13],
     )
 
 
@@ -134,22 +136,27 @@ def _join_one(
     else:
         gather = from_row(row)
     count = Count(gather.count)
-    members = [arrival.id]
+    added = _add(transaction, gather, arrival.id, announced, count)
     if fresh and one.whole and gather.generation == 1:
-        members += _earlier(transaction, arrival, one.level)
-    added = sum(
-        transaction.run(_MEMBER, {"gather": gather.id, "arrival": member}) for member in members
-    )
-    count.add(one.level, announced)
-    # Earlier objects are here too, whatever they announced.
-    for _ in members[1:]:
-        count.add(one.level, Announced())
+        # Earlier objects are here too, whatever they announced.
+        for earlier in _earlier(transaction, arrival, one.level):
+            added += _add(transaction, gather, earlier, Announced(), count)
     grown = replace(gather, n=gather.n + added, last_at=now, count=count.kept)
     transaction.run(
         _GREW,
         {"id": grown.id, "n": grown.n, "last_at": now, "terms": terms_text(grown)},
     )
     return grown
+
+
+def _add(
+    transaction: Transaction, gather: Gather, arrival_id: int, announced: Announced, count: Count
+) -> int:
+    """Add one member; return 0 if it was one already (a person asked for a new plan)."""
+    added = transaction.run(_MEMBER, {"gather": gather.id, "arrival": arrival_id})
+    if added:
+        count.add(gather.level, announced)
+    return added
 
 
 def terms_text(gather: Gather) -> str:

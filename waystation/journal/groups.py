@@ -24,8 +24,9 @@ class Standing:
     """One study that something waits for in a group.
 
     at: where its rows wait: the group itself, or a member.  member: the last choice, "" for none.
-    begun: something of it was tried or taken at that member.  last_at: Unix seconds of its newest
-    object.  patient: Patient ID.  stat: something of it is urgent.
+    begun: something of it was tried or taken at that member.  last_at: Unix seconds of the newest
+    object that was chosen for.  oldest_at: of the oldest delivery that waits.
+    patient: Patient ID.  stat: something of it is urgent.
     """
 
     study: str
@@ -33,6 +34,7 @@ class Standing:
     member: str
     begun: bool
     last_at: float
+    oldest_at: float
     patient: str
     stat: bool
 
@@ -96,6 +98,7 @@ def standing(group: str, study: str) -> Job[Standing | None]:
             member=member,
             begun=bool(begun is not None and begun[0]),
             last_at=newest if chosen is None else float(chosen[1]),
+            oldest_at=min(float(row[2]) for row in rows),
             patient=str(rows[0][3]),
             stat=any(row[1] == 0 for row in rows),
         )

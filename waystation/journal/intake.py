@@ -20,6 +20,7 @@ import queue
 import secrets
 import struct
 import threading
+import time
 import zlib
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
@@ -29,6 +30,7 @@ import structlog
 
 from waystation.blobs.slots import make_folder, sync_folder
 from waystation.model.errors import MisuseError, StorageError
+from waystation.timing.histogram import Histogram
 
 log = structlog.get_logger()
 
@@ -86,6 +88,15 @@ def _open_direct(path: Path, flags: int) -> int:
         return os.open(path, flags | os.O_DSYNC | os.O_CLOEXEC, 0o600)
 
 
+def ever_written(folder: Path) -> bool:
+    """Return whether anything was ever appended to the log in ``folder``."""
+    for path in folder.glob("*.log"):
+        with path.open("rb") as segment:
+            if segment.read(len(MAGIC)) == MAGIC:
+                return True
+    return False
+
+
 class IntakeLog:
     """The segments of one data folder and the thread that writes them."""
 
@@ -103,6 +114,9 @@ class IntakeLog:
         self._closed = False
         self._open: dict[int, None] = {}
         self._answered = 0
+        self.commit_s = Histogram()
+        self.arrivals = 0
+        self.commits = 0
 
     # at start
 
@@ -230,8 +244,10 @@ class IntakeLog:
             size += item.size
 
     def _write(self, group: list[_Append]) -> None:
+        began = time.monotonic()
         try:
             self._write_group(group)
+            self._count(group, time.monotonic() - began)
         except (OSError, StorageError) as error:
             # Also a segment that could not be made: this thread must never end.
             log.error("intake log", error=str(error))
@@ -244,6 +260,13 @@ class IntakeLog:
             if not loop.is_closed():
                 mine = [item for item in group if item.loop is loop]
                 loop.call_soon_threadsafe(self._answer, mine)
+
+    def _count(self, group: list[_Append], took_s: float) -> None:
+        # Outcomes share the log and begin otherwise.
+        arrived = sum(item.meta[:1] == b"{" for item in group)
+        self.arrivals += arrived
+        self.commits += bool(arrived)
+        self.commit_s.add(took_s)
 
     def _answer(self, group: list[_Append]) -> None:
         for item in group:

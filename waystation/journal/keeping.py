@@ -4,10 +4,11 @@ The conditions stand in the statements that change the rows, not only in the que
 candidates: a candidate that became busy in between is left alone.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from waystation.db.engine import Job
 from waystation.db.statement import Transaction
+from waystation.journal import heads
 from waystation.journal.counts import count
 
 _FREE = (
@@ -49,11 +50,18 @@ def droppable(
     return job
 
 
-def drop(candidates: Sequence[tuple[int, str]], before: float) -> Job[list[str]]:
+def drop(
+    candidates: Sequence[tuple[int, str]],
+    before: float,
+    kept: Mapping[int, bytes] | None = None,
+    now: float = 0.0,
+) -> Job[list[str]]:
     """Mark bytes as gone where that is still allowed; return the blob names to remove.
 
+    kept: by arrival, the compressed head that stays.
     The files are removed after the commit: a crash in between leaves files that no row needs.
     """
+    known = kept or {}
 
     def job(transaction: Transaction) -> list[str]:
         names = []
@@ -63,6 +71,8 @@ def drop(candidates: Sequence[tuple[int, str]], before: float) -> Job[list[str]]
                 {"id": arrival_id, "before": before},
             ):
                 transaction.run("DELETE FROM parcel WHERE arrival = :id", {"id": arrival_id})
+                if arrival_id in known:
+                    heads.keep(transaction, {arrival_id: known[arrival_id]}, now)
                 if blob:
                     names.append(blob)
         return names
@@ -88,6 +98,7 @@ def purge(below_id: int, limit: int) -> Job[int]:
             )
             _untally(transaction, arrival_id)
             transaction.run("DELETE FROM delivery WHERE arrival = :id", one)
+            transaction.run("DELETE FROM head WHERE arrival = :id", one)
             _ungather(transaction, arrival_id)
             transaction.run("DELETE FROM arrival WHERE id = :id", one)
         if rows:

@@ -27,7 +27,7 @@ _LISTED = (
     "d.id, d.arrival, d.destination, d.state, d.hold_reason, d.study, d.priority, d.rules,"
     " d.attempts, d.object_failures, d.status, d.why, d.due, d.created_at, d.first_failed_at,"
     " d.ended_at, d.by_rule, d.by_user, a.sop_class, a.sop_instance, a.transfer_syntax, a.peer,"
-    " a.calling_ae, a.received_at, a.size_bytes"
+    " a.calling_ae, a.received_at, a.size_bytes, d.grp, d.origin, d.required, d.sent_syntax"
 )
 _ARRIVAL = (
     "a.id, a.received_at, a.peer, a.calling_ae, a.called_ae, a.way_in, a.study, a.series,"
@@ -43,12 +43,12 @@ _FILTER = (
 _OF_STUDY = "d.arrival IN (SELECT s.id FROM arrival s WHERE s.study = :study)" + _FILTER
 _OPEN = "d.state IN ('sending', 'held')" + _FILTER
 _BY_AGE = "d.id > :after" + _FILTER
-_LIST = "SELECT " + _LISTED + " FROM delivery d JOIN arrival a ON a.id = d.arrival WHERE "
+LIST = "SELECT " + _LISTED + " FROM delivery d JOIN arrival a ON a.id = d.arrival WHERE "
 _PAGE = " ORDER BY d.id LIMIT :limit"
 _LISTS = {
-    "study": _LIST + _OF_STUDY + _PAGE,
-    "open": _LIST + _OPEN + _PAGE,
-    "age": _LIST + _BY_AGE + _PAGE,
+    "study": LIST + _OF_STUDY + _PAGE,
+    "open": LIST + _OPEN + _PAGE,
+    "age": LIST + _BY_AGE + _PAGE,
 }
 _COUNT = "SELECT d.state, count(*) FROM delivery d WHERE "
 _BY_STATE = " GROUP BY d.state"
@@ -84,15 +84,15 @@ def listed(transaction: Transaction, chosen: Chosen) -> list[Listed]:
     values = _values(chosen)
     if chosen.ids:
         rows = transaction.rows(
-            _LIST + "d.id IN (" + placeholders("id", len(chosen.ids)) + ")" + _FILTER + _PAGE,
+            LIST + "d.id IN (" + placeholders("id", len(chosen.ids)) + ")" + _FILTER + _PAGE,
             values,
         )
     else:
         rows = transaction.rows(_LISTS[_way(chosen)], values)
-    return [_listed_from(row) for row in rows]
+    return [listed_from(row) for row in rows]
 
 
-def _listed_from(row: Row) -> Listed:
+def listed_from(row: Row) -> Listed:
     names = Listed.__slots__
     return Listed(**dict(zip(names, row, strict=True)))
 
@@ -245,8 +245,8 @@ def story(arrival_id: int) -> Job[Story | None]:
         row = transaction.one("SELECT " + _ARRIVAL + " FROM arrival a WHERE a.id = :id", one)
         if row is None:
             return None
-        rows = transaction.rows(_LIST + "d.arrival = :id ORDER BY d.id", one)
-        found = tuple(_listed_from(one_row) for one_row in rows)
+        rows = transaction.rows(LIST + "d.arrival = :id ORDER BY d.id", one)
+        found = tuple(listed_from(one_row) for one_row in rows)
         return Story(
             arrival=_arrival_from(row),
             deliveries=found,
@@ -258,10 +258,16 @@ def story(arrival_id: int) -> Job[Story | None]:
 
 def _attempts(transaction: Transaction, delivery_id: int) -> tuple[FailedAttempt, ...]:
     rows = transaction.rows(
-        "SELECT number, ended_at, status, why FROM attempt WHERE delivery = :id ORDER BY number",
+        "SELECT number, ended_at, status, why, destination, detail FROM attempt"
+        " WHERE delivery = :id ORDER BY number",
         {"id": delivery_id},
     )
-    return tuple(FailedAttempt(number=r[0], ended_at=r[1], status=r[2], why=r[3]) for r in rows)
+    return tuple(
+        FailedAttempt(
+            number=r[0], ended_at=r[1], status=r[2], why=r[3], destination=r[4], detail=r[5]
+        )
+        for r in rows
+    )
 
 
 def arrival_of(delivery_id: int) -> Job[int | None]:

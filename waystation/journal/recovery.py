@@ -81,7 +81,7 @@ def hold_corrupt(arrival_ids: Sequence[int], why: str) -> Job[None]:
                     " lease_until = NULL WHERE id = :id",
                     {"id": delivery_id, "reason": reason, "why": why},
                 )
-                shift.move(destination, state, State.HELD.value)
+                shift.move(destination, state, State.HELD.value, detail=reason)
             transaction.run(
                 "UPDATE arrival SET hold_reason = :reason WHERE id = :id",
                 {"id": arrival_id, "reason": reason},

@@ -85,7 +85,7 @@ class Delivery:
     attempts: attempts that have ended.  object_failures: those charged to the object itself.
     first_failed_at: Unix seconds of the first failed attempt, or None; `lifetime` runs from it.
     priority: 0 stat, 1 normal, 2 low.  group: whose obligation it is, "" for none.
-    origin: rule, replay, resend, switch or late.
+    origin: rule, replay, resend, switch or late.  rules: the names of those that asked for it.
     """
 
     id: int
@@ -109,3 +109,4 @@ class Delivery:
     origin: str = "rule"
     required: bool = True
     created_at: float = 0.0
+    rules: str = ""

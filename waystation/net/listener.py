@@ -74,7 +74,7 @@ class Listener:
         settings: ListenerSettings,
         serve: Callable[[Guest], Service],
         room: Callable[[], str],
-        refused: Callable[[str], None] = lambda _reason: None,
+        refused: Callable[[str, str], None] = lambda _reason, _peer: None,
     ) -> None:
         self.gate = gate
         self.settings = settings
@@ -141,18 +141,18 @@ class Listener:
         """Let a new socket in, or say no before a byte is read."""
         address = visitor.conversation.peername
         if self._closing or not self.gate.socket_allowed(address):
-            self.refused("address")
+            self.refused("address", "")
             return False
         if self._per_address[address] >= self.settings.max_sockets_per_address or self._too_fast(
             address
         ):
-            self.refused("sockets")
+            self.refused("sockets", "")
             return False
         self._per_address[address] += 1
         self._waiting[visitor] = None
         if len(self._waiting) > self.settings.max_sockets:
             oldest = next(iter(self._waiting))
-            self.refused("idle-socket")
+            self.refused("idle-socket", "")
             # Its end is heard of later; until then it must not be the oldest again.
             self._forget_socket(oldest)
             oldest.conversation.sever()
@@ -190,6 +190,11 @@ class Listener:
         ):
             return BUSY
         return decision
+
+    def peer(self, visitor: "_Visitor", request: AssociateRequest) -> str:
+        """Return the name of the configured peer that calls, "" if it is none."""
+        caller = self.gate.caller(request.calling_ae, visitor.conversation.peername)
+        return "" if caller is None else caller.name
 
     def serve(self, visitor: "_Visitor", guest: Guest) -> Service:
         """Count the association and make its service."""
@@ -262,11 +267,11 @@ class _Visitor:
             no = event.reject
             self._refused(words.reject_text(no.result, no.source, no.reason))
         elif isinstance(event, Aborted) and event.by == "us":
-            self._listener.refused("protocol")
+            self._listener.refused("protocol", "")
             log.warning("protocol fault", address=self.conversation.peername, problem=event.problem)
 
-    def _refused(self, text: str, **titles: str) -> None:
-        self._listener.refused(text)
+    def _refused(self, text: str, peer: str = "", **titles: str) -> None:
+        self._listener.refused(text, peer)
         address = self.conversation.peername
         log.warning("association refused", address=address, reason=text, **titles)
 
@@ -276,6 +281,7 @@ class _Visitor:
         if isinstance(decision, AssociateReject):
             self._refused(
                 words.reject_text(decision.result, decision.source, decision.reason),
+                self._listener.peer(self, request),
                 calling_ae=request.calling_ae,
                 called_ae=request.called_ae,
             )

@@ -12,8 +12,9 @@ from waystation.dicom.head import Head
 from waystation.model.errors import ConfigError
 from waystation.rules.facts import Facts
 from waystation.rules.faults import RuleFault, StepsError, fault_of
+from waystation.rules.identifying import concealed
 from waystation.rules.known import NOTHING, Known
-from waystation.rules.matchers import Claim, Matcher
+from waystation.rules.matchers import Claim, Matcher, PlainTest
 from waystation.rules.predicates import DEPTH_LIMIT, right_side
 from waystation.rules.subjects import Found, Subject, look, subject
 
@@ -26,13 +27,15 @@ class Look:
     """One object as the rules see it; remembers what was read.
 
     steps: how many are left to the expression that is being evaluated (R-32).
+    discreet: clauses do not tell who the patient is.
     """
 
-    __slots__ = ("facts", "found", "head", "steps")
+    __slots__ = ("discreet", "facts", "found", "head", "steps")
 
-    def __init__(self, head: Head, facts: Facts) -> None:
+    def __init__(self, head: Head, facts: Facts, *, discreet: bool = False) -> None:
         self.head = head
         self.facts = facts
+        self.discreet = discreet
         self.found: dict[str, Found] = {}
         self.steps = STEP_LIMIT
 
@@ -123,11 +126,21 @@ class _Reader:
                 return self._fault(where, "expected a table with at least one condition")
             return opposite(self._deeper(right, where))
         try:
-            left = subject(key, where)
-            return leaf(left, right_side(left, right, where, self.depth, self.known))
+            return self._shared(key, right, where)
         except ConfigError as error:
             self.faults.append(fault_of(error))
             return ALWAYS
+
+    def _shared(self, key: str, right: object, where: str) -> Condition:
+        """Return the condition; rules that ask the same share one, which keeps it in the cache."""
+        asked = (key, repr(right))
+        found = self.known.conditions.get(asked) if self.known.conditions is not None else None
+        if not isinstance(found, Condition):
+            left = subject(key, where)
+            found = leaf(left, right_side(left, right, where, self.depth, self.known))
+            if self.known.conditions is not None:
+                self.known.conditions[asked] = found
+        return found
 
 
 def leaf(left: Subject, right: Matcher) -> Condition:
@@ -143,7 +156,21 @@ def leaf(left: Subject, right: Matcher) -> Condition:
 
     claims = ((left, right.claim),) if right.claim is not None else ()
     denials = ((left, right.denial),) if right.denial is not None else ()
-    return Condition(holds, explain, claims, denials)
+    plain = None if right.plain is None else _one_passes(left, right.plain)
+    return Condition(plain or holds, concealed(explain, [left]), claims, denials)
+
+
+def _one_passes(left: Subject, plain: PlainTest) -> Callable[[Look], bool]:
+    """Return the shorter way to the answer where a value passes by itself."""
+    name = left.name
+
+    def holds(seen: Look) -> bool:
+        for value in (seen.found.get(name) or seen.read(left)).values:
+            if value is not None and plain(value):
+                return True
+        return False
+
+    return holds
 
 
 def all_hold(parts: Sequence[Condition]) -> Condition:

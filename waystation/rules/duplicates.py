@@ -13,6 +13,8 @@ from waystation.model.delivery import HoldReason
 from waystation.model.plan import Plan
 
 DUPLICATE = "duplicate"
+# What may become of an object that came before, in words of a fixed list.
+KINDS = ("skipped", "sent-again", "conflict", "first-kept", "newest")
 FIRST_KEPT = "duplicates.different=first"
 
 
@@ -48,3 +50,15 @@ def judge(
         for target in plan.targets
     )
     return replace(plan, targets=held, joins=(), hold=HoldReason.CONFLICT, discard="")
+
+
+def kind_of(arrival: Arrival, earlier: Sequence[Earlier], final: Plan) -> str:
+    """Return which of `KINDS` an object was, given the plan that `judge` made."""
+    if final.discard == DUPLICATE:
+        return "skipped"
+    if final.hold is HoldReason.CONFLICT:
+        return "conflict"
+    if final.discard == FIRST_KEPT:
+        return "first-kept"
+    same = any(one.sha256 == arrival.sha256 for one in earlier)
+    return "sent-again" if same else "newest"

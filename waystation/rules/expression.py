@@ -7,8 +7,8 @@ steps for one answer; beyond the last one `StepsError` ends the evaluation.
 `study_expression` is the same over five facts of a study that is complete (R-70).
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import UTC, tzinfo
 from decimal import Decimal
 
@@ -44,6 +44,7 @@ from waystation.rules.expression_tree import (
 from waystation.rules.expression_values import Operand, arithmetic, literal, path
 from waystation.rules.facts import Facts, Window
 from waystation.rules.faults import did_you_mean
+from waystation.rules.identifying import concealed
 from waystation.rules.known import NOTHING, Known
 from waystation.rules.subjects import FACTS, Found, Kind, Subject, subject
 
@@ -76,9 +77,17 @@ class _Compiler:
         self._source = source
         self._known = known
         self._find = find
+        self._read: list[Subject] = []
 
     def condition(self, node: Node) -> Condition:
         """Return a part that must say yes or no."""
+        before = len(self._read)
+        made = self._condition(node)
+        if isinstance(node, Joined | Not):
+            return made
+        return replace(made, explain=concealed(made.explain, self._read[before:]))
+
+    def _condition(self, node: Node) -> Condition:
         match node:
             case Joined(word="and", parts=parts):
                 return all_hold([self.condition(part) for part in parts])
@@ -154,6 +163,7 @@ class _Compiler:
             elif name.title() in ("True", "False"):
                 problem = f'unknown keyword or fact "{name}": write {name.title()}'
             raise self._source.fault(node.at, problem) from error
+        self._read.append(left)
         found = path(left, node.at)
         if left.kind is not Kind.FLAG:
             return found
@@ -225,7 +235,7 @@ class StudyFacts:
     complete_by: str = ""
     at: float = 0.0
     zone: tzinfo = UTC
-    windows: dict[str, Window] = field(default_factory=dict)
+    windows: Mapping[str, Window] = field(default_factory=dict)
 
 
 STUDY = {

@@ -1,7 +1,7 @@
 """The compiled right side of a condition: a test, and how to say what it found."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
@@ -10,6 +10,7 @@ from waystation.rules.subjects import Found
 
 ValueTest = Callable[[Any, Facts], bool]
 Test = Callable[[Found, Facts], bool]
+PlainTest = Callable[[Any], bool]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +36,7 @@ class Matcher:
     shows it; yes, no: the words between value and end of a clause.
     positive: False for a negation.  reads: False if unreadable values do not matter to it.
     claim, denial: what is certainly so where it holds, and where it does not.
+    plain: the whole test, where one value passes by itself without the facts: the hot path.
     """
 
     test: Test
@@ -46,6 +48,7 @@ class Matcher:
     reads: bool = True
     claim: Claim | None = None
     denial: Claim | None = None
+    plain: PlainTest | None = None
 
     def explain(self, name: str, found: Found, held: bool) -> str:
         """Return the clause with the actual value, such as ``Modality "CT" is not "MG"``."""
@@ -68,6 +71,14 @@ def any_value(
         return False
 
     return Matcher(test=test, each=each, brief=brief, yes=yes, no=no, claim=claim)
+
+
+def any_plain(
+    plain: PlainTest, brief: str, yes: str, no: str, claim: Claim | None = None
+) -> Matcher:
+    """Return `any_value` for a test that needs no facts."""
+    found = any_value(lambda value, facts: plain(value), brief, yes, no, claim)
+    return replace(found, plain=plain)
 
 
 def every_value(inner: ValueTest, brief: str) -> Matcher:

@@ -9,6 +9,7 @@ takes, or what every filter takes away, goes the way of `otherwise`; nothing van
 A rule that fails inside holds the arrival (``rule-error``) while the others go on (R-32).
 
 A plan keeps the verdicts of the rules that matched or failed; `explain` gives those of all.
+What a plan says never tells who the patient is: it ends up in logs and lists.
 """
 
 from collections.abc import Sequence
@@ -16,6 +17,7 @@ from dataclasses import dataclass, replace
 
 from waystation.dicom.head import Head
 from waystation.model.delivery import HoldReason
+from waystation.model.errors import WaystationError
 from waystation.model.plan import Join, Plan, Target, Verdict
 from waystation.rules.conditions import Look
 from waystation.rules.facts import Facts
@@ -44,7 +46,7 @@ def plan(head: Head, facts: Facts, ruleset: RuleSet, *, sop_class_uid: str) -> P
     """Return what the rules decide."""
     if not ruleset.rules:
         return Plan(targets=(Target(destination=ARCHIVE, rules=(BUILT_IN,)),), verdicts=(NO_RULES,))
-    seen = Look(head, facts)
+    seen = Look(head, facts, discreet=True)
     verdicts, matched = _judge(ruleset, seen)
     filters = _Filters(ruleset, sop_class_uid, seen)
     targets, joins = _ways(matched, filters)
@@ -57,11 +59,16 @@ def plan(head: Head, facts: Facts, ruleset: RuleSet, *, sop_class_uid: str) -> P
     return _untaken(made, ruleset.otherwise_for(facts.peer))
 
 
-def explain(head: Head, facts: Facts, ruleset: RuleSet) -> tuple[Verdict, ...]:
-    """Return what every rule says of the object: the deciding clause with the actual value."""
+def explain(
+    head: Head, facts: Facts, ruleset: RuleSet, *, discreet: bool = False
+) -> tuple[Verdict, ...]:
+    """Return what every rule says of the object: the deciding clause with the actual value.
+
+    discreet: the values that tell who the patient is stay out.
+    """
     if not ruleset.rules:
         return (NO_RULES,)
-    seen = Look(head, facts)
+    seen = Look(head, facts, discreet=discreet)
     verdicts: list[Verdict] = []
     stopped_by = ""
     for rule in ruleset.rules:
@@ -100,8 +107,14 @@ def _verdict(rule: Rule, seen: Look, *, tell_why_not: bool) -> tuple[Verdict | N
         clause = rule.when.explain(seen, held)
         priority = rule.priority_of(seen) if held else ""
     except Exception as error:  # noqa: BLE001 - a failing rule takes no other along (R-32)
-        held, clause, priority = False, f"{FAILED}{type(error).__name__}: {error}", ""
+        held, clause, priority = False, FAILED + _words(error, seen), ""
     return Verdict(rule=rule.name, matched=held, clause=clause), priority
+
+
+def _words(error: Exception, seen: Look) -> str:
+    """Return what went wrong; the text of a foreign error may quote the object."""
+    name = type(error).__name__
+    return name if seen.discreet and not isinstance(error, WaystationError) else f"{name}: {error}"
 
 
 def _judge(ruleset: RuleSet, seen: Look) -> tuple[tuple[Verdict, ...], list[tuple[Rule, str]]]:

@@ -20,6 +20,7 @@ from waystation.rules.matchers import (
     Claim,
     Matcher,
     all_of,
+    any_plain,
     any_value,
     every_value,
     one_of,
@@ -28,13 +29,13 @@ from waystation.rules.matchers import (
 )
 from waystation.rules.patterns import clean, literal, regex, wildcard, without_accents
 from waystation.rules.shorthand import (
-    as_decimal,
     as_number,
     between,
     from_flag,
     from_number,
     from_text,
     interval_reader,
+    plain_number,
 )
 from waystation.rules.subjects import EMPTY, Found, Kind, Subject, person_name
 
@@ -152,7 +153,9 @@ def _over_text(form: Form, test: Callable[[str], bool], brief: str, yes: str, no
         )
     if form.ignore_case or form.fold_accents:
         return any_value(lambda value, facts: test(form.fold(str(value))), brief, yes, no)
-    return any_value(lambda value, facts: test(str(value)), brief, yes, no)
+    if form.left.kind is Kind.UNKNOWN:
+        return any_plain(lambda value: test(str(value)), brief, yes, no)
+    return any_plain(test, brief, yes, no)
 
 
 def exact(form: Form, right: object) -> Matcher:
@@ -207,13 +210,10 @@ def ordered(form: Form, right: object) -> Matcher:
             raise ConfigError(form.where, "expected a number")
         wanted = as_number(form.left, right, form.where)
 
-        def each(value: Any, facts: Facts) -> bool:
-            read = as_decimal(value)
-            return read is not None and compare(read, wanted)
-
+        each = plain_number(form.left, lambda value: compare(value, wanted))
         low = wanted if form.word in ("ge", "gt") else None
         high = wanted if form.word in ("le", "lt") else None
-        return any_value(each, brief, brief, no, between(form.left, low, high))
+        return any_plain(each, brief, brief, no, between(form.left, low, high))
     if form.left.kind not in (Kind.DATE, Kind.TIME, Kind.DATETIME):
         raise ConfigError(form.where, f"{form.left.name} is {form.left.kind.value}: has no order")
     written = interval_reader(form.left, right) if isinstance(right, str) else None

@@ -7,7 +7,7 @@ carries out must not load.
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from waystation.rules.admission import Admission
 from waystation.rules.classes import ClassFilter
@@ -85,6 +85,7 @@ def read_rules(
     surroundings: what the facts can be on this node, for the warnings.
     """
     faults: list[RuleFault] = []
+    known = replace(known, conditions={})
     ways = {*destinations, *groups, ARCHIVE}
     rules = [RuleReader(table, n, ways, known, faults).rule() for n, table in enumerate(tables)]
     names: set[str] = set()

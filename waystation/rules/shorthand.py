@@ -18,7 +18,14 @@ from waystation.dicom.uids import sop_classes, transfer_syntaxes, uid_for
 from waystation.model.errors import ConfigError
 from waystation.rules import intervals
 from waystation.rules.facts import Facts
-from waystation.rules.matchers import Claim, Matcher, any_value, one_of_texts
+from waystation.rules.matchers import (
+    Claim,
+    Matcher,
+    PlainTest,
+    any_plain,
+    any_value,
+    one_of_texts,
+)
 from waystation.rules.patterns import literal, wildcard
 from waystation.rules.subjects import WEEKDAYS, Kind, Subject, number, person_name
 
@@ -49,13 +56,22 @@ def from_number(left: Subject, right: float, where: str) -> Matcher:
 
 
 def _equal(left: Subject, wanted: Decimal, right: str) -> Matcher:
-    return any_value(
-        lambda value, facts: as_decimal(value) == wanted,
-        right,
-        f"is {right}",
-        f"is not {right}",
-        between(left, wanted, wanted),
+    compare = plain_number(left, lambda value: value == wanted)
+    return any_plain(
+        compare, right, f"is {right}", f"is not {right}", between(left, wanted, wanted)
     )
+
+
+def plain_number(left: Subject, compare: Callable[[Decimal], bool]) -> PlainTest:
+    """Return the test of a number; only values of unknown type still need reading."""
+    if left.kind is Kind.NUMBER:
+        return compare
+
+    def test(value: object) -> bool:
+        read = number(value)
+        return read is not None and compare(read)
+
+    return test
 
 
 def between(left: Subject, low: Decimal | None, high: Decimal | None) -> Claim | None:
@@ -78,9 +94,8 @@ def pattern(left: Subject, right: str, where: str) -> Matcher:
         found = one_of_texts(frozenset([whole]), whole)
         return _say(found, f'is "{whole}"', f'is not "{whole}"')
     test = wildcard(right, where)
-    return any_value(
-        lambda value, facts: test(str(value)), right, f"~ {right}", f"is not ~ {right}"
-    )
+    plain = test if left.kind is not Kind.UNKNOWN else lambda value: test(str(value))
+    return any_plain(plain, right, f"~ {right}", f"is not ~ {right}")
 
 
 def name(left: Subject, right: str, where: str) -> Matcher:
@@ -132,13 +147,12 @@ def _number_text(left: Subject, right: str, where: str) -> Matcher:
     if low is not None and high is not None and low > high:
         raise ConfigError(where, f'the range "{right}" ends before it begins')
 
-    def inside(value: Any, facts: Facts) -> bool:
-        read = as_decimal(value)
-        if read is None:
-            return False
-        return (low is None or low <= read) and (high is None or read <= high)
+    def inside(value: Decimal) -> bool:
+        return (low is None or low <= value) and (high is None or value <= high)
 
-    return any_value(inside, right, f"in {right}", f"not in {right}", between(left, low, high))
+    claim = between(left, low, high)
+    compare = plain_number(left, inside)
+    return any_plain(compare, right, f"in {right}", f"not in {right}", claim)
 
 
 def as_number(left: Subject, right: object, where: str) -> Decimal:
@@ -153,11 +167,6 @@ def as_number(left: Subject, right: object, where: str) -> Decimal:
         except OverflowError:
             raise ConfigError(where, f"{right} is larger than any FL value") from None
     return wanted
-
-
-def as_decimal(value: object) -> Decimal | None:
-    """Return a found value as a number; only values of unknown type still need reading."""
-    return value if isinstance(value, Decimal) else number(value)
 
 
 def _interval(left: Subject, right: str, where: str) -> Matcher:

@@ -140,6 +140,8 @@ def _vr_of(step: str, where: str) -> str:
     if private is not None:
         if int(private[1], 16) % 2 == 0:
             raise ConfigError(where, f"{step}: private elements have an odd group")
+        if int(private[1], 16) >= 0x7FE0:
+            raise ConfigError(where, f"{step} comes after the pixel data: rules see the head")
         return _private_vr(private[1], private[2], private[3])
     found = _STEP.fullmatch(step)
     if found is None and step.replace("_", "").isalnum():

@@ -5,6 +5,8 @@ that is not listed charges the object, and none of them is success.  Nothing her
 to try again; that is `retry` for the delivery and `lane` for the destination.
 """
 
+import re
+
 from waystation.model.errors import UnreachableError
 from waystation.model.outcome import Deferred, Delivered, Fault
 
@@ -17,6 +19,9 @@ PROTOCOL = {0x0210, 0x0211, 0x0212}
 NOT_AUTHORISED = {0x0124, 0x0214}
 
 REJECTED_PERMANENT = 1
+
+
+_COMMENTED = re.compile(r"status ([0-9A-F]{4}) .*", re.DOTALL)
 
 
 def is_warning(status: int) -> bool:
@@ -61,3 +66,10 @@ def classify_unreachable(error: UnreachableError) -> Deferred:
 def classify_silence(why: str) -> Deferred:
     """Return what a time-out, abort or reset after sending began means (O4)."""
     return Deferred(fault=Fault.UNKNOWN, why=why, connected=True)
+
+
+def without_comment(why: str) -> str:
+    """Return why something failed without what the receiver wrote about it, which may name a
+    patient (S-68).
+    """
+    return _COMMENTED.sub(r"status \1", why)

@@ -21,6 +21,7 @@ from waystation.dicom.walk import Walker
 from waystation.transforms.decode import DECODERS, decode, is_lossy
 from waystation.transforms.encode import ENCODERS, encode
 from waystation.transforms.errors import UnfitError
+from waystation.transforms.icons import ICONS, plain_icons
 from waystation.transforms.image import (
     LOSSY,
     MOST_BYTES,
@@ -53,6 +54,7 @@ class Opened:
     """
 
     head: Head
+    syntax: str
     image: Image
     frames: Iterator[tuple[bytes, str, bool]]
     rest: bytes
@@ -116,7 +118,11 @@ def _open(source: BinaryIO, has: str, head: Head, tick: Tick) -> Opened:
     rest = source.read()
     frames = _decoded if has in DECODERS else _native
     return Opened(
-        head=head, image=image, frames=frames(source, has, (head, image), tick), rest=rest
+        head=head,
+        syntax=has,
+        image=image,
+        frames=frames(source, has, (head, image), tick),
+        rest=rest,
     )
 
 
@@ -247,6 +253,10 @@ def _changes(opened: Opened, photometric: str, lossy: bool) -> tuple[dict[int, C
     if lossy and head.text(LOSSY) != "01":
         changes[LOSSY] = ("CS", b"01")
         words.append("LossyImageCompression now 01")
+    icons = plain_icons(head, opened.syntax) if opened.syntax in DECODERS else None
+    if icons is not None:
+        changes[ICONS] = ("SQ", icons)
+        words.append("IconImageSequence decompressed")
     for tag in OFFSET_TABLES:
         if tag in head.elements:
             changes[tag] = None

@@ -8,10 +8,18 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from prometheus_client import CollectorRegistry, generate_latest
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    Metric,
+)
 from prometheus_client.registry import Collector
 
-from waystation.web.shapes import PRIORITIES, status_hex
+from waystation.flows.counters import Counters
+from waystation.rules.duplicates import KINDS
+from waystation.timing.histogram import Histogram
+from waystation.web.shapes import PRIORITIES
 
 PREFIX = "waystation_"
 
@@ -42,21 +50,21 @@ class LaneFigures:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figures:
-    """received: (peer, status) → objects.  outcomes: (destination, word) → how often."""
+    """What a node counted, and how it is now.
 
-    received: Mapping[tuple[str, int], int] = field(default_factory=dict)
-    received_bytes: Mapping[str, int] = field(default_factory=dict)
-    refused: Mapping[str, int] = field(default_factory=dict)
-    outcomes: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    held: reason → how much.  arrivals, commits: of the log that an answer waits for.
+    """
+
+    counted: Counters = field(default_factory=Counters)
+    commit_s: Histogram = field(default_factory=Histogram)
+    arrivals: int = 0
+    commits: int = 0
     held: Mapping[str, int] = field(default_factory=dict)
     lanes: Sequence[LaneFigures] = ()
+    gathers_open: int = 0
     unaccounted: int = 0
     free_bytes: int = 0
     config_ok: bool = True
-    commits: int = 0
-    jobs: int = 0
-    associations: int = 0
-    unplanned: int = 0
 
 
 class _Once(Collector):
@@ -72,27 +80,48 @@ class _Once(Collector):
 def metrics_text(figures: Figures) -> bytes:
     """Return the exposition of ``figures``."""
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(_Once([*_counters(figures), *_lanes(figures.lanes), *_node(figures)]))
+    families = [*_counters(figures.counted), *_histograms(figures)]
+    registry.register(_Once([*families, *_lanes(figures.lanes), *_node(figures)]))
     return generate_latest(registry)
 
 
-def _counters(figures: Figures) -> Iterator[Metric]:
-    received = _counter("received", "C-STORE requests answered", "peer", "status")
-    for (peer, status), n in figures.received.items():
-        received.add_metric([peer, status_hex(status) or ""], n)
-    yield received
-    size = _counter("received_bytes", "Bytes of data sets that came in", "peer")
-    for peer, n in figures.received_bytes.items():
-        size.add_metric([peer], n)
-    yield size
-    refused = _counter("refused", "Connections and associations refused", "peer", "reason")
-    for reason, n in figures.refused.items():
-        refused.add_metric(["", reason], n)
-    yield refused
-    outcomes = _counter("deliveries", "Attempts to deliver, by outcome", "destination", "outcome")
-    for (destination, word), n in figures.outcomes.items():
-        outcomes.add_metric([destination, word], n)
-    yield outcomes
+def _counters(counted: Counters) -> Iterator[Metric]:
+    for name, text, labels, found in (
+        ("received", "C-STORE requests answered", ("peer", "status"), counted.answered),
+        ("received_bytes", "Bytes that came with them", ("peer", "status"), counted.answered_bytes),
+        ("refused", "Connections, associations, objects", ("peer", "reason"), counted.turned),
+        ("deliveries", "Deliveries that ended", ("destination", "outcome"), counted.ended),
+        ("attempts", "Attempts", ("destination", "class", "status"), counted.attempts),
+    ):
+        family = _counter(name, text, *labels)
+        for values, n in list(found.items()):
+            family.add_metric(list(values), n)
+        yield family
+    duplicates = _counter("duplicates", "Objects that came before", "kind")
+    for kind in KINDS:
+        duplicates.add_metric([kind], counted.duplicates[kind])
+    yield duplicates
+
+
+def _histograms(figures: Figures) -> Iterator[Metric]:
+    counted = figures.counted
+    for name, text, label, found in (
+        ("accept_seconds", "From its last byte to its answer", "peer", counted.accept_s),
+        ("send_seconds", "One attempt to deliver", "destination", counted.send_s),
+        ("wait_seconds", "From planning to an attempt", "destination", counted.wait_s),
+        ("gather_seconds", "From the last object to the end", "evidence", counted.gather_s),
+    ):
+        family = HistogramMetricFamily(PREFIX + name, text, labels=[label])
+        for value, histogram in list(found.items()):
+            family.add_metric([value], histogram.buckets(), histogram.total)
+        yield family
+    for name, text, histogram in (
+        ("plan_seconds", "The rules, for one object", counted.plan_s),
+        ("journal_commit_seconds", "Commits that an answer waits for", figures.commit_s),
+    ):
+        family = HistogramMetricFamily(PREFIX + name, text)
+        family.add_metric([], histogram.buckets(), histogram.total)
+        yield family
 
 
 def _counter(name: str, text: str, *labels: str) -> CounterMetricFamily:
@@ -140,14 +169,13 @@ def _node(figures: Figures) -> Iterator[Metric]:
     for reason, n in figures.held.items():
         held.add_metric([reason], n)
     yield held
-    per_commit = figures.jobs / figures.commits if figures.commits else 0.0
+    per_commit = figures.arrivals / figures.commits if figures.commits else 0.0
     for name, text, value in (
         ("unaccounted", "Rows of the journal that do not add up", figures.unaccounted),
-        ("unplanned", "Arrivals without a plan yet", figures.unplanned),
-        ("associations", "Associations that peers have open", figures.associations),
+        ("gathers_open", "Series and studies that are being collected", figures.gathers_open),
         ("spool_free_bytes", "Free space of the volume", figures.free_bytes),
         ("config_ok", "1 unless the last configuration was refused", int(figures.config_ok)),
-        ("arrivals_per_commit", "Journal jobs that shared a commit, on average", per_commit),
+        ("arrivals_per_commit", "Arrivals that shared a commit, on average", per_commit),
     ):
         gauge = _gauge(name, text)
         gauge.add_metric([], value)

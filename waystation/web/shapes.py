@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from pydantic import BaseModel, ConfigDict, Field
 
 from waystation.journal.entries import FailedAttempt, Listed, ListedArrival, Story
+from waystation.model.advice import help_for
 from waystation.model.delivery import State
 from waystation.web.view import LaneView, QueueView, StatusView
 
@@ -60,6 +61,8 @@ class Attempt(Shape):
     ended_at: float
     status: str | None
     why: str
+    destination: str = ""
+    detail: str = Field(default="", description="What was offered, or changed on the way")
 
 
 class Delivery(Shape):
@@ -90,6 +93,11 @@ class Delivery(Shape):
     calling_ae: str
     received_at: float
     size_bytes: int
+    group: str = Field(description="Whose member the destination is, or is to be")
+    origin: str = Field(description="rule, late, switch, replay or resend")
+    required: bool
+    sent_syntax: str = Field(description="Transfer syntax that left, if it was changed")
+    help: str = Field(description="What to do about it, if it is held")
 
 
 class Deliveries(Shape):
@@ -193,6 +201,8 @@ def delivery(entry: Listed) -> Delivery:
             "priority": PRIORITIES[entry.priority],
             "rules": entry.rules.split(", ") if entry.rules else [],
             "status": status_hex(entry.status),
+            "required": bool(entry.required),
+            "help": help_for(entry.reason or ""),
         }
     )
 
@@ -222,6 +232,8 @@ def _attempt(entry: FailedAttempt) -> Attempt:
         ended_at=entry.ended_at,
         status=status_hex(entry.status),
         why=entry.why,
+        destination=entry.destination,
+        detail=entry.detail,
     )
 
 

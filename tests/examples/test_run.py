@@ -1,0 +1,134 @@
+"""Each example runs as its page says: one command, a checked ledger, nothing left behind (R-90)."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.examples.making import EXAMPLES, STORIES, with_values
+from waystation.app.read import load
+
+LINE = re.compile(r"^(?P<site>[a-z-]+)(?P<numbers>(?: +\d+){6})$", re.MULTILINE)
+# promised, there, same, lost, twice, extra; None: whatever it had before it was killed.
+LEDGERS: dict[str, dict[str, list[int] | None]] = {
+    "forward-with-retry": {"receiver": [16, 16, 16, 0, 0, 0]},
+    "night-link": {"local": [12, 12, 12, 0, 0, 0], "remote": [6, 6, 6, 0, 0, 0]},
+    "day-night-reader": {"day-reader": [24, 24, 24, 0, 0, 0], "night-reader": None},
+    "two-destinations": {"pacs": [18, 18, 18, 0, 0, 0], "teaching": [12, 12, 12, 0, 0, 0]},
+}
+
+
+def played(example: str, folder: Path, **environment: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [str(EXAMPLES / example / "run.sh")],
+        cwd=folder,
+        env={**os.environ, "TMPDIR": str(folder), **environment},
+        capture_output=True,
+        text=True,
+        timeout=170,
+        check=False,
+    )
+
+
+def running_in(folder: Path) -> list[str]:
+    """Return the command lines of processes that name ``folder``."""
+    found = []
+    for file in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            words = file.read_bytes().decode(errors="replace").replace("\0", " ")
+        except OSError:
+            continue
+        if str(folder) in words:
+            found.append(words)
+    return found
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(180)
+@pytest.mark.req("R-90")
+@pytest.mark.parametrize("example", STORIES)
+def test_an_example_runs_with_one_command_and_leaves_nothing(example: str, tmp_path: Path) -> None:
+    done = played(example, tmp_path, PATIENCE_S="60")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.endswith("as promised\n")
+    assert "(kill -9)" in done.stdout or example != "forward-with-retry"
+    found = {match["site"]: match["numbers"] for match in LINE.finditer(done.stdout)}
+    assert set(found) == set(LEDGERS[example])
+    for site, wanted in LEDGERS[example].items():
+        numbers = [int(word) for word in found[site].split()]
+        assert numbers == wanted or (wanted is None and numbers[0] == 4 and numbers[1] >= 11)
+    assert list(tmp_path.iterdir()) == []
+    assert running_in(tmp_path) == []
+
+
+def test_a_story_that_goes_wrong_ends_with_1_and_leaves_nothing_running(tmp_path: Path) -> None:
+    done = played("night-link", tmp_path, PATIENCE_S="0")
+    assert done.returncode == 1
+    assert "NOT as promised: the start of local did not happen within 0 s" in done.stdout
+    (kept,) = tmp_path.iterdir()
+    assert f"kept for you: {kept}" in done.stdout
+    assert running_in(tmp_path) == []
+
+
+@pytest.mark.req("R-90")
+@pytest.mark.parametrize("example", STORIES)
+def test_the_configuration_is_clean_as_it_stands_and_the_page_names_the_command(
+    example: str,
+) -> None:
+    assert list(load(EXAMPLES / example / "waystation.toml", {}).warnings) == []
+    assert f"$ examples/{example}/run.sh\n" in (EXAMPLES / example / "README.md").read_text()
+
+
+def entry(name: str, digest: str = "aa", **more: str) -> str:
+    return json.dumps({"sop_instance": name, "sha256": digest, **more}) + "\n"
+
+
+def sent(*names: str, event: str = "acked") -> str:
+    return "".join(entry(n, event="attempted") + entry(n, event=event) for n in names)
+
+
+def judged(folder: Path, came: str, states: tuple[str, ...] = (), promise: str = "site=ct") -> int:
+    (folder / "site.ledger").write_text(came)
+    queue = {"deliveries": [{"state": s} for s in states], "arrivals": [], "unplanned": 0}
+    (folder / "queue.json").write_text(json.dumps(queue))
+    words = [sys.executable, str(EXAMPLES / "ledger.py"), str(folder), promise]
+    return subprocess.run(words, capture_output=True, timeout=60, check=False).returncode
+
+
+@pytest.mark.parametrize(
+    ("came", "states", "promise", "code"),
+    [
+        (entry("1") + entry("2"), ("done", "discarded"), "site=ct", 0),
+        (entry("1") + entry("2") + '{"sop_inst', (), "site=ct", 0),
+        (entry("1"), (), "site=ct", 1),
+        (entry("1"), (), "site=ct?", 0),
+        (entry("1") + entry("2") + entry("2"), (), "site=ct", 1),
+        (entry("1") + entry("2", "bb"), (), "site=ct", 1),
+        (entry("1") + entry("2") + entry("3"), (), "site=ct", 1),
+        (entry("1") + entry("2"), ("held",), "site=ct", 1),
+        (entry("1") + entry("2"), ("waiting",), "site=ct", 1),
+        ("", (), "site=", 0),
+    ],
+)
+def test_the_ledger_agrees_only_with_what_was_promised(
+    came: str, states: tuple[str, ...], promise: str, code: int, tmp_path: Path
+) -> None:
+    (tmp_path / "sent").mkdir()
+    (tmp_path / "sent" / "ct").write_text(sent("1", "2"))
+    assert judged(tmp_path, came, states, promise) == code
+
+
+def test_what_the_node_did_not_acknowledge_is_no_success(tmp_path: Path) -> None:
+    (tmp_path / "sent").mkdir()
+    (tmp_path / "sent" / "ct").write_text(sent("1") + sent("2", event="refused"))
+    assert judged(tmp_path, entry("1")) == 1
+
+
+def test_values_are_put_where_they_belong() -> None:
+    text = "[a]\nx = 1    # one\n\n[a.b]\nx = 2\ny = [\n    3,\n]\n"
+    changed = with_values(text, {"a.x": "7", "a.b.z": '"new"'})
+    assert changed == '[a]\nx = 7\n\n[a.b]\nz = "new"\nx = 2\ny = [\n    3,\n]\n'

@@ -1,0 +1,74 @@
+"""What every rule said of many objects, put together (R-24, R-76).
+
+Contract: pure.  Each rule stands once, in the order of the file; where objects differ, the clauses
+stand with how many objects each is true of, the most frequent first.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from waystation.model.plan import Verdict
+from waystation.rules.plan import FAILED
+from waystation.rules.read import RuleSet
+from waystation.web.shapes_explain import Clause, RuleSaid
+
+MOST_CLAUSES = 4
+
+
+@dataclass(slots=True)
+class _Said:
+    matched: int = 0
+    failed: int = 0
+    objects: int = 0
+    clauses: Counter[tuple[bool, str]] = field(default_factory=Counter)
+
+
+class Verdicts:
+    """Collects verdicts of objects under one or several sets of rules."""
+
+    def __init__(self) -> None:
+        self._said: dict[str, _Said] = {}
+        self._rules: dict[str, tuple[str, list[str], str]] = {}
+
+    def know(self, ruleset: RuleSet) -> None:
+        """Note what the rules themselves are; the latest description of a name counts."""
+        for rule in ruleset.rules:
+            trigger = rule.gathering.level if rule.gathering is not None else "instance"
+            self._rules[rule.name] = (trigger, [way.to for way in rule.ways], rule.then)
+            self._said.setdefault(rule.name, _Said())
+
+    def add(self, verdicts: Iterable[Verdict]) -> None:
+        """Add what the rules said of one object."""
+        for verdict in verdicts:
+            said = self._said.setdefault(verdict.rule, _Said())
+            said.objects += 1
+            said.matched += verdict.matched
+            said.failed += verdict.clause.startswith(FAILED)
+            said.clauses[verdict.matched, verdict.clause] += 1
+
+    def said(self) -> list[RuleSaid]:
+        """Return what was collected."""
+        return [_rule(name, said, self._rules.get(name)) for name, said in self._said.items()]
+
+
+def _rule(name: str, said: _Said, known: tuple[str, list[str], str] | None) -> RuleSaid:
+    trigger, send, then = known or ("instance", [], "")
+    return RuleSaid(
+        rule=name,
+        matched=said.matched,
+        failed=said.failed,
+        objects=said.objects,
+        clauses=_clauses(said.clauses.most_common()),
+        trigger=trigger,
+        send=send,
+        then=then,
+    )
+
+
+def _clauses(counted: Sequence[tuple[tuple[bool, str], int]]) -> list[Clause]:
+    """Return the most frequent clauses, those of matches first."""
+    ordered = sorted(counted, key=lambda item: not item[0][0])
+    found = [Clause(matched=m, clause=text, objects=n) for (m, text), n in ordered]
+    yes = [clause for clause in found if clause.matched][:MOST_CLAUSES]
+    return yes + [clause for clause in found if not clause.matched][:MOST_CLAUSES]

@@ -1,0 +1,23 @@
+"""What helps against each reason to hold, in one sentence (R-59)."""
+
+from waystation.model.delivery import HoldReason
+
+HELP: dict[HoldReason, str] = {
+    HoldReason.NO_RULE: "add a rule that takes it, then queue retry",
+    HoldReason.RULE_ERROR: "mend the rule that failed, then queue retry",
+    HoldReason.TWO_VERSIONS: "two rules change it differently: decide which, then queue release",
+    HoldReason.CONFLICT: "other bytes came under the same UID: compare, then release or discard",
+    HoldReason.NO_CONTEXT: "the destination takes no such object: change it, then queue retry",
+    HoldReason.OBJECT_REFUSED: "look at status and comment, then queue retry or discard",
+    HoldReason.EXPIRED: "see that the destination works, then queue retry",
+    HoldReason.DESTINATION_GONE: "bring the destination back, or queue discard",
+    HoldReason.CORRUPT: "the stored bytes are damaged: get it from the source again",
+    HoldReason.OPERATOR: "queue release lets it go on",
+    HoldReason.NO_ARCHIVE: "this version has no archive: add a rule, then queue retry",
+}
+
+
+def help_for(reason: str) -> str:
+    """Return what helps, "" for a reason that nobody knows."""
+    known = {one.value: text for one, text in HELP.items()}
+    return known.get(reason, "")
