@@ -46,7 +46,7 @@ async def test_a_step_of_the_clock_stalls_and_loses_nothing(
 
 @pytest.mark.req("R-58")
 @pytest.mark.parametrize("step_s", STEPS)
-async def test_what_is_to_be_tried_later_keeps_its_wait(
+async def test_what_is_to_be_tried_later_waits_as_long_as_ever(
     clock: WrongClock, rig: Rig, step_s: float
 ) -> None:
     sink = await rig.sink()
@@ -56,7 +56,7 @@ async def test_what_is_to_be_tried_later_keeps_its_wait(
     await until_async(lambda: waits_about(rig, 2400.0))
     clock.by_s = step_s
     await until_async(lambda: waits_about(rig, 2400.0))
-    # A lane that looks just before the due times are moved may try one too soon, once.
+    # Because the clock was set on, or before the due times were set back, it may go once more.
     assert len(sink.objects) <= 2
 
 

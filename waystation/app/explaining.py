@@ -27,7 +27,7 @@ from waystation.model.advice import help_for
 from waystation.model.arrival import Arrival
 from waystation.model.errors import StorageError
 from waystation.rules.plan import explain
-from waystation.web.shapes import id_text
+from waystation.web.shape import id_text
 from waystation.web.shapes_explain import (
     ContextSaid,
     Explained,

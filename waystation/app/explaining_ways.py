@@ -13,7 +13,7 @@ from waystation.journal.entries import FailedAttempt, Listed
 from waystation.journal.studies import Chosen
 from waystation.model.advice import help_for
 from waystation.model.delivery import State
-from waystation.web.shapes import PRIORITIES, status_hex
+from waystation.web.shape import PRIORITIES, status_hex
 from waystation.web.shapes_explain import AttemptSaid, ChoiceSaid, ContextSaid, WaySaid
 
 Attempts = Mapping[int, Sequence[FailedAttempt]]

@@ -80,12 +80,38 @@ class Node:
         self.blobs = BlobFolder(self.data / "blobs")
         self.intake = IntakeLog(self.data / "intake")
         revision = await self.database.write(configs.take_up(self.text, self.clock()))
-        routing = replace(routing, revision=revision)
         left = await read_intake(self.intake, self.database, self.blobs)
         last = await self.database.read(arrivals.last_id())
         self.ids = IdSource(max([last, *(item.arrival.id for item in left)]))
+        self._make_belts(replace(routing, revision=revision))
+        self._start_belt("route", self.router.run())
+        for item in left:
+            self.router.arrived(item)
+        await self.router.settled()
+        self.intake.start()
+        found = await recover(self.database, self.blobs)
+        self.sweep.look()
+        self.blobs.start()
+        for arrival in found.unplanned:
+            self.router.arrived(Acknowledged(arrival=arrival, known=True))
+        await self.lanes.build(self.settings, self.windows, routing.ruleset)
+        await self.gathers.start()
+        clockwatch = ClockWatch(self.database, lambda: self.clock(), self.lanes.wake_all)
+        for name, belt in (
+            ("clock", clockwatch.run()),
+            ("contexts", self.contexts.run()),
+            ("gather", self.gathers.run()),
+            ("groups", self.groups.run()),
+            ("sweep", self.sweep.run()),
+            ("volume", self.sweep.watch_volume()),
+        ):
+            self._start_belt(name, belt)
+        await self._listen()
+
+    def _make_belts(self, routing: Routing) -> None:
+        """Make everything that moves images; nothing of it runs yet."""
         self.recent = Recent()
-        self.cargo = JournalCargo(self.database, self.blobs, self.disk, self.recent)
+        cargo = JournalCargo(self.database, self.blobs, self.disk, self.recent)
         heads = HeadReader(self.database, self.blobs, self.disk)
         self.codecs = CodecPool(self.data / "codecs")
         self.contexts = ContextBelt(self.database, self.codecs, lambda: self.belts, self.clock)
@@ -119,43 +145,20 @@ class Node:
             lambda: self.belts,
             self._wake_lane,
         )
-        screening = Screening(self.database, heads.head_of, lambda: self.router.routing)
-        self.lanes = Lanes(
-            LaneParts(
-                database=self.database,
-                intake=self.intake,
-                cargo=self.cargo,
-                clock=lambda: self.clock(),
-                screening=screening,
-                equip=self.contexts.equip,
-                witness=self.watching,
-            ),
-            self.data,
+        parts = LaneParts(
+            database=self.database,
+            intake=self.intake,
+            cargo=cargo,
+            clock=lambda: self.clock(),
+            screening=Screening(self.database, heads.head_of, lambda: self.router.routing),
+            equip=self.contexts.equip,
+            witness=self.watching,
         )
+        self.lanes = Lanes(parts, self.data)
         self.lanes.told.append(self.groups.changed)
-        self._start_belt("route", self.router.run())
-        for item in left:
-            self.router.arrived(item)
-        await self.router.settled()
-        self.intake.start()
-        found = await recover(self.database, self.blobs)
         self.sweep = Sweep(
             wiring.sweep_settings(self.settings), self.database, self.blobs, self.disk, self.clock
         )
-        self.sweep.look()
-        self.blobs.start()
-        for arrival in found.unplanned:
-            self.router.arrived(Acknowledged(arrival=arrival, known=True))
-        await self.lanes.build(self.settings, self.windows, routing.ruleset)
-        clockwatch = ClockWatch(self.database, lambda: self.clock(), self.lanes.wake_all)
-        self._start_belt("clock", clockwatch.run())
-        self._start_belt("contexts", self.contexts.run())
-        await self.gathers.start()
-        self._start_belt("gather", self.gathers.run())
-        self._start_belt("groups", self.groups.run())
-        self._start_belt("sweep", self.sweep.run())
-        self._start_belt("volume", self.sweep.watch_volume())
-        await self._listen()
 
     def _start_belt(self, name: str, belt: Coroutine[Any, Any, None]) -> None:
         self._tasks.append(asyncio.create_task(belt, name=name))

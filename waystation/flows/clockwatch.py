@@ -1,8 +1,8 @@
-"""The wall clock may be set: what is to be tried later keeps its wait (R-58, S-24).
+"""The wall clock may be set back: nothing sleeps for as long as that (R-58, S-24).
 
-Contract: due times stand in the journal as wall clock.  When that steps against the monotonic
-clock, those that lay in the future step with it, so that nothing sleeps for as long as a clock was
-set back and nothing bursts because it was set on.  A slow correction is followed silently.
+Contract: due times stand in the journal as wall clock.  When that steps back against the monotonic
+clock, those that lie ahead step back with it.  A clock that was set on needs nothing: what was to
+be tried later is tried now, at the pace of its lane.  A slow correction is followed silently.
 """
 
 import asyncio
@@ -15,8 +15,7 @@ from waystation.journal import deliveries
 from waystation.model.errors import StorageError
 
 log = structlog.get_logger()
-# More often than lanes look, so that nothing is tried too soon because a clock was set on.
-LOOK_S = 0.1
+LOOK_S = 0.5
 STEP_S = 2.0
 
 
@@ -41,13 +40,13 @@ class ClockWatch:
             await asyncio.sleep(LOOK_S)
             now = self._clock()
             step_s = now - loop.time() - ahead
-            if abs(step_s) > STEP_S and not await self._follow(step_s, now):
+            if step_s < -STEP_S and not await self._follow(-step_s, now):
                 continue
             ahead += step_s
 
-    async def _follow(self, step_s: float, now: float) -> bool:
+    async def _follow(self, back_s: float, now: float) -> bool:
         try:
-            moved = await self._database.write(deliveries.clock_set(step_s, now))
+            moved = await self._database.write(deliveries.set_back(back_s, now))
         except StorageError as error:
             log.error("due times wait for the journal", error=str(error))
             return False
@@ -55,6 +54,6 @@ class ClockWatch:
             # No belt may end for good (R-47).
             log.exception("clock not followed")
             return False
-        log.warning("the clock was set", by_s=round(step_s, 1), moved=moved)
+        log.warning("the clock was set back", by_s=round(back_s, 1), moved=moved)
         self._stepped()
         return True

@@ -228,18 +228,16 @@ def release_gone(destination: str, now: float) -> Job[int]:
     return job
 
 
-def clock_set(step_s: float, now: float) -> Job[int]:
-    """Move what is to be tried later along with a clock that was set by ``step_s`` (R-58).
+def set_back(back_s: float, now: float) -> Job[int]:
+    """Move what is to be tried later along with a clock that was set back (R-58).
 
-    now: what the clock says since.  What was made after the step goes by the new clock already.
-    Returns how many were moved.
+    now: what the clock says since.  Returns how many were moved.
     """
 
     def job(transaction: Transaction) -> int:
         return transaction.run(
-            "UPDATE delivery SET due = due + :step WHERE state = 'waiting' AND due > :after"
-            " AND created_at <= :before",
-            {"step": step_s, "after": min(now, now - step_s), "before": now - step_s},
+            "UPDATE delivery SET due = due - :back WHERE state = 'waiting' AND due > :now",
+            {"back": back_s, "now": now},
         )
 
     return job

@@ -4,22 +4,16 @@ Contract: ids are hexadecimal text, statuses four hexadecimal digits, instants U
 are added, never renamed.  No field carries a patient's identity.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from waystation.journal import ages
 from waystation.journal.entries import FailedAttempt, Listed, ListedArrival, Story
 from waystation.model.advice import help_for
 from waystation.model.delivery import State
-from waystation.web.view import LaneView, QueueView, StatusView
-
-PRIORITIES = ("stat", "normal", "low")
-
-
-class Shape(BaseModel):
-    """One JSON object."""
-
-    model_config = ConfigDict(frozen=True)
+from waystation.web.shape import PRIORITIES, Shape, id_text, status_hex
+from waystation.web.view import LaneView, QueueView, ReplayDone, StatusView
 
 
 class Lane(Shape):
@@ -44,6 +38,7 @@ class Lane(Shape):
     clears_at: float | None = Field(
         description="When the backlog will be gone, counting windows and limits; null if unknown"
     )
+    ages: dict[str, int] = Field(description="How many wait, by age: 5m, 15m, 1h, 4h, 1d, more")
 
 
 class Queue(Shape):
@@ -52,6 +47,26 @@ class Queue(Shape):
     lanes: list[Lane]
     held: dict[str, int] = Field(description="What waits for a person, by reason")
     unplanned: int = Field(description="Arrivals that have no plan yet")
+    gathering: int = Field(description="Objects that wait until their series or study is complete")
+    gathers: int = Field(description="Series and studies that are not complete yet")
+    today: dict[str, int] = Field(description="Deliveries made since midnight, by state")
+
+
+class Share(Shape):
+    """What is open of one peer, rule or study."""
+
+    name: str
+    waiting: int
+    sending: int
+    held: int
+    oldest_s: float | None = Field(description="Age of the oldest waiting delivery, seconds")
+
+
+class Shares(Shape):
+    """What is open by peer, rule or study, what waits longest first."""
+
+    by: str
+    shares: list[Share]
 
 
 class Attempt(Shape):
@@ -150,18 +165,12 @@ class Told(Shape):
     attempts: dict[str, list[Attempt]]
 
 
-def id_text(number: int) -> str:
-    """Return an id as people see it."""
-    return f"{number:x}"
+AGES = ("5m", "15m", "1h", "4h", "1d", "more")
+NO_AGES = (0,) * len(AGES)
 
 
-def status_hex(status: int | None) -> str | None:
-    """Return a DIMSE status as four hexadecimal digits."""
-    return None if status is None else f"{status:04X}"
-
-
-def lane(view: LaneView, now: float) -> Lane:
-    """Shape one lane."""
+def lane(view: LaneView, now: float, by_age: Sequence[int] = NO_AGES) -> Lane:
+    """Shape one lane.  by_age: how many wait, by the columns of `AGES`."""
     counts = view.counts
     oldest = counts.oldest_at
     return Lane(
@@ -177,6 +186,7 @@ def lane(view: LaneView, now: float) -> Lane:
         objects_per_s=round(view.objects_per_s, 3),
         bytes_per_s=round(view.bytes_per_s, 1),
         clears_at=None if view.clears_at is None else round(view.clears_at, 1),
+        ages=dict(zip(AGES, by_age, strict=True)),
         **{state.value: getattr(counts, state.value) for state in State},
     )
 
@@ -184,10 +194,56 @@ def lane(view: LaneView, now: float) -> Lane:
 def queue(view: QueueView) -> Queue:
     """Shape the queue."""
     return Queue(
-        lanes=[lane(one, view.now) for one in view.lanes],
+        lanes=[
+            lane(one, view.now, view.ages.get(one.counts.destination, NO_AGES))
+            for one in view.lanes
+        ],
         held=dict(view.held),
         unplanned=view.unplanned,
+        gathering=view.gathering,
+        gathers=view.gathers,
+        today=dict(view.today),
     )
+
+
+def shares(by: str, found: Iterable[ages.Share], now: float) -> Shares:
+    """Shape what is open by peer, rule or study."""
+    return Shares(
+        by=by,
+        shares=[
+            Share(
+                name=one.name,
+                waiting=one.waiting,
+                sending=one.sending,
+                held=one.held,
+                oldest_s=None
+                if one.oldest_at is None
+                else round(max(0.0, now - one.oldest_at), 1),
+            )
+            for one in found
+        ],
+    )
+
+
+class Replayed(Shape):
+    """What a replay made, or would make."""
+
+    preview: bool
+    arrivals: int = Field(description="Kept objects that the expression is true of")
+    studies: int = Field(description="Studies that something was made of")
+    made: int
+    already: int = Field(description="On their way, or delivered before")
+    filtered: int = Field(description="Taken away by a destination's filter")
+    nowhere: int = Field(description="That no rule sends anywhere")
+    held: int = Field(description="Held arrivals, left out: they need a decision first")
+    gone: int = Field(description="Whose files are gone, left out")
+    to: dict[str, int] = Field(description="New deliveries by destination or group")
+
+
+def replayed(done: ReplayDone, *, preview: bool) -> Replayed:
+    """Shape what a replay did."""
+    fields = {name: getattr(done, name) for name in ReplayDone.__slots__}
+    return Replayed(**fields | {"to": dict(done.to), "preview": preview})
 
 
 def delivery(entry: Listed) -> Delivery:

@@ -6,7 +6,7 @@ who the patient is, unless somebody with a right to them asked (``names``).
 
 from pydantic import Field
 
-from waystation.web.shapes import Shape
+from waystation.web.shape import Shape
 
 
 class Patient(Shape):

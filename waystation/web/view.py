@@ -5,11 +5,13 @@ destination (False).  Nothing in here carries a patient's identity.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
+from waystation.journal.ages import Share
 from waystation.journal.decisions import Action
 from waystation.journal.entries import Chosen, LaneCounts, Listed, ListedArrival, Story
+from waystation.web.shapes_explain import Explained
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,12 +50,20 @@ class ContextsView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueueView:
-    """All lanes, what is held by reason, arrivals without a plan."""
+    """All lanes, what is held by reason, arrivals without a plan.
+
+    ages: destination → how many wait, by the columns of `waystation.journal.ages`.
+    gathers, gathering: open gathers and the objects in them.  today: deliveries by state.
+    """
 
     lanes: tuple[LaneView, ...]
     held: Mapping[str, int]
     unplanned: int
     now: float
+    ages: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    gathers: int = 0
+    gathering: int = 0
+    today: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,13 +89,54 @@ class StatusView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ActionAsked:
-    """Something to do with what was chosen.  preview: only count."""
+    """Something to do with what was chosen.  preview: only count.
+
+    where: an expression that must be true of the object, "" for none.
+    """
 
     action: Action
     chosen: Chosen
     user: str
     because: str = ""
     preview: bool = False
+    where: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplayAsked:
+    """What to send again.  since, until: Unix seconds of the arrival; until: None for now.
+
+    to: one destination or group, "" for where the rules send it.  again: also what is delivered.
+    """
+
+    where: str
+    since: float
+    user: str
+    until: float | None = None
+    to: str = ""
+    again: bool = False
+    preview: bool = False
+    priority: str = "low"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplayDone:
+    """arrivals: what the expression is true of, of which files are kept.
+
+    made: new deliveries, by destination in ``to``.  already: on their way, or delivered.
+    filtered: that a destination's filter takes away.  nowhere: that no rule sends anywhere.
+    held, gone: left out before the expression was asked.
+    """
+
+    arrivals: int
+    studies: int
+    made: int
+    already: int
+    filtered: int
+    nowhere: int
+    held: int
+    gone: int
+    to: Mapping[str, int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,12 +164,22 @@ class NodeView(Protocol):
     async def contexts(self, name: str) -> ContextsView | None:
         """Return what a destination accepts, None if there is no such destination."""
 
-    async def deliveries(self, chosen: Chosen) -> Sequence[Listed]: ...
+    async def shares(self, by: str, limit: int) -> Sequence[Share]:
+        """Return what is open by peer, rule or study."""
+
+    async def explain(self, what: str) -> Explained | None:
+        """Return the story of a UID or of an id, None if nothing is known of it."""
+
+    async def replay(self, asked: ReplayAsked) -> ReplayDone:
+        """Make new deliveries; raise `ConfigError` for what cannot be understood."""
+
+    async def deliveries(self, chosen: Chosen, where: str = "") -> Sequence[Listed]:
+        """Return a page; raise `ConfigError` for an expression that is none."""
 
     async def delivery(self, delivery_id: int) -> Story | None:
         """Return the arrival of a delivery, with all its deliveries."""
 
-    async def arrivals(self, chosen: Chosen) -> Sequence[ListedArrival]:
+    async def arrivals(self, chosen: Chosen, where: str = "") -> Sequence[ListedArrival]:
         """Return arrivals that are held themselves."""
 
     async def arrival(self, arrival_id: int) -> Story | None: ...

@@ -1,0 +1,241 @@
+"""What is wrong now: the conditions that a person must hear of, looked for one by one (R-81).
+
+Contract: `Conditions.look` reads the state of the node and returns a `Finding` for each condition
+that holds, with words of our own only: no patient, nothing that a peer wrote.  A delivery behind
+a shut window is no backlog.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from waystation.db.engine import Database
+from waystation.flows.deliver import LaneBelt
+from waystation.flows.groups import GroupSettings
+from waystation.journal import claims, queue
+from waystation.journal.claims import PRIORITIES
+from waystation.timing.incident import Finding
+from waystation.timing.lane import Health
+from waystation.timing.status import without_comment
+from waystation.timing.window import wait_text
+
+# Held arrivals and their deliveries mirror each other; they are told of once.
+MIRRORED = ("conflict", "corrupt")
+# After a start nobody is silent yet: the fault may have been ours.
+GRACE_S = 600.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """Seconds.  waiting_over: by destination, where it is not that of all.
+
+    silent_after: by peer; who is not in it may be silent.
+    """
+
+    waiting_over_s: float = 600.0
+    down_after_s: float = 120.0
+    waiting_over: Mapping[str, float] = field(default_factory=dict)
+    silent_after: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sights:
+    """Where to look.  spool: why nothing comes in.  unaccounted: rows that do not add up."""
+
+    belts: Callable[[], Mapping[str, LaneBelt]]
+    groups: Callable[[], Mapping[str, GroupSettings]]
+    schedules: Callable[[float], Iterable[tuple[str, str]]]
+    config_problem: Callable[[], str]
+    spool: Callable[[], str]
+    unaccounted: Callable[[], int]
+
+
+class Conditions:
+    """Of one node.  clock: Unix seconds.  heard: peer → when something came from it last."""
+
+    def __init__(
+        self, limits: Limits, sights: Sights, database: Database, clock: Callable[[], float]
+    ) -> None:
+        self.limits = limits
+        self.heard: dict[str, float] = {}
+        self._sights = sights
+        self._database = database
+        self._clock = clock
+        self._began = clock()
+        self._shut_at: dict[str, float] = {}
+        self._switched: dict[str, tuple[str, str]] = {}
+
+    def switched(self, group: str, before: str, after: str) -> None:
+        """Studies of a group go to another member."""
+        self._switched[before] = (group, after)
+
+    async def look(self) -> list[Finding]:
+        """Return everything that holds now."""
+        now = self._clock()
+        found = [*self._lanes(), *self._switches(), *self._node(now), *self._silent(now)]
+        for name, belt in list(self._sights.belts().items()):
+            found += await self._backlog(belt, now)
+        for name, group in self._sights.groups().items():
+            found += await self._unchosen(name, group, now)
+        found += await self._held()
+        return found
+
+    # destinations
+
+    def _lanes(self) -> Iterator[Finding]:
+        for name, belt in self._sights.belts().items():
+            health, why = belt.lane.describe(belt.now())
+            away = belt.lane.away_since
+            away_s = 0.0 if away is None else belt.now() - away
+            told = health is Health.BLOCKED
+            if not told and (away is None or away_s < self.limits.down_after_s):
+                continue
+            if health is Health.PAUSED:
+                continue
+            yield Finding(
+                subject=destination(name),
+                kind=health.value,
+                why=f"{health.value}: {without_comment(why)}",
+                since=self._clock() - away_s,
+                look=f"waystation queue list --to {name}",
+            )
+
+    def _switches(self) -> Iterator[Finding]:
+        for before, (group, after) in list(self._switched.items()):
+            belt = self._sights.belts().get(before)
+            if belt is None or belt.lane.health(belt.now()) in (Health.FLOWING, Health.RESTING):
+                # Told of once more, and over from the next look on.
+                del self._switched[before]
+            yield Finding(
+                subject=destination(before),
+                kind="switched",
+                why=f"studies of group {group} go to {after} instead",
+                look=f"waystation queue list --to {after}",
+            )
+
+    async def _backlog(self, belt: LaneBelt, now: float) -> list[Finding]:
+        name = belt.name
+        window = belt.settings.window
+        if not window.is_open(now):
+            self._shut_at[name] = now
+        elif name not in self._shut_at:
+            # Whether it was shut a moment ago nobody knows any more.
+            always = window.next_change(now) is None
+            self._shut_at[name] = float("-inf") if always else now
+        seen = await self._database.read(claims.look(name, [None] * len(PRIORITIES)))
+        terms = belt.settings.terms
+        since = []
+        for priority, first in zip(PRIORITIES, seen.first_due, strict=True):
+            limit = terms.due_by(priority, now)
+            if first is None or limit is None or first > limit:
+                continue
+            passes = not window.is_open(now) or terms.passes(priority)
+            since.append(first if passes else max(first, self._shut_at[name]))
+        over = self.limits.waiting_over.get(name, self.limits.waiting_over_s)
+        if not since or now - min(since) <= over:
+            return []
+        return [await self._builds(name, destination(name), now - min(since), belt)]
+
+    async def _builds(
+        self, name: str, subject: str, waited_s: float, belt: LaneBelt | None = None
+    ) -> Finding:
+        counts = {one.destination: one for one in await self._lane_counts()}
+        n = counts[name].waiting if name in counts else 1
+        why = f"{n:,} wait, the oldest that may leave for {wait_text(waited_s)}"
+        if belt is not None and belt.lane.health(belt.now()) is Health.PAUSED:
+            why += ", the lane is paused"
+        return Finding(
+            subject=subject,
+            kind="waiting",
+            n=n,
+            why=why,
+            look=f"waystation queue list --to {name}",
+        )
+
+    async def _lane_counts(self) -> Iterable[queue.LaneCounts]:
+        return (await self._database.read(queue.overview(ages=False))).lanes
+
+    async def _unchosen(self, name: str, group: GroupSettings, now: float) -> list[Finding]:
+        """Studies that wait in a group although somebody's hours are open."""
+        belts = self._sights.belts()
+        members = [(one, belts[one.to]) for one in group.members if one.to in belts]
+        if not any(b.settings.window.is_open(now) and m.window.is_open(now) for m, b in members):
+            self._shut_at[name] = now
+            return []
+        seen = await self._database.read(claims.look(name, [None] * len(PRIORITIES)))
+        first = min((due for due in seen.first_due if due is not None), default=now)
+        waited_s = now - max(first, self._shut_at.get(name, float("-inf")))
+        if waited_s <= self.limits.waiting_over_s:
+            return []
+        return [await self._builds(name, f"group {name}", waited_s)]
+
+    # what is held
+
+    async def _held(self) -> list[Finding]:
+        found = []
+        for name, n in (await self._database.read(queue.held_by_destination(MIRRORED))).items():
+            found.append(
+                Finding(
+                    subject=destination(name),
+                    kind="held",
+                    n=n,
+                    why=f"{n:,} held for a person",
+                    look=f"waystation queue list --held --to {name}",
+                )
+            )
+        reasons = await self._database.read(queue.held_reasons())
+        for kind, chosen in (("conflict", True), ("held", False)):
+            some = {why: n for why, n in reasons.items() if (why == "conflict") is chosen}
+            if some:
+                words = ", ".join(f"{why} {n:,}" for why, n in sorted(some.items()))
+                found.append(
+                    Finding(
+                        subject="objects",
+                        kind=kind,
+                        n=sum(some.values()),
+                        why=f"held for a person: {words}",
+                        look="waystation queue list --held",
+                    )
+                )
+        return found
+
+    # the node
+
+    def _node(self, now: float) -> Iterator[Finding]:
+        sights = self._sights
+        if spool := sights.spool():
+            why = f"new associations are refused: {spool}"
+            yield Finding(subject="spool", kind="full", why=why, look="waystation queue list")
+        if problem := sights.config_problem():
+            why = f"rejected, the last good one stays in force: {problem}"
+            yield Finding(
+                subject="configuration", kind="rejected", why=why, look="waystation check"
+            )
+        if n := sights.unaccounted():
+            why = f"{n:,} rows of the journal do not add up"
+            yield Finding(
+                subject="journal", kind="unaccounted", n=n, why=why, look="waystation queue list"
+            )
+        for name, problem in sights.schedules(now):
+            yield Finding(
+                subject=f"schedule {name}",
+                kind="shut-by-error",
+                why=f"shut, because it cannot be read: {problem}",
+                look=f'waystation schedule "{name}"',
+            )
+
+    def _silent(self, now: float) -> Iterator[Finding]:
+        for peer, after_s in self.limits.silent_after.items():
+            heard = self.heard.setdefault(peer, now)
+            if now - heard > after_s and now - self._began >= min(after_s, GRACE_S):
+                yield Finding(
+                    subject=f"peer {peer}",
+                    kind="silent",
+                    why=f"nothing came for {wait_text(now - heard)}",
+                    since=heard,
+                    look="waystation queue list",
+                )
+
+
+def destination(name: str) -> str:
+    """Return the subject of a destination."""
+    return f"destination {name}"

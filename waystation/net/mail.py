@@ -1,0 +1,129 @@
+"""One mail to one recipient over SMTP.
+
+Contract (R-82, S-62): TLS is required unless the settings say otherwise, and certificates are
+checked.  A header never carries more than one line.  `send_mail` returns once the server has
+taken the mail and raises `UnreachableError` (no connection, no TLS, no login), `LostError` (it
+may have been taken) or `PeerError` (refused); no text repeats what the server said.  The same
+mail has the same Message-ID, so that a second copy can be told.
+"""
+
+import asyncio
+import ssl
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.message import EmailMessage
+from email.policy import SMTP as RULES
+
+import aiosmtplib
+
+from waystation.model.errors import LostError, PeerError, UnreachableError
+from waystation.model.peer import TlsFiles
+from waystation.model.printable import printable
+from waystation.net.tls import client_context
+
+WAIT_S = 60.0
+MOST_SUBJECT = 200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MailServer:
+    """Where mail is handed in.  tls: ``starttls``, ``tls`` from the first byte, or ``none``."""
+
+    host: str
+    port: int
+    sender: str
+    tls: str = "starttls"
+    files: TlsFiles = TlsFiles()
+    user: str = ""
+    password: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mail:
+    """name: of this very message.  at: when it was written, Unix seconds.
+
+    tables: (file name, CSV).
+    """
+
+    name: str
+    to: str
+    subject: str
+    text: str
+    at: float
+    tables: Sequence[tuple[str, str]] = ()
+
+
+def message(server: MailServer, mail: Mail) -> EmailMessage:
+    """Return the mail as it leaves."""
+    made = EmailMessage(policy=RULES)
+    made["From"] = server.sender
+    made["To"] = mail.to
+    made["Subject"] = printable(mail.subject)[:MOST_SUBJECT]
+    made["Date"] = datetime.fromtimestamp(mail.at, UTC)
+    domain = server.sender.rpartition("@")[2].rstrip(">")
+    made["Message-ID"] = f"<{mail.name}@{domain}>"
+    # No answering machine is to reply (RFC 3834).
+    made["Auto-Submitted"] = "auto-generated"
+    made.set_content("\n".join(map(printable, mail.text.split("\n"))))
+    for name, table in mail.tables:
+        made.add_attachment(
+            table.encode(), maintype="text", subtype="csv", filename=name, params={"charset": "utf-8"}
+        )
+    return made
+
+
+async def send_mail(server: MailServer, mail: Mail) -> None:
+    """Hand in one mail."""
+    where = f"{server.host}:{server.port}"
+    client = aiosmtplib.SMTP(
+        hostname=server.host,
+        port=server.port,
+        timeout=WAIT_S,
+        use_tls=server.tls == "tls",
+        start_tls=server.tls == "starttls",
+        tls_context=None if server.tls == "none" else client_context(server.files),
+    )
+    try:
+        await _connect(client, server, where)
+        await _hand_in(client, server, mail, where)
+    finally:
+        client.close()
+
+
+async def _connect(client: aiosmtplib.SMTP, server: MailServer, where: str) -> None:
+    try:
+        await client.connect()
+        if server.user:
+            await client.login(server.user, server.password)
+    except aiosmtplib.SMTPAuthenticationError as error:
+        raise UnreachableError("rejected", f"{where}: user or password not accepted") from error
+    except (aiosmtplib.SMTPException, OSError, TimeoutError) as error:
+        if server.tls != "none" and _of_tls(error):
+            raise UnreachableError("tls", f"{where}: TLS failed, or is not offered") from error
+        raise UnreachableError("connect", f"{where}: no connection to the mail server") from error
+
+
+def _of_tls(error: BaseException | None) -> bool:
+    seen = "starttls" in str(error).lower()
+    while error is not None and not seen:
+        seen = isinstance(error, ssl.SSLError)
+        error = error.__cause__ or error.__context__
+    return seen
+
+
+async def _hand_in(
+    client: aiosmtplib.SMTP, server: MailServer, mail: Mail, where: str
+) -> None:
+    try:
+        async with asyncio.timeout(WAIT_S * 2):
+            await client.send_message(message(server, mail), recipients=[mail.to])
+            await client.quit()
+    except aiosmtplib.SMTPServerDisconnected as error:
+        raise LostError(f"{where}: the connection broke", sent=True) from error
+    except aiosmtplib.SMTPRecipientsRefused as error:
+        raise PeerError(f"{where}: the mail server refuses the recipient") from error
+    except aiosmtplib.SMTPResponseException as error:
+        raise PeerError(f"{where}: the mail server answers {error.code}") from error
+    except (aiosmtplib.SMTPException, OSError, TimeoutError) as error:
+        raise LostError(f"{where}: no answer from the mail server", sent=True) from error
