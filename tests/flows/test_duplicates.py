@@ -101,7 +101,7 @@ async def test_other_policies_do_what_they_are_called(
     assert (await rig.arrivals())[1] == fate
 
 
-@pytest.mark.req("S-17", "F7")
+@pytest.mark.req("S-17", "F7", "R-75", "RT-13")
 async def test_many_senders_of_one_study_give_one_study(rig: Rig) -> None:
     sink = await rig.sink()
     await rig.start(destination("a", sink.port) + TO_A)
@@ -145,3 +145,18 @@ async def test_an_absorbed_copy_does_not_prolong_the_time(rig: Rig) -> None:
     now[0] = began + 700.0
     await rig.accepted(TINY)
     await rig.wait_for({"done": 2}, within_s=1.0)
+
+
+@pytest.mark.req("R-75", "RT-13")
+async def test_digests_are_remembered_when_the_files_are_gone(rig: Rig) -> None:
+    sink = await rig.sink()
+    await rig.start(destination("a", sink.port) + TO_A, keep="0s")
+    await rig.accepted(CT)
+    await rig.wait_for({"done": 1})
+    rig.node.sweep._clock = lambda: rig.node.clock() + 60.0
+    assert await rig.node.sweep.once() == 1
+    assert rig.blobs() == []
+    await rig.accepted(CT)
+    await rig.accepted(changed(CT))
+    fates = await rig.arrivals()
+    assert fates == [(None, None), (None, "discarded:duplicate"), ("conflict", "held")]

@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 from datetime import datetime, timedelta
 
 import pytest
+from structlog.testing import capture_logs
 
 from tests.flows.rig import TINY, Rig, destination, study
 from tests.net.sink import SILENT, Sink, until
@@ -15,7 +16,6 @@ from waystation.destinations.base import Cargo
 from waystation.destinations.dicom import DicomDestination
 from waystation.model.delivery import Delivery
 from waystation.model.outcome import Outcome
-from waystation.wire.commands import Command
 
 RULES = """
 [[rule]]
@@ -373,10 +373,12 @@ async def test_a_thousand_errors_never_seen_before_hold_a_thousand_and_the_lane_
 
     monkeypatch.setattr(DicomDestination, "send", raising)
     sink = await rig.sink()
-    await rig.start(destination("a", sink.port) + RULES)
-    await asyncio.gather(*(rig.accepted(*objects[n::5]) for n in range(5)))
-    await rig.accepted(last)
-    await rig.wait_for({"done": 1, "held:object-refused": 1000}, within_s=60)
+    with capture_logs() as logs:
+        await rig.start(destination("a", sink.port) + RULES)
+        await asyncio.gather(*(rig.accepted(*objects[n::5]) for n in range(5)))
+        await rig.accepted(last)
+        await rig.wait_for({"done": 1, "held:object-refused": 1000}, within_s=60)
+    assert len([entry for entry in logs if entry["event"] == "sending failed"]) == 1000
     assert len(raised) == 1000
     assert max(raised.values()) == 1
 

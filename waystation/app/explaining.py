@@ -19,7 +19,7 @@ from waystation.blobs.reading import BlobReader
 from waystation.db.engine import Job
 from waystation.dicom.head import Head
 from waystation.flows.heads import head_from
-from waystation.journal import contexts, gathers, heads, studies
+from waystation.journal import contexts, gathers, heads, queue, studies
 from waystation.journal.entries import Listed
 from waystation.journal.gathers import Gather
 from waystation.journal.studies import Fate
@@ -27,7 +27,6 @@ from waystation.model.advice import help_for
 from waystation.model.arrival import Arrival
 from waystation.model.errors import StorageError
 from waystation.rules.plan import explain
-from waystation.web.shape import id_text
 from waystation.web.shapes_explain import (
     ContextSaid,
     Explained,
@@ -41,6 +40,8 @@ Read = Callable[[Job[Any]], Any]
 CHUNK = 100
 # A study has some thousand objects at most; a series of the same objects says the same again.
 MOST_JUDGED = 5000
+LONGEST_ID = 16
+HEXADECIMAL = set("0123456789abcdef")
 OPEN_STATES = (gathers.OPEN, gathers.COMPLETING)
 
 
@@ -57,6 +58,16 @@ def heads_of(
             except (KeyError, StorageError):
                 head = None
             yield arrival, head
+
+
+def place_in_journal(read: Read, what: str) -> tuple[str, str | int]:
+    """Return the level of a UID, of an arrival's id, or of a delivery's; "" for none."""
+    level = read(studies.level_of(what))
+    if level or not 0 < len(what) <= LONGEST_ID or set(what.lower()) - HEXADECIMAL:
+        return level, what
+    number = int(what, 16)
+    arrival_id = read(queue.arrival_of(number))
+    return "arrival", number if arrival_id is None else arrival_id
 
 
 class Explainer:
@@ -77,14 +88,10 @@ class Explainer:
         self._standing = standing
         self._names = names
 
-    def uid(self, uid: str) -> Explained | None:
-        """Return the story of a study, series or instance; None if nothing is known of it."""
-        level = self._read(studies.level_of(uid))
-        return self._story(level, uid, uid) if level else None
-
-    def arrival(self, arrival_id: int) -> Explained | None:
-        """Return the story of one arrival."""
-        return self._story("arrival", arrival_id, id_text(arrival_id))
+    def about(self, what: str) -> Explained | None:
+        """Return the story of a UID or an id; None if nothing is known of it."""
+        level, key = place_in_journal(self._read, what)
+        return self._story(level, key, what) if level else None
 
     def _story(self, level: str, key: str | int, uid: str) -> Explained | None:
         fates: list[Fate] = self._read(studies.fates(level, key))

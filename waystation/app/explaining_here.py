@@ -13,7 +13,7 @@ from typing import Any
 
 from waystation.app import dicom_files
 from waystation.app.dicom_files import NoDicomFile
-from waystation.app.explaining import Explainer, heads_of
+from waystation.app.explaining import Explainer, heads_of, place_in_journal
 from waystation.app.past_rules import PastRules, routing_of
 from waystation.app.read import find_file, load
 from waystation.app.settings import Settings
@@ -25,7 +25,7 @@ from waystation.dicom.errors import DatasetError
 from waystation.dicom.head import Head, identity
 from waystation.dicom.walk import read_head
 from waystation.flows.route import Routing
-from waystation.journal import queue, studies
+from waystation.journal import studies
 from waystation.model.arrival import Arrival, Source
 from waystation.model.errors import ConfigError, StorageError
 from waystation.model.instance import Instance
@@ -81,35 +81,17 @@ def explain_stored(asked: Asked, config: Path | None, data: Path, read: Read) ->
     rules = PastRules(read, place.folder, None)
     standing = of_settings(place.settings, place.routing, now, read, os.environ)
     explainer = Explainer(read, blobs, rules, standing, names=asked.names)
-    found = _ask(explainer, asked.what, read)
+    found = explainer.about(asked.what)
     if found is None or not place.problem:
         return found
     note = f"the configuration file cannot be read: {place.problem.splitlines()[0]}"
     return found.model_copy(update={"notes": [*found.notes, note]})
 
 
-def _ask(explainer: Explainer, what: str, read: Read) -> Explained | None:
-    found = explainer.uid(what)
-    if found is None and is_id(what):
-        number = int(what, 16)
-        arrival_id = read(queue.arrival_of(number))
-        found = explainer.arrival(number if arrival_id is None else arrival_id)
-    return found
-
-
-def is_id(text: str) -> bool:
-    """Tell whether this can be the id of an arrival or a delivery."""
-    return 0 < len(text) <= 16 and not set(text.lower()) - set("0123456789abcdef")
-
-
 def _suppose_stored(
     asked: Asked, place: Place, blobs: BlobReader, read: Read, now: float
 ) -> Explained | None:
-    level = read(studies.level_of(asked.what))
-    key: str | int = asked.what
-    if not level and is_id(asked.what):
-        number = int(asked.what, 16)
-        level, key = "arrival", read(queue.arrival_of(number)) or number
+    level, key = place_in_journal(read, asked.what)
     fates = read(studies.fates(level, key)) if level else []
     arrivals = [fate.arrival for fate in fates]
     objects = [(one, head) for one, head in heads_of(read, blobs, arrivals) if head is not None]

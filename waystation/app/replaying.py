@@ -9,6 +9,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from time import monotonic
 
 import structlog
@@ -79,9 +80,7 @@ class Replaying:
             after = fates[-1].arrival.id
             began = monotonic()
             kept = _kept(fates, found)
-            wanted = await in_thread(
-                node, lambda read, kept=kept: judge.wanted(read, node.blobs, kept, found)
-            )
+            wanted = await in_thread(node, partial(judge.wanted, node.blobs, kept, found))
             await self._make(wanted, order, found)
             await self._rest(monotonic() - began)
         if not asked.preview:
@@ -132,8 +131,9 @@ class _Judge:
     asked: ReplayAsked
 
     def wanted(
-        self, read: Read, blobs: BlobReader, arrivals: Sequence[Arrival], found: _Count
+        self, blobs: BlobReader, arrivals: Sequence[Arrival], found: _Count, read: Read
     ) -> Wanted:
+        """Return what is to be made of some objects, and count the rest."""
         wanted: Wanted = []
         for arrival, head in heads_of(read, blobs, arrivals):
             if head is None or not holds(self.condition, self.routing, arrival, head):

@@ -73,7 +73,9 @@ class Serving:
         table = self.node.settings.web
         if not table.enabled:
             return "off"
-        port = await self._web.start(site(View(self.node, self.reload)), table.host, table.port)
+        folder = self._path.resolve().parent if self._path is not None else Path()
+        view = View(self.node, self.reload, folder)
+        port = await self._web.start(site(view), table.host, table.port)
         return f"http://{table.host}:{port}"
 
     def _say_ready(self, url: str) -> None:

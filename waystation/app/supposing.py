@@ -36,7 +36,7 @@ def source_from(settings: Settings, who: str) -> Source:
     """Return whom ``--from`` means: a peer by its name, or a calling AE title."""
     peer = settings.peer.get(who)
     if peer is not None:
-        address = str(peer.address[0].network_address) if peer.address else ""
+        address = peer.address[0].partition("/")[0] if peer.address else ""
         return _source(settings, who, "".join(c for c in peer.ae_title if c not in WILD), address)
     for name, table in settings.peer.items():
         if title_matches(table.ae_title, who):

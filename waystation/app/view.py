@@ -1,47 +1,65 @@
 """A running node as the web faces see it.
 
-Contract: implements `waystation.web.view.NodeView`.  Decisions go to the journal in pieces of a
-thousand rows, so that receiving is not kept waiting, and the lanes and the router hear of them.
+Contract: implements `waystation.web.view.NodeView`.
 """
 
 import asyncio
 import os
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import replace
+from pathlib import Path
 
 import structlog
 
 import waystation
+from waystation.app.acting import Acting
 from waystation.app.lane_numbers import LaneNumbers
 from waystation.app.node import Node
 from waystation.app.pulse import Pulse
+from waystation.app.replaying import Replaying
+from waystation.app.view_explain import explained, midnight
 from waystation.blobs.volume import look
-from waystation.flows.route import Acknowledged
-from waystation.journal import decisions, queue
-from waystation.journal.decisions import Action, Changed, Decision
+from waystation.journal import ages, queue
+from waystation.journal.ages import Share
 from waystation.journal.entries import Chosen, LaneCounts, Listed, ListedArrival, Story
 from waystation.web.metrics import Figures, metrics_text
+from waystation.web.shapes_explain import Explained
 from waystation.web.view import (
     ActionAsked,
     ActionDone,
     ContextsView,
     LaneView,
     QueueView,
+    ReplayAsked,
+    ReplayDone,
     StatusView,
 )
 
 log = structlog.get_logger()
-PIECE = 1000
 
 
 class View:
-    """The view of one `Node`.  reload: reads the configuration again, returns its faults."""
+    """The view of one `Node`.  reload: reads the configuration again, returns its faults.
 
-    def __init__(self, node: Node, reload: Callable[[], Awaitable[list[str]]]) -> None:
+    folder: what relative paths of the configuration count from.
+    """
+
+    def __init__(
+        self,
+        node: Node,
+        reload: Callable[[], Awaitable[list[str]]],
+        folder: Path = Path(),
+    ) -> None:
         self._node = node
         self._reload = reload
+        self._folder = folder
+        self._acting = Acting(node)
+        self._replaying = Replaying(node, self._acting)
         self._pulse = Pulse(node)
         self._numbers = LaneNumbers(node)
+
+    def now(self) -> float:
+        """Return the node's clock."""
+        return self._node.clock()
 
     async def ready(self) -> list[str]:
         """Return why the node is not ready (S-72)."""
@@ -51,20 +69,32 @@ class View:
 
     async def lanes(self) -> QueueView:
         """Return every lane: those of the configuration, and those that only the journal knows."""
-        node = self._node
+        node, now = self._node, self._node.clock()
         seen = await node.database.read(queue.overview())
+        old = await node.database.read(ages.ages(now, midnight(now)))
         counts = {lane.destination: lane for lane in seen.lanes}
         views = [
             await self._numbers.view(belt, counts.pop(name, LaneCounts(destination=name)))
             for name, belt in list(node.belts.items())
         ]
-        views += [
-            LaneView(counts=gone, state="gone", why="no such destination any more")
-            for gone in counts.values()
-        ]
+        views += [self._without_lane(name, counted) for name, counted in counts.items()]
         return QueueView(
-            lanes=tuple(views), held=seen.held, unplanned=seen.unplanned, now=node.clock()
+            lanes=tuple(views),
+            held=seen.held,
+            unplanned=seen.unplanned,
+            now=now,
+            ages=old.lanes,
+            gathers=old.gathers,
+            gathering=old.gathering,
+            today=old.today,
         )
+
+    def _without_lane(self, name: str, counts: LaneCounts) -> LaneView:
+        """Return what waits where no lane is: for a member of a group, or for nobody."""
+        if name in self._node.settings.group:
+            why = self._node.groups.why_waiting(name) if counts.waiting else ""
+            return LaneView(counts=counts, state="choosing", why=why, kind="group")
+        return LaneView(counts=counts, state="gone", why="no such destination any more")
 
     async def contexts(self, name: str) -> ContextsView | None:
         """Return what a destination was seen to accept."""
@@ -73,18 +103,26 @@ class View:
         known = self._node.contexts
         return ContextsView(seen=known.seen(name), refused=known.refused(name))
 
-    async def deliveries(self, chosen: Chosen) -> Sequence[Listed]:
+    async def deliveries(self, chosen: Chosen, where: str = "") -> Sequence[Listed]:
         """Return a page of deliveries."""
-        return await self._node.database.read(queue.deliveries(chosen))
+        return await self._acting.deliveries(chosen, where)
+
+    async def shares(self, by: str, limit: int) -> Sequence[Share]:
+        """Return what is open by peer, rule or study."""
+        return await self._node.database.read(ages.shares(by, limit))
+
+    async def explain(self, what: str) -> Explained | None:
+        """Return the story of a UID or of an id (R-76)."""
+        return await explained(self._node, what, self._folder)
 
     async def delivery(self, delivery_id: int) -> Story | None:
         """Return the story of the arrival that a delivery belongs to."""
         arrival_id = await self._node.database.read(queue.arrival_of(delivery_id))
         return None if arrival_id is None else await self.arrival(arrival_id)
 
-    async def arrivals(self, chosen: Chosen) -> Sequence[ListedArrival]:
+    async def arrivals(self, chosen: Chosen, where: str = "") -> Sequence[ListedArrival]:
         """Return a page of held arrivals."""
-        return await self._node.database.read(queue.held_arrivals(chosen))
+        return await self._acting.arrivals(chosen, where)
 
     async def arrival(self, arrival_id: int) -> Story | None:
         """Return the story of one arrival."""
@@ -140,61 +178,11 @@ class View:
 
     async def act(self, asked: ActionAsked) -> ActionDone:
         """Carry out what a person decided, and tell the belts."""
-        by_state = await self._node.database.read(queue.states(asked.chosen))
-        ready = decisions.starting_states(asked.action)
-        matching = sum(by_state.get(state, 0) for state in ready)
-        if asked.action not in (Action.HOLD, Action.RESEND):
-            matching += await self._node.database.read(queue.count_held(asked.chosen))
-        left = {state: n for state, n in by_state.items() if state not in ready}
-        changed = 0 if asked.preview else await self._carry_out(asked)
-        return ActionDone(matching=matching, changed=changed, left=left)
+        return await self._acting.act(asked)
 
-    async def _carry_out(self, asked: ActionAsked) -> int:
-        node = self._node
-        decision = Decision(
-            action=asked.action, by=asked.user, because=asked.because, now=node.clock()
-        )
-        # What this very action makes must not be chosen again.
-        chosen = replace(asked.chosen, limit=PIECE, until=node.ids.next())
-        changed = 0
-        while True:
-            done = await node.database.write(decisions.decide(chosen, decision, node.ids))
-            self._tell(done)
-            changed += len(done.deliveries)
-            if done.last == chosen.after:
-                break
-            chosen = replace(chosen, after=done.last)
-        changed += await self._carry_out_arrivals(asked, decision)
-        log.info(
-            "decided",
-            action=asked.action.value,
-            by=asked.user,
-            because=asked.because,
-            n=changed,
-        )
-        return changed
-
-    async def _carry_out_arrivals(self, asked: ActionAsked, decision: Decision) -> int:
-        chosen = replace(asked.chosen, limit=PIECE)
-        changed = 0
-        while True:
-            done = await self._node.database.write(decisions.decide_arrivals(chosen, decision))
-            self._tell(done)
-            changed += done.arrivals
-            if done.last == chosen.after:
-                return changed
-            chosen = replace(chosen, after=done.last)
-
-    def _tell(self, done: Changed) -> None:
-        for arrival in done.to_plan:
-            self._node.router.arrived(Acknowledged(arrival=arrival, known=True))
-        for entry in done.deliveries:
-            belt = self._node.belts.get(entry.destination)
-            if belt is not None:
-                belt.lane.forget(entry.id)
-        for name in {entry.destination for entry in done.deliveries}:
-            if name in self._node.belts:
-                self._node.belts[name].wake()
+    async def replay(self, asked: ReplayAsked) -> ReplayDone:
+        """Make new deliveries from kept files."""
+        return await self._replaying.replay(asked)
 
     async def reload(self) -> list[str]:
         """Read the configuration again; return its faults, [] if it is in force now (R-2)."""

@@ -11,15 +11,12 @@ from dataclasses import dataclass, field
 from waystation.db.engine import Database
 from waystation.flows.deliver import LaneBelt
 from waystation.flows.groups import GroupSettings
-from waystation.journal import claims, queue
-from waystation.journal.claims import PRIORITIES
+from waystation.journal.troubles import Troubles, troubles
 from waystation.timing.incident import Finding
 from waystation.timing.lane import Health
 from waystation.timing.status import without_comment
-from waystation.timing.window import wait_text
+from waystation.timing.window import Schedule, wait_text
 
-# Held arrivals and their deliveries mirror each other; they are told of once.
-MIRRORED = ("conflict", "corrupt")
 # After a start nobody is silent yet: the fault may have been ours.
 GRACE_S = 600.0
 
@@ -71,12 +68,14 @@ class Conditions:
     async def look(self) -> list[Finding]:
         """Return everything that holds now."""
         now = self._clock()
+        belts, groups = dict(self._sights.belts()), self._sights.groups()
+        seen = await self._database.read(troubles([*belts, *groups]))
         found = [*self._lanes(), *self._switches(), *self._node(now), *self._silent(now)]
-        for name, belt in list(self._sights.belts().items()):
-            found += await self._backlog(belt, now)
-        for name, group in self._sights.groups().items():
-            found += await self._unchosen(name, group, now)
-        found += await self._held()
+        for name, belt in belts.items():
+            found += self._backlog(belt, seen, now)
+        for name, group in groups.items():
+            found += self._unchosen(name, group, seen, now)
+        found += _held(seen)
         return found
 
     # destinations
@@ -112,91 +111,47 @@ class Conditions:
                 look=f"waystation queue list --to {after}",
             )
 
-    async def _backlog(self, belt: LaneBelt, now: float) -> list[Finding]:
-        name = belt.name
-        window = belt.settings.window
-        if not window.is_open(now):
+    def _backlog(self, belt: LaneBelt, seen: Troubles, now: float) -> Iterator[Finding]:
+        name, terms = belt.name, belt.settings.terms
+        is_open = terms.window.is_open(now)
+        opened = self._opened(name, terms.window, is_open, now)
+        since = []
+        for priority, first in enumerate(seen.first_due.get(name, ())):
+            limit = terms.due_by(priority, now)
+            if first is not None and limit is not None and first <= limit:
+                passes = not is_open or terms.passes(priority)
+                since.append(first if passes else max(first, opened))
+        over = self.limits.waiting_over.get(name, self.limits.waiting_over_s)
+        if since and now - min(since) > over:
+            paused = belt.lane.health(belt.now()) is Health.PAUSED
+            note = ", the lane is paused" if paused else ""
+            yield _builds(name, destination(name), seen, now - min(since), note)
+
+    def _opened(self, name: str, window: Schedule, is_open: bool, now: float) -> float:
+        """Return when the window was seen shut last."""
+        if not is_open:
             self._shut_at[name] = now
         elif name not in self._shut_at:
             # Whether it was shut a moment ago nobody knows any more.
-            always = window.next_change(now) is None
-            self._shut_at[name] = float("-inf") if always else now
-        seen = await self._database.read(claims.look(name, [None] * len(PRIORITIES)))
-        terms = belt.settings.terms
-        since = []
-        for priority, first in zip(PRIORITIES, seen.first_due, strict=True):
-            limit = terms.due_by(priority, now)
-            if first is None or limit is None or first > limit:
-                continue
-            passes = not window.is_open(now) or terms.passes(priority)
-            since.append(first if passes else max(first, self._shut_at[name]))
-        over = self.limits.waiting_over.get(name, self.limits.waiting_over_s)
-        if not since or now - min(since) <= over:
-            return []
-        return [await self._builds(name, destination(name), now - min(since), belt)]
+            never = window.next_change(now) is None
+            self._shut_at[name] = float("-inf") if never else now
+        return self._shut_at[name]
 
-    async def _builds(
-        self, name: str, subject: str, waited_s: float, belt: LaneBelt | None = None
-    ) -> Finding:
-        counts = {one.destination: one for one in await self._lane_counts()}
-        n = counts[name].waiting if name in counts else 1
-        why = f"{n:,} wait, the oldest that may leave for {wait_text(waited_s)}"
-        if belt is not None and belt.lane.health(belt.now()) is Health.PAUSED:
-            why += ", the lane is paused"
-        return Finding(
-            subject=subject,
-            kind="waiting",
-            n=n,
-            why=why,
-            look=f"waystation queue list --to {name}",
-        )
-
-    async def _lane_counts(self) -> Iterable[queue.LaneCounts]:
-        return (await self._database.read(queue.overview(ages=False))).lanes
-
-    async def _unchosen(self, name: str, group: GroupSettings, now: float) -> list[Finding]:
+    def _unchosen(
+        self, name: str, group: GroupSettings, seen: Troubles, now: float
+    ) -> Iterator[Finding]:
         """Studies that wait in a group although somebody's hours are open."""
         belts = self._sights.belts()
         members = [(one, belts[one.to]) for one in group.members if one.to in belts]
         if not any(b.settings.window.is_open(now) and m.window.is_open(now) for m, b in members):
             self._shut_at[name] = now
-            return []
-        seen = await self._database.read(claims.look(name, [None] * len(PRIORITIES)))
-        first = min((due for due in seen.first_due if due is not None), default=now)
-        waited_s = now - max(first, self._shut_at.get(name, float("-inf")))
-        if waited_s <= self.limits.waiting_over_s:
-            return []
-        return [await self._builds(name, f"group {name}", waited_s)]
-
-    # what is held
-
-    async def _held(self) -> list[Finding]:
-        found = []
-        for name, n in (await self._database.read(queue.held_by_destination(MIRRORED))).items():
-            found.append(
-                Finding(
-                    subject=destination(name),
-                    kind="held",
-                    n=n,
-                    why=f"{n:,} held for a person",
-                    look=f"waystation queue list --held --to {name}",
-                )
-            )
-        reasons = await self._database.read(queue.held_reasons())
-        for kind, chosen in (("conflict", True), ("held", False)):
-            some = {why: n for why, n in reasons.items() if (why == "conflict") is chosen}
-            if some:
-                words = ", ".join(f"{why} {n:,}" for why, n in sorted(some.items()))
-                found.append(
-                    Finding(
-                        subject="objects",
-                        kind=kind,
-                        n=sum(some.values()),
-                        why=f"held for a person: {words}",
-                        look="waystation queue list --held",
-                    )
-                )
-        return found
+            return
+        dues = [due for due in seen.first_due.get(name, ()) if due is not None]
+        if not dues:
+            return
+        waited_s = now - max(min(dues), self._shut_at.get(name, float("-inf")))
+        if waited_s > self.limits.waiting_over_s:
+            yield _builds(name, f"group {name}", seen, waited_s)
 
     # the node
 
@@ -234,6 +189,41 @@ class Conditions:
                     since=heard,
                     look="waystation queue list",
                 )
+
+
+def _builds(name: str, subject: str, seen: Troubles, waited_s: float, note: str = "") -> Finding:
+    n = seen.waiting.get(name, 0)
+    return Finding(
+        subject=subject,
+        kind="waiting",
+        n=n,
+        why=f"{n:,} wait, the oldest that may leave for {wait_text(waited_s)}{note}",
+        look=f"waystation queue list --to {name}",
+    )
+
+
+def _held(seen: Troubles) -> Iterator[Finding]:
+    for name, n in seen.held.items():
+        yield Finding(
+            subject=destination(name),
+            kind="held",
+            n=n,
+            why=f"{n:,} held for a person",
+            look=f"waystation queue list --held --to {name}",
+        )
+    for kind in ("conflict", "held"):
+        some = {
+            why: n for why, n in seen.objects.items() if (why == "conflict") is (kind != "held")
+        }
+        if some:
+            words = ", ".join(f"{why} {n:,}" for why, n in sorted(some.items()))
+            yield Finding(
+                subject="objects",
+                kind=kind,
+                n=sum(some.values()),
+                why=f"held for a person: {words}",
+                look="waystation queue list --held",
+            )
 
 
 def destination(name: str) -> str:

@@ -94,9 +94,7 @@ class Ways:
         }
         client = HttpClient(HttpSettings(tls=TlsFiles(ca=self.hook_ca)))
         try:
-            reply = await client.request(
-                "POST", message.to, headers=headers, body=body, read=False
-            )
+            reply = await client.request("POST", message.to, headers=headers, body=body, read=False)
         finally:
             await client.close()
         if not 200 <= reply.status < 300:

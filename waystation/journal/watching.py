@@ -50,9 +50,7 @@ def post(messages: Sequence[Message], ids: IdSource, now: float) -> Job[None]:
     return lambda transaction: put(transaction, messages, ids, now)
 
 
-def put(
-    transaction: Transaction, messages: Sequence[Message], ids: IdSource, now: float
-) -> None:
+def put(transaction: Transaction, messages: Sequence[Message], ids: IdSource, now: float) -> None:
     """Put messages into the outbox, in somebody's transaction."""
     for each in messages:
         body = {"to": each.to, "text": each.text, "tables": each.tables, "event": each.event}

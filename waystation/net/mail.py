@@ -68,7 +68,11 @@ def message(server: MailServer, mail: Mail) -> EmailMessage:
     made.set_content("\n".join(map(printable, mail.text.split("\n"))))
     for name, table in mail.tables:
         made.add_attachment(
-            table.encode(), maintype="text", subtype="csv", filename=name, params={"charset": "utf-8"}
+            table.encode(),
+            maintype="text",
+            subtype="csv",
+            filename=name,
+            params={"charset": "utf-8"},
         )
     return made
 
@@ -112,9 +116,7 @@ def _of_tls(error: BaseException | None) -> bool:
     return seen
 
 
-async def _hand_in(
-    client: aiosmtplib.SMTP, server: MailServer, mail: Mail, where: str
-) -> None:
+async def _hand_in(client: aiosmtplib.SMTP, server: MailServer, mail: Mail, where: str) -> None:
     try:
         async with asyncio.timeout(WAIT_S * 2):
             await client.send_message(message(server, mail), recipients=[mail.to])

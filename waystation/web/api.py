@@ -13,6 +13,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from waystation.journal.decisions import Action
 from waystation.journal.entries import Chosen
 from waystation.web import shapes
+from waystation.web.api_explain import Where, add_explaining
 from waystation.web.contexts import add_contexts
 from waystation.web.view import ActionAsked, NodeView
 
@@ -40,6 +41,7 @@ class Filters(BaseModel):
     study: Words = Field(default="", description="Study Instance UID")
     state: StateName = ""
     reason: Words = Field(default="", description="Why held")
+    where: Where = Field(default="", description="Expression that is true of the object")
 
     def chosen(self, *, ids: list[str], after: str, limit: int) -> Chosen:
         """Return the choice as the journal knows it."""
@@ -96,6 +98,7 @@ def api(view: NodeView) -> APIRouter:
     add_contexts(router, view)
     _add_actions(router, view)
     _add_node(router, view)
+    add_explaining(router, view)
     return router
 
 
@@ -109,7 +112,7 @@ def _add_queue(router: APIRouter, view: NodeView) -> None:
     async def deliveries(listing: Annotated[Listing, Query()]) -> shapes.Deliveries:
         """List deliveries, oldest first."""
         chosen = listing.chosen(ids=[], after=listing.after, limit=listing.limit)
-        return shapes.deliveries(await view.deliveries(chosen), listing.limit)
+        return shapes.deliveries(await view.deliveries(chosen, listing.where), listing.limit)
 
     @router.get("/deliveries/{delivery_id}", tags=["queue"])
     async def delivery(delivery_id: IdText) -> shapes.Told:
@@ -123,7 +126,7 @@ def _add_queue(router: APIRouter, view: NodeView) -> None:
     async def arrivals(listing: Annotated[Listing, Query()]) -> shapes.Arrivals:
         """List arrivals that are held themselves, oldest first."""
         chosen = listing.chosen(ids=[], after=listing.after, limit=listing.limit)
-        return shapes.arrivals(await view.arrivals(chosen), listing.limit)
+        return shapes.arrivals(await view.arrivals(chosen, listing.where), listing.limit)
 
     @router.get("/arrivals/{arrival_id}", tags=["queue"])
     async def arrival(arrival_id: IdText) -> shapes.Told:
@@ -139,7 +142,7 @@ def _add_actions(router: APIRouter, view: NodeView) -> None:
     async def act(action: Action, order: Annotated[Order, Body()]) -> Done:
         """Retry, hold, release, discard or send again what is chosen."""
         chosen = order.chosen(ids=order.ids, after="", limit=PAGE)
-        if chosen.everything and not order.all:
+        if chosen.everything and not (order.all or order.where):
             raise HTTPException(400, "Choose by a filter or by ids, or say all")
         if action is Action.DISCARD and not order.because and not order.preview:
             raise HTTPException(400, "To discard needs a reason: because")
@@ -150,6 +153,7 @@ def _add_actions(router: APIRouter, view: NodeView) -> None:
                 user=order.user,
                 because=order.because,
                 preview=order.preview,
+                where=order.where,
             )
         )
         return Done(

@@ -6,7 +6,7 @@ from fastapi import APIRouter, HTTPException
 from pydantic import Field
 
 from waystation.dicom.uids import name_of
-from waystation.web.shapes import Shape
+from waystation.web.shape import Shape
 from waystation.web.view import ContextsView, NodeView
 
 

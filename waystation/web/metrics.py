@@ -19,7 +19,7 @@ from prometheus_client.registry import Collector
 from waystation.flows.counters import Counters
 from waystation.rules.duplicates import KINDS
 from waystation.timing.histogram import Histogram
-from waystation.web.shapes import PRIORITIES
+from waystation.web.shape import PRIORITIES
 
 PREFIX = "waystation_"
 

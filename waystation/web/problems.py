@@ -18,7 +18,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from waystation.model.errors import WaystationError
+from waystation.model.errors import ConfigError, WaystationError
 
 log = structlog.get_logger()
 
@@ -68,6 +68,11 @@ def _invalid(_request: Request, error: Exception) -> JSONResponse:
     return problem(400, "The request is not understood", "; ".join(faults)[:1000])
 
 
+def _misread(_request: Request, error: Exception) -> JSONResponse:
+    """Say what is wrong with an expression or a name that was given."""
+    return problem(400, "The request is not understood", str(error)[:1000])
+
+
 def _refused(_request: Request, error: Exception) -> JSONResponse:
     answer = problem(503, "The journal or the disk cannot do this now")
     log.error("request failed", id=_id_of(answer), error=str(error))
@@ -88,6 +93,7 @@ def add_problems(app: FastAPI) -> None:
     """Have ``app`` answer every error as a problem."""
     app.add_exception_handler(HTTPException, _known)
     app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(ConfigError, _misread)
     app.add_exception_handler(WaystationError, _refused)
     app.add_exception_handler(Exception, _unforeseen)
 

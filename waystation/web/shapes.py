@@ -216,9 +216,7 @@ def shares(by: str, found: Iterable[ages.Share], now: float) -> Shares:
                 waiting=one.waiting,
                 sending=one.sending,
                 held=one.held,
-                oldest_s=None
-                if one.oldest_at is None
-                else round(max(0.0, now - one.oldest_at), 1),
+                oldest_s=None if one.oldest_at is None else round(max(0.0, now - one.oldest_at), 1),
             )
             for one in found
         ],

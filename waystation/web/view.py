@@ -151,6 +151,9 @@ class ActionDone:
 class NodeView(Protocol):
     """A running node."""
 
+    def now(self) -> float:
+        """Return the node's clock, Unix seconds."""
+
     async def ready(self) -> list[str]:
         """Return why the node is not ready, in words of a fixed list."""
 
