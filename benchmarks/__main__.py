@@ -17,6 +17,7 @@ from benchmarks.audit import durable
 from benchmarks.contenders import ours_is_installed
 from benchmarks.crash import ready_after_kill
 from benchmarks.figures import Figure
+from benchmarks.lanes import lanes
 from benchmarks.memory import big_object
 from benchmarks.plan import FULL, QUICK, Bench
 from benchmarks.queue_growth import queue_growth
@@ -32,6 +33,7 @@ PARTS: dict[str, Callable[[Bench, Callable[[str], None]], list[Figure]]] = {
     "memory": big_object,
     "crash": ready_after_kill,
     "queue": queue_growth,
+    "lanes": lanes,
     "rules": rules,
 }
 TMPFS_MAGIC = "tmpfs"

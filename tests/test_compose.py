@@ -25,7 +25,7 @@ FILES = sorted(EXAMPLES.glob("*/compose.yaml"))
 PAIR = re.compile(r"([a-z][a-z0-9_-]*):(?: (.+))?")
 KNOWN = {
     *("image", "entrypoint", "command", "read_only", "cap_drop", "volumes", "ports", "networks"),
-    *("restart", "profiles", "environment"),
+    *("restart", "profiles", "environment", "healthcheck"),
 }
 Line = tuple[int, str]
 

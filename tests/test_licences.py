@@ -29,11 +29,11 @@ SPELLINGS = {
 NEVER_LOCKED = {"pylibjpeg-libjpeg", "gdcm", "python-gdcm", "dwv"}
 
 
-def closure(name: str) -> dict[str, Distribution]:
-    """Return every installed distribution that ``name`` needs, itself included."""
+def closure(name: str, extra: str = "") -> dict[str, Distribution]:
+    """Return every installed distribution that ``name[extra]`` needs, itself included."""
     found: dict[str, Distribution] = {}
     seen: set[tuple[str, str]] = set()
-    todo = [(canonicalize_name(name), "")]
+    todo = [(canonicalize_name(name), extra)]
     while todo:
         project, extra = todo.pop()
         if (project, extra) in seen:

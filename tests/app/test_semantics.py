@@ -23,7 +23,6 @@ PEER = '[peer.{0}]\nae_title = "{1}"\naddress = {2}\n'
         ('[dicom]\nrefuse = ["CTImage"]\n', "2 dicom.refuse: "),
         (f'{PACS}accept = ["CTImage"]\n', "5 destination.pacs.accept: "),
         (f'{PACS}window = "24:00-07:00"\n', "5 destination.pacs.window: no hours: 24:00 can"),
-        (f'{PACS}limits = {{ rate = "1MB" }}\n', '5 destination.pacs.limits: "limits" is not'),
         ('[dicom]\nhost = "0.0.0.0"\n', "2 dicom.host: nobody could call"),
         ('[dicom]\npeers = "known"\n', "2 dicom.peers: nobody could call"),
         ('[dicom]\nhost = "0.0.0.0"\npeers = "known"\n', "2 dicom.host: nobody could call"),

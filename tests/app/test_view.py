@@ -86,7 +86,7 @@ async def test_a_lane_without_deliveries_is_shown_and_one_that_is_gone_too(
 async def test_more_than_one_piece_is_carried_out_whole(
     node: Node, view: View, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("waystation.app.view.PIECE", 3)
+    monkeypatch.setattr("waystation.app.acting.PIECE", 3)
     await received(node, plan_to("pacs"), n=8)
     chosen = Chosen(destination="pacs")
     preview = await view.act(order(Action.HOLD, chosen=chosen, preview=True))
@@ -119,7 +119,7 @@ async def test_a_held_arrival_is_planned_again_by_the_router(node: Node, view: V
 async def test_resending_ends_although_what_it_makes_may_be_done_at_once(
     node: Node, view: View, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("waystation.app.view.PIECE", 1)
+    monkeypatch.setattr("waystation.app.acting.PIECE", 1)
     await received(node, plan_to("pacs"), n=3)
     await node.database.write(
         lambda t: t.run("UPDATE delivery SET state = 'done', ended_at = :now", {"now": NOW})

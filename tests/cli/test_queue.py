@@ -16,6 +16,8 @@ from waystation.db.migrate import migrate
 from waystation.db.statement import Transaction
 from waystation.journal.ids import IdSource
 
+DOCUMENT = ["lanes", "held", "unplanned", "gathering", "gathers", "today", "running"]
+
 
 @pytest.fixture
 def journal(config: Path) -> Path:
@@ -39,7 +41,7 @@ def journal(config: Path) -> Path:
 def test_the_list_has_its_keys_with_the_node_stopped(journal: Path, config: Path, run: Run) -> None:
     done = run("queue", "list", "--json", "--config", config)
     document = json.loads(done.out)
-    assert (done.code, list(document)) == (0, ["lanes", "held", "unplanned", "running"])
+    assert (done.code, list(document)) == (0, DOCUMENT)
     lane = document["lanes"][0]
     assert (lane["destination"], lane["state"], lane["waiting"]) == ("pacs", "stopped", 3)
     assert (document["held"], document["running"]) == ({"no-rule": 1}, False)

@@ -7,6 +7,7 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import create_engine
+from sqlalchemy.exc import SQLAlchemyError
 
 from waystation.db.migrate import FORMAT, format_of, migrate, quick_check
 from waystation.db.schema import metadata
@@ -91,3 +92,23 @@ def test_damage_inside_is_found_before_anything_is_written(journal: Path) -> Non
     with pytest.raises(StorageError):
         quick_check(journal)
     assert journal.read_bytes() == content
+
+
+@pytest.mark.req("S-11", "S-74", "F3")
+def test_a_migration_that_breaks_off_leaves_nothing_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "journal.db"
+
+    def break_off(_text: str) -> None:
+        raise SQLAlchemyError("the disk is gone")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("sqlalchemy.text", break_off)
+        with pytest.raises(StorageError, match="the disk is gone"):
+            migrate(path)
+    connection = sqlite3.connect(path)
+    assert connection.execute("SELECT count(*) FROM sqlite_master").fetchone() == (0,)
+    connection.close()
+    migrate(path)
+    assert format_of(path) == FORMAT

@@ -43,7 +43,9 @@ class Scene:
         self.node = self._stack.enter_context(
             ExampleNode(self._folder / "node", "day-night-reader", self.values)
         )
-        self._stack.callback(lambda: print(self.node.command("queue").stdout, self.node.log[-6000:]))
+        self._stack.callback(
+            lambda: print(self.node.command("queue").stdout, self.node.log[-6000:])
+        )
 
     def change(self, **values: str) -> None:
         self.values |= hours(**values)

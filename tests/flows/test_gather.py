@@ -6,6 +6,7 @@ import pytest
 
 from tests.flows.rig import TINY, Rig, destination, study
 from waystation.journal import gather_endings, gathers
+from waystation.rules.expression import StudyCondition, StudyFacts
 
 QUICK = '[completeness]\nquiet = "{quiet}"\nrelease = "{release}"\nforce_after = "{force}"\n'
 
@@ -163,3 +164,25 @@ async def test_a_reload_shortens_the_wait(rig: Rig) -> None:
     await rig.accepted(*study(2))
     await rig.node.reload(rig.settings(there + completeness(quiet="300ms", release="60s")))
     await rig.wait_for({"done": 2})
+
+
+@pytest.mark.req("R-32", "R-47")
+async def test_an_if_complete_that_fails_holds_its_study_and_no_other(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sink = await rig.sink()
+    few = 'if_complete = "study.instances >= 3"'
+    await rig.start(
+        destination("a", sink.port) + gathering(few) + completeness(quiet="300ms", release="60s")
+    )
+    judged = StudyCondition.judge
+
+    def judge(asked: StudyCondition, study_: StudyFacts) -> tuple[bool, str]:
+        if study_.instances == 4:
+            raise RuntimeError("a fault of ours")
+        return judged(asked, study_)
+
+    monkeypatch.setattr(StudyCondition, "judge", judge)
+    await rig.accepted(*study(4))
+    await rig.accepted(*study(3, seed="other"))
+    await rig.wait_for({"done": 3, "held:rule-error": 4})

@@ -4,6 +4,8 @@ import pytest
 
 from tests.flows.rig import Rig, destination, study
 from tests.net.sink import Answer, Sink, until, until_async
+from waystation.flows import groups
+from waystation.timing.lane import Lane
 
 TO_READING = '[[rule]]\nname = "all"\nsend = ["reading"]\n'
 
@@ -70,6 +72,31 @@ async def test_a_member_that_dies_in_mid_study_gives_the_study_away(
     await rig.wait_for({"done": 6 + repeats})
     rows = await rig.rows("SELECT count(*) FROM delivery WHERE origin = 'switch'")
     assert rows == [(repeats,)]
+
+
+@pytest.mark.req("R-44")
+async def test_a_look_for_another_reason_does_not_hide_that_a_member_is_ill_by_now(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Between the moment at which it is ill and the look at it.
+    monkeypatch.setattr(groups, "SHORTEST_S", 0.6)
+    a, b = await both(rig)
+    objects = study(4)
+    await rig.start(two(a, b) + group() + TO_READING)
+    await rig.accepted(*objects[:2])
+    await rig.wait_for({"done": 2})
+    await rig.drop(a)
+    await rig.accepted(*objects[2:])
+    lane = rig.node.belts["a"].lane
+    await until(lambda: lane.away_since is not None and rig.node.groups.now() > ill_at(lane))
+    rig.node.groups.wake("reading", "1.2.3")
+    await rig.wait_for({"done": 6})
+    assert len(b.objects) == 4
+
+
+def ill_at(lane: Lane) -> float:
+    """Return when it has been away for long enough, by the settings of `group`."""
+    return (lane.away_since or 0.0) + 0.35
 
 
 @pytest.mark.req("R-43")

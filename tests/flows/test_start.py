@@ -226,3 +226,37 @@ async def test_a_second_node_on_the_folder_is_refused_and_told_who_holds_it(rig:
     with pytest.raises(StorageError, match=f"in use by process {os.getpid()}"):
         await second.start()
     await rig.accepted(TINY)
+
+
+@pytest.mark.req("F21", "S-11")
+async def test_a_journal_that_is_gone_is_missed_and_never_replaced_by_an_empty_one(
+    rig: Rig,
+) -> None:
+    sink = await rig.sink()
+    await rig.start(destination("a", sink.port, 'window = "never"') + TO_A)
+    await rig.accepted(TINY, BIG)
+    await rig.stop()
+    journal, aside = rig.data / "journal.db", rig.folder / "journal.db"
+    journal.rename(aside)
+    with pytest.raises(StorageError, match=r"journal\.db is missing"):
+        await rig.start()
+    rig.node.lock.release()
+    assert not journal.exists()
+    aside.rename(journal)
+    await rig.start(destination("a", sink.port) + TO_A)
+    await rig.wait_for({"done": 2})
+
+
+@pytest.mark.req("S-11")
+async def test_a_start_notes_how_far_the_tables_have_the_log(rig: Rig) -> None:
+    sink = await rig.sink()
+    await rig.start(destination("a", sink.port) + TO_A)
+    await rig.accepted(TINY)
+    await rig.wait_for({"done": 1})
+    # As if the note had been lost: the rows may be swept before anything else is received.
+    await rig.node.database.write(
+        lambda transaction: transaction.run("UPDATE meta SET v = '0' WHERE k = 'intake_lsn'")
+    )
+    await rig.restart()
+    ((noted,),) = await rig.rows("SELECT v FROM meta WHERE k = 'intake_lsn'")
+    assert int(noted) == 2

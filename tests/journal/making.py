@@ -167,5 +167,12 @@ class MemoryJournal:
         yield steps
         self._connection.set_progress_handler(None, 0)
 
+    def save(self, path: Path) -> None:
+        """Write what is in here as the journal of a node."""
+        with sqlite3.connect(path) as target:
+            self._connection.backup(target)
+        target.execute("PRAGMA journal_mode=WAL")
+        target.close()
+
     def close(self) -> None:
         self._connection.close()

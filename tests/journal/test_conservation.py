@@ -5,8 +5,8 @@ tried again, discarded, swept away; the power goes before a commit; the process 
 sending.  After each step the counts agree with the rows, and with what the test remembers.
 """
 
-import tempfile
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 from hypothesis import settings
@@ -59,10 +59,12 @@ fates = st.one_of(
 class Journal(RuleBasedStateMachine):
     """The journal, and beside it what must be true of it."""
 
+    # One for all lives, so that the tables are made once.
+    folder: ClassVar[Path]
+
     def __init__(self) -> None:
         super().__init__()
-        self._folder = tempfile.TemporaryDirectory()
-        self.journal = MemoryJournal(Path(self._folder.name))
+        self.journal = MemoryJournal(self.folder)
         self.ids = IdSource()
         self.now = NOW
         self.unplanned: list[Arrival] = []
@@ -73,7 +75,6 @@ class Journal(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         self.journal.close()
-        self._folder.cleanup()
 
     @rule(study=st.sampled_from(["1.1", "1.2"]), n=st.integers(1, 4))
     def receive(self, study: str, n: int) -> None:
@@ -211,5 +212,6 @@ class Journal(RuleBasedStateMachine):
 
 @pytest.mark.slow
 @pytest.mark.req("R-11", "S-14", "S-15")
-def test_whatever_happens_in_whatever_order_everything_adds_up() -> None:
+def test_whatever_happens_in_whatever_order_everything_adds_up(tmp_path: Path) -> None:
+    Journal.folder = tmp_path
     run_state_machine_as_test(Journal, settings=settings(max_examples=100, stateful_step_count=30))

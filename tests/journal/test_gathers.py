@@ -116,6 +116,7 @@ def test_late_whole_sends_all_again(journal: MemoryJournal, ids: IdSource) -> No
     for number in (1, 2):
         gather = receive(journal, ids, number, Plan(joins=(STUDY,))).gathers[0]
     end(journal, ids, gather.id)
+    journal.execute("UPDATE delivery SET state = 'done'")
     late = receive(journal, ids, 3, Plan(joins=(STUDY,))).gathers[0]
     assert journal.run(gather_endings.first_ended_at(late)) == NOW + 1
     again = Ending(evidence="quiet", targets=TO_PACS, again=True)
@@ -174,7 +175,7 @@ def test_what_if_complete_does_not_take_goes_the_way_of_otherwise(
     journal: MemoryJournal, ids: IdSource, otherwise: str, fate: tuple[str, str | None]
 ) -> None:
     gather = receive(journal, ids, 1, Plan(joins=(STUDY,))).gathers[0]
-    end(journal, ids, gather.id, Ending(evidence="quiet", untaken=otherwise))
+    end(journal, ids, gather.id, Ending(evidence="quiet", untaken=lambda _peer: otherwise))
     assert journal.rows("SELECT ended_why, hold_reason FROM arrival") == [fate]
     assert journal.unaccounted() == (0, 0, 0, 0, 0)
 
@@ -185,7 +186,7 @@ def test_bytes_that_are_gathered_are_never_swept(journal: MemoryJournal, ids: Id
     assert journal.run(keeping.droppable(NOW + 10, 10**6, 0, 10)) == []
     assert journal.run(keeping.drop([(1, "")], NOW + 10)) == []
     assert journal.rows("SELECT blob_gone FROM arrival") == [(0,)]
-    end(journal, ids, gather.id, Ending(evidence="quiet", untaken="discard"))
+    end(journal, ids, gather.id, Ending(evidence="quiet", untaken=lambda _peer: "discard"))
     assert journal.run(keeping.droppable(NOW + 10, 10**6, 0, 10)) == [(1, "")]
 
 
@@ -193,7 +194,7 @@ def test_the_rows_of_a_gather_go_with_its_last_arrival(
     journal: MemoryJournal, ids: IdSource
 ) -> None:
     gather = receive(journal, ids, 1, Plan(joins=(STUDY,))).gathers[0]
-    end(journal, ids, gather.id, Ending(evidence="quiet", untaken="discard"))
+    end(journal, ids, gather.id, Ending(evidence="quiet", untaken=lambda _peer: "discard"))
     journal.run(keeping.drop([(1, "")], NOW + 10))
     assert journal.run(keeping.purge(10**6, 10)) == 1
     assert journal.rows("SELECT count(*) FROM gather") == [(0,)]

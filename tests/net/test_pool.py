@@ -37,14 +37,26 @@ async def test_after_its_linger_a_call_is_released() -> None:
         await pool.close()
 
 
-async def test_without_linger_or_with_a_twin_it_is_released_at_once() -> None:
+async def test_without_linger_it_is_released_at_once() -> None:
     async with running() as sink:
         pool = CallPool()
         pool.give_back("a", await call_to(sink.remote()), 0.0)
         await until(lambda: sink.open_now == 0)
-        pool.give_back("b", await call_to(sink.remote()), 5.0)
-        pool.give_back("b", await call_to(sink.remote()), 5.0)
+        await pool.close()
+
+
+@pytest.mark.req("R-48")
+async def test_two_that_served_one_key_linger_both() -> None:
+    async with running() as sink:
+        pool = CallPool()
+        first, second = await call_to(sink.remote()), await call_to(sink.remote())
+        pool.give_back("a", first, 0.05)
+        pool.give_back("a", second, 5.0)
+        assert pool.idle == 2
         await until(lambda: sink.open_now == 1)
+        assert pool.take("a") is second
+        assert pool.take("a") is None
+        second.abort()
         await pool.close()
 
 

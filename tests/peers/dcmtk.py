@@ -63,8 +63,11 @@ class StoreScp(Program):
         return [read_stored(file.read_bytes()) for file in self.files()]
 
     def digests(self) -> dict[str, str]:
-        """Return SOP Instance UID → SHA-256 of the data set."""
-        return stored_digests(self.received)
+        """Return SOP Instance UID → SHA-256 of the data set; empty while a file is begun only."""
+        try:
+            return stored_digests(self.received)
+        except ValueError:
+            return {}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

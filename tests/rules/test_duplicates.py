@@ -7,7 +7,7 @@ import pytest
 from waystation.model.arrival import Arrival, Earlier, Source
 from waystation.model.delivery import HoldReason
 from waystation.model.instance import Instance
-from waystation.model.plan import Plan, Target
+from waystation.model.plan import Join, Plan, Target
 from waystation.rules.duplicates import DUPLICATE, FIRST_KEPT, DuplicatePolicy, judge
 
 NOW = 1_800_000_000.0
@@ -93,3 +93,19 @@ def test_the_other_policies_name_what_they_do() -> None:
 def test_two_that_raced_past_a_refusal_are_held() -> None:
     """The check before the answer cannot see an object that is being sealed beside it."""
     assert decide(before(OTHER), different="refuse").hold is HoldReason.CONFLICT
+
+
+@pytest.mark.req("R-74")
+def test_what_would_have_been_gathered_is_held_for_its_ways_too() -> None:
+    join = Join(
+        rule="s",
+        level="study",
+        targets=(Target(destination="a", rules=("s",)), Target(destination="c", rules=("s",))),
+    )
+    made = decide(before(OTHER), plan=Plan(targets=PLAN.targets, joins=(join,)))
+    assert made.joins == ()
+    assert {target.destination: target.hold for target in made.targets} == {
+        "a": HoldReason.CONFLICT,
+        "b": None,
+        "c": HoldReason.CONFLICT,
+    }

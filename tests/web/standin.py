@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from tests.journal.making import CT, EXPLICIT, NOW
+from waystation.journal.ages import Share
 from waystation.journal.entries import (
     Chosen,
     FailedAttempt,
@@ -11,15 +12,18 @@ from waystation.journal.entries import (
     ListedArrival,
     Story,
 )
-from waystation.model.errors import StorageError
+from waystation.model.errors import ConfigError, StorageError
 from waystation.model.plan import Verdict
 from waystation.web.metrics import Figures, metrics_text
+from waystation.web.shapes_explain import Explained
 from waystation.web.view import (
     ActionAsked,
     ActionDone,
     ContextsView,
     LaneView,
     QueueView,
+    ReplayAsked,
+    ReplayDone,
     StatusView,
 )
 
@@ -51,6 +55,10 @@ def listed(number: int, **fields: object) -> Listed:
         "calling_ae": "CT1",
         "received_at": NOW,
         "size_bytes": 100,
+        "group": "",
+        "origin": "rule",
+        "required": 1,
+        "sent_syntax": "",
     }
     return Listed(**values | fields)  # type: ignore[arg-type]
 
@@ -73,6 +81,27 @@ ARRIVAL = ListedArrival(
     ended_why="held",
     verdicts=(Verdict(rule="all", matched=False, clause='PatientID "SECRET-ID" is not "X"'),),
 )
+EXPLAINED = Explained(
+    level="study",
+    uid="1.2.3",
+    study="1.2.3",
+    at=NOW,
+    running=True,
+    hypothetical=False,
+    modalities=["CT"],
+    objects=1,
+    arrivals=1,
+    judged=1,
+    first_at=NOW,
+    last_at=NOW,
+    senders=[],
+    patient=None,
+    gathers=[],
+    rules=[],
+    ways=[],
+    fates=[],
+    notes=[],
+)
 
 
 class StandIn:
@@ -84,9 +113,14 @@ class StandIn:
         self.broken: Exception | None = None
         self.asked: list[ActionAsked] = []
         self.chosen: list[Chosen] = []
+        self.wheres: list[str] = []
+        self.replays: list[ReplayAsked] = []
         self.lane_changes: list[tuple[str, str, str]] = []
         self.lane_why = ""
         self.config_problem = ""
+
+    def now(self) -> float:
+        return NOW
 
     async def ready(self) -> list[str]:
         return self.reasons
@@ -116,7 +150,38 @@ class StandIn:
     async def lanes(self) -> QueueView:
         counts = LaneCounts(destination="pacs", waiting=2, held=1, oldest_at=NOW - 90)
         lane = LaneView(counts=counts, state="down", why=self.lane_why, kind="dicom")
-        return QueueView(lanes=(lane,), held={"object-refused": 1}, unplanned=0, now=NOW)
+        return QueueView(
+            lanes=(lane,),
+            held={"object-refused": 1},
+            unplanned=0,
+            now=NOW,
+            ages={"pacs": (1, 1, 0, 0, 0, 0)},
+            gathers=1,
+            gathering=212,
+            today={"done": 5},
+        )
+
+    async def shares(self, by: str, limit: int) -> Sequence[Share]:
+        return [Share(name=f"a {by}", waiting=2, sending=0, held=1, oldest_at=NOW - 90)][:limit]
+
+    async def explain(self, what: str) -> Explained | None:
+        return EXPLAINED if what == "1.2.3" else None
+
+    async def replay(self, asked: ReplayAsked) -> ReplayDone:
+        if asked.to == "nope":
+            raise ConfigError("--to", 'no destination or group "nope"')
+        self.replays.append(asked)
+        return ReplayDone(
+            arrivals=4,
+            studies=1,
+            made=3,
+            already=1,
+            filtered=0,
+            nowhere=0,
+            held=0,
+            gone=0,
+            to={"pacs": 3},
+        )
 
     async def contexts(self, name: str) -> ContextsView | None:
         if name != "pacs":
@@ -126,16 +191,17 @@ class StandIn:
             refused={(CT, "1.2.840.10008.1.2.4.50"): "not supported"},
         )
 
-    async def deliveries(self, chosen: Chosen) -> Sequence[Listed]:
+    async def deliveries(self, chosen: Chosen, where: str = "") -> Sequence[Listed]:
         if self.broken is not None:
             raise self.broken
+        self.wheres.append(where)
         self.chosen.append(chosen)
         return [listed(n) for n in range(chosen.after + 1, 4)][: chosen.limit]
 
     async def delivery(self, delivery_id: int) -> Story | None:
         return await self.arrival(0xA0) if delivery_id == 1 else None
 
-    async def arrivals(self, chosen: Chosen) -> Sequence[ListedArrival]:
+    async def arrivals(self, chosen: Chosen, where: str = "") -> Sequence[ListedArrival]:
         self.chosen.append(chosen)
         return [ARRIVAL]
 

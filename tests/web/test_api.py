@@ -28,6 +28,7 @@ LANE_KEYS = [
     "objects_per_s",
     "bytes_per_s",
     "clears_at",
+    "ages",
 ]
 PATHS = (
     "/api/v1/status",
@@ -36,12 +37,13 @@ PATHS = (
     "/api/v1/deliveries/1",
     "/api/v1/arrivals",
     "/api/v1/arrivals/a0",
+    "/api/v1/shares?by=peer",
 )
 
 
 def test_lanes_have_their_keys_and_the_age_of_the_oldest(client: TestClient) -> None:
     body = client.get("/api/v1/destinations").json()
-    assert list(body) == ["lanes", "held", "unplanned"]
+    assert list(body) == ["lanes", "held", "unplanned", "gathering", "gathers", "today"]
     lane = body["lanes"][0]
     assert sorted(lane) == sorted(LANE_KEYS)
     assert (lane["waiting"], lane["oldest_s"], lane["state"]) == (2, 90.0, "down")
@@ -144,6 +146,48 @@ def test_an_order_needs_a_choice_a_name_and_a_known_action(
     assert len(node.asked) == (status == 200)
 
 
+def test_an_expression_chooses_and_reaches_the_node(client: TestClient, node: StandIn) -> None:
+    where = "Modality == 'CT'"
+    assert client.get("/api/v1/deliveries", params={"where": where}).status_code == 200
+    assert node.wheres == [where]
+    order = {"where": where, "user": "ann"}
+    assert client.post("/api/v1/deliveries/retry", json=order).status_code == 200
+    assert (node.asked[0].where, node.asked[0].chosen.everything) == (where, True)
+    long = client.get("/api/v1/deliveries", params={"where": "x" * 4097})
+    assert long.status_code == 400
+
+
+def test_ages_stand_by_their_limits(client: TestClient) -> None:
+    body = client.get("/api/v1/destinations").json()
+    ages = body["lanes"][0]["ages"]
+    assert ages == {"5m": 1, "15m": 1, "1h": 0, "4h": 0, "1d": 0, "more": 0}
+    assert (body["gathers"], body["gathering"], body["today"]) == (1, 212, {"done": 5})
+
+
+def test_what_is_open_is_shared_out_by_name(client: TestClient) -> None:
+    body = client.get("/api/v1/shares?by=study&limit=5").json()
+    share = {"name": "a study", "waiting": 2, "sending": 0, "held": 1, "oldest_s": 90.0}
+    assert body == {"by": "study", "shares": [share]}
+    assert client.get("/api/v1/shares?by=patient").status_code == 400
+
+
+def test_a_story_is_told_by_its_uid(client: TestClient) -> None:
+    assert client.get("/api/v1/explain?uid=1.2.3").json()["level"] == "study"
+    unknown = client.get("/api/v1/explain?uid=9.9")
+    assert (unknown.status_code, unknown.json()["title"]) == (404, "Nothing is known of it")
+
+
+def test_a_replay_reaches_the_node_with_its_author(client: TestClient, node: StandIn) -> None:
+    order = {"where": "Rows > 1", "since": 5.0, "to": "pacs", "user": "ann", "preview": True}
+    done = client.post("/api/v1/replay", json=order).json()
+    assert (done["made"], done["already"], done["to"], done["preview"]) == (3, 1, {"pacs": 3}, True)
+    assert (node.replays[0].user, node.replays[0].priority) == ("ann", "low")
+    wrong = client.post("/api/v1/replay", json=order | {"to": "nope"})
+    assert (wrong.status_code, "nope" in wrong.json()["detail"]) == (400, True)
+    for fault in ({"where": ""}, {"since": "x"}, {"user": ""}, {"priority": "urgent"}):
+        assert client.post("/api/v1/replay", json=order | fault).status_code == 400
+
+
 @pytest.mark.parametrize("change", ["pause", "resume"])
 def test_a_lane_is_paused_and_resumed_by_name(
     change: str, client: TestClient, node: StandIn
@@ -177,6 +221,9 @@ def test_the_openapi_document_names_every_route(client: TestClient) -> None:
         "/api/v1/arrivals/{arrival_id}",
         "/api/v1/destinations/{name}/{change}",
         "/api/v1/reload",
+        "/api/v1/explain",
+        "/api/v1/shares",
+        "/api/v1/replay",
     } == set(document["paths"])
     assert "waystation" in json.dumps(document["info"]).lower()
 

@@ -190,7 +190,10 @@ class Acting:
             belt = node.belts.get(entry.destination)
             if belt is not None:
                 belt.lane.forget(entry.id)
-        self.wake({(entry.destination, entry.study) for entry in done.deliveries})
+        # At a member, what belongs to a group goes wherever its study goes by now.
+        places = {(entry.destination, entry.study) for entry in done.deliveries}
+        places |= {(entry.group, entry.study) for entry in done.deliveries if entry.group}
+        self.wake(places)
 
     def wake(self, places: set[tuple[str, str]]) -> None:
         """Tell lanes and groups that something of a study waits for (destination, study)."""

@@ -140,11 +140,13 @@ class Explainer:
             routing = self._rules.of(fate.config, arrival.received_at) if fate.planned else None
             if head is not None and self._names and patient is None:
                 patient = _patient(head)
+            if routing is not None:
+                verdicts.know(routing.ruleset)
             if routing is None or head is None:
                 unread += head is None
-                verdicts.add(fate.verdicts)
+                if fate.planned:
+                    verdicts.remember(fate.verdicts)
                 continue
-            verdicts.know(routing.ruleset)
             facts = routing.facts(arrival)
             verdicts.add(explain(head, facts, routing.ruleset, discreet=not self._names))
             judged += 1

@@ -10,7 +10,6 @@ from datetime import datetime
 
 from waystation.flows.gather import GatherTerms
 from waystation.journal.gathers import OPEN, Gather
-from waystation.model.delivery import State
 from waystation.timing.eligibility import Terms
 from waystation.timing.gather import Count
 from waystation.timing.window import wait_text
@@ -100,7 +99,7 @@ def why_waiting(
         words.append(lane.limited)
     before = ahead()
     if before:
-        words.append(f"{before:,} go before it in this lane")
+        words.append(f"{before:,} {'goes' if before == 1 else 'go'} before it in this lane")
     return Waits(words=tuple(words) or (TAKEN_BY_LANE,), next_at=max(times, default=None))
 
 
@@ -136,11 +135,6 @@ def _stopped(standing: Standing, destination: str, priority: int, due: float) ->
     return Waits(words=tuple(words), next_at=None if shut is None else shut.next_at)
 
 
-def waiting_states(states: Mapping[str, int]) -> bool:
-    """Tell whether any of them waits."""
-    return bool(states.get(State.WAITING.value))
-
-
 def gather_waits(standing: Standing, row: Gather) -> Waits:
     """Return what an open gather waits for."""
     if row.state != OPEN or standing.terms_of is None:
@@ -154,7 +148,7 @@ def gather_waits(standing: Standing, row: Gather) -> Waits:
             case "quiet":
                 at = row.last_at + terms.quiet_s
                 times.append(at)
-                words.append(f"quiet: nothing more until {clock_text(at, now)}")
+                words.append(f"quiet: complete {clock_text(at, now)} if nothing more comes")
             case "release":
                 wait = wait_text(terms.release_s) if terms.release_s >= 60 else ""
                 after = wait or f"{terms.release_s:.0f} s"
@@ -162,9 +156,9 @@ def gather_waits(standing: Standing, row: Gather) -> Waits:
             case "count":
                 words.append(_counted(row))
             case _:
-                words.append(word)
+                words.append(f"{word}: nothing was heard")
     forced = clock_text(row.opened_at + terms.force_s, now)
-    return Waits(words=(*words, f"forced at {forced}"), next_at=min(times))
+    return Waits(words=(*words, f"force: {forced}, without evidence"), next_at=min(times))
 
 
 def _counted(row: Gather) -> str:

@@ -13,7 +13,7 @@ from waystation.rules.plan import FAILED
 from waystation.rules.read import RuleSet
 from waystation.web.shapes_explain import Clause, RuleSaid
 
-MOST_CLAUSES = 4
+MOST_CLAUSES = 3
 
 
 @dataclass(slots=True)
@@ -21,6 +21,7 @@ class _Said:
     matched: int = 0
     failed: int = 0
     objects: int = 0
+    remembered: int = 0
     clauses: Counter[tuple[bool, str]] = field(default_factory=Counter)
 
 
@@ -30,6 +31,7 @@ class Verdicts:
     def __init__(self) -> None:
         self._said: dict[str, _Said] = {}
         self._rules: dict[str, tuple[str, list[str], str]] = {}
+        self._remembered = 0
 
     def know(self, ruleset: RuleSet) -> None:
         """Note what the rules themselves are; the latest description of a name counts."""
@@ -37,6 +39,13 @@ class Verdicts:
             trigger = rule.gathering.level if rule.gathering is not None else "instance"
             self._rules[rule.name] = (trigger, [way.to for way in rule.ways], rule.then)
             self._said.setdefault(rule.name, _Said())
+
+    def remember(self, verdicts: Iterable[Verdict]) -> None:
+        """Add what is written of an object that cannot be judged again: what matched, or failed."""
+        self._remembered += 1
+        for verdict in verdicts:
+            self._said.setdefault(verdict.rule, _Said()).remembered += 1
+            self.add([verdict])
 
     def add(self, verdicts: Iterable[Verdict]) -> None:
         """Add what the rules said of one object."""
@@ -49,21 +58,22 @@ class Verdicts:
 
     def said(self) -> list[RuleSaid]:
         """Return what was collected."""
-        return [_rule(name, said, self._rules.get(name)) for name, said in self._said.items()]
+        return [self._rule(name, said) for name, said in self._said.items()]
 
-
-def _rule(name: str, said: _Said, known: tuple[str, list[str], str] | None) -> RuleSaid:
-    trigger, send, then = known or ("instance", [], "")
-    return RuleSaid(
-        rule=name,
-        matched=said.matched,
-        failed=said.failed,
-        objects=said.objects,
-        clauses=_clauses(said.clauses.most_common()),
-        trigger=trigger,
-        send=send,
-        then=then,
-    )
+    def _rule(self, name: str, said: _Said) -> RuleSaid:
+        trigger, send, then = self._rules.get(name, ("instance", [], ""))
+        clauses = _clauses(said.clauses.most_common())
+        return RuleSaid(
+            rule=name,
+            matched=said.matched,
+            failed=said.failed,
+            objects=said.objects + self._remembered - said.remembered,
+            clauses=clauses,
+            others=said.objects - sum(clause.objects for clause in clauses),
+            trigger=trigger,
+            send=send,
+            then=then,
+        )
 
 
 def _clauses(counted: Sequence[tuple[tuple[bool, str], int]]) -> list[Clause]:

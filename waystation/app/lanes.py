@@ -24,14 +24,15 @@ from waystation.flows.metering import Meters
 from waystation.flows.screening import Screening
 from waystation.flows.witness import Witness
 from waystation.journal import deliveries, recovery
+from waystation.journal.groups import leave
 from waystation.journal.intake import IntakeLog
+from waystation.journal.recovery import PAUSED
 from waystation.model.delivery import HoldReason
 from waystation.rules.read import RuleSet
 from waystation.timing.retry import clamp_due
 
 log = structlog.get_logger()
 GRACE_S = 7.0
-PAUSED = "paused."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,6 +151,8 @@ class Lanes:
         for name in await parts.database.read(deliveries.waiting_destinations()):
             if name in self.belts or name in groups:
                 continue
+            if groups:
+                await parts.database.write(leave(name, groups))
             why = f'no destination "{name}" any more'
             n = await parts.database.write(
                 deliveries.hold_all(name, HoldReason.DESTINATION_GONE, why)

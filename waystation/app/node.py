@@ -20,12 +20,13 @@ from waystation.app import wiring, wiring_completeness, wiring_group
 from waystation.app.lanes import GRACE_S, LaneParts, Lanes
 from waystation.app.recovery import DataLock, open_database, read_intake, recover
 from waystation.app.settings import Settings
-from waystation.app.watching import Watching
+from waystation.app.watching import Watched, Watching
 from waystation.app.wiring_schedule import Windows
 from waystation.blobs.folder import BlobFolder
 from waystation.codecs.pool import CodecPool
 from waystation.flows.cargo import JournalCargo
 from waystation.flows.clockwatch import ClockWatch
+from waystation.flows.conditions import Sights
 from waystation.flows.contexts import ContextBelt
 from waystation.flows.deliver import LaneBelt
 from waystation.flows.gather import GatherBelt, GatherTerms
@@ -104,6 +105,7 @@ class Node:
             ("groups", self.groups.run()),
             ("sweep", self.sweep.run()),
             ("volume", self.sweep.watch_volume()),
+            *(await self._watch()).items(),
         ):
             self._start_belt(name, belt)
         await self._listen()
@@ -121,7 +123,7 @@ class Node:
             self.clock,
             self._gather_terms(routing),
             lambda target: self.router.placed(target),
-            lambda: self.router.routing.ruleset.otherwise,
+            lambda peer: self.router.routing.ruleset.otherwise_for(peer),
             self._wake_lane,
             self.watching.gathered,
         )
@@ -144,6 +146,7 @@ class Node:
             self.clock,
             lambda: self.belts,
             self._wake_lane,
+            self.watching.switched,
         )
         parts = LaneParts(
             database=self.database,
@@ -155,10 +158,24 @@ class Node:
             witness=self.watching,
         )
         self.lanes = Lanes(parts, self.data)
-        self.lanes.told.append(self.groups.changed)
+        self.lanes.told += [self.groups.changed, self.watching.lane_changed]
         self.sweep = Sweep(
             wiring.sweep_settings(self.settings), self.database, self.blobs, self.disk, self.clock
         )
+
+    async def _watch(self) -> dict[str, Coroutine[Any, Any, None]]:
+        sights = Sights(
+            belts=lambda: self.belts,
+            groups=lambda: wiring_group.groups(self.settings, self.windows),
+            schedules=lambda at: self.windows.problems(at),
+            config_problem=lambda: self.config_problem,
+            spool=lambda: self.sweep.stopped_why,
+            unaccounted=lambda: self.sweep.unaccounted,
+        )
+        watched = Watched(
+            database=self.database, ids=self.ids, clock=lambda: self.clock(), sights=sights
+        )
+        return await self.watching.start(watched, self.settings, self.windows)
 
     def _start_belt(self, name: str, belt: Coroutine[Any, Any, None]) -> None:
         self._tasks.append(asyncio.create_task(belt, name=name))
@@ -251,6 +268,7 @@ class Node:
         gate = Gate(wiring.gate_settings(settings))
         for name, table in settings.destination.items():
             wiring.check_destination(name, table, settings.dicom.ae_title, self.data)
+        self.watching.check(settings)
         revision = await self.database.write(configs.take_up(text, self.clock()))
         before, self.settings = self.settings, settings
         self.windows = windows
@@ -262,6 +280,7 @@ class Node:
         self.groups.change({})
         await self.lanes.change(settings, windows, routing.ruleset)
         self.groups.change(wiring_group.groups(settings, windows))
+        self.watching.change(settings, windows)
         return [key for key, value in _fixed(settings).items() if _fixed(before)[key] != value]
 
     # end
@@ -278,6 +297,7 @@ class Node:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.watching.stop()
         await self.codecs.close()
         self.disk.shutdown(wait=True)
         self.intake.close()

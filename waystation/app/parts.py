@@ -21,10 +21,15 @@ from waystation.app.settings_group import GroupSettings
 from waystation.app.settings_kinds import KINDS, LATER_KINDS
 from waystation.app.settings_rule import RuleSettings
 from waystation.app.settings_schedule import ScheduleSettings
+from waystation.app.settings_watch import ReportTable
 
 Model = TypeVar("Model", bound=Table)
 # Tables with names of their own, like [schedule.night], that have one model each.
-NAMED_TABLES: dict[str, type[Table]] = {"schedule": ScheduleSettings, "group": GroupSettings}
+NAMED_TABLES: dict[str, type[Table]] = {
+    "schedule": ScheduleSettings,
+    "group": GroupSettings,
+    "report": ReportTable,
+}
 NAMED = {"peer", "destination", *NAMED_TABLES}
 
 

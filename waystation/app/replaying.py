@@ -91,7 +91,11 @@ class Replaying:
         if not wanted:
             return
         node = self._node
-        done = await node.database.write(replays.make(wanted, order, node.ids), urgent=False)
+        job = replays.make(wanted, order, node.ids)
+        if order.dry:
+            done = await node.database.read(job)
+        else:
+            done = await node.database.write(job, urgent=False)
         found.already += done.already
         found.made += len(done.made)
         for arrival, target in done.made:

@@ -16,6 +16,7 @@ from waystation.app.semantics_remote import remote
 from waystation.app.semantics_rules import rules
 from waystation.app.semantics_schedule import schedules
 from waystation.app.semantics_transcode import transcoding
+from waystation.app.semantics_watch import watching
 from waystation.app.semantics_ways import ways
 from waystation.app.settings_base import is_loopback
 from waystation.app.settings_destination import DicomDestination
@@ -50,6 +51,7 @@ def examine(parts: Parts, environ: Mapping[str, str]) -> list[Problem]:
         *remote(parts, environ),
         *ways(parts, environ),
         *transcoding(parts),
+        *watching(parts, environ),
     ]
 
 

@@ -116,6 +116,7 @@ class Serving:
 
     def _rejected(self, faults: list[str]) -> list[str]:
         self.node.config_problem = faults[0]
+        self.node.watching.wake()
         log.error("configuration rejected, the last good one stays", first=faults[0])
         return faults
 

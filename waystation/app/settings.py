@@ -22,6 +22,7 @@ from waystation.app.settings_node import (
 )
 from waystation.app.settings_rule import RoutingSettings, RuleSettings
 from waystation.app.settings_schedule import ScheduleSettings
+from waystation.app.settings_watch import AlertSettings, ReportTable
 
 LATER_TABLES = frozenset(
     {
@@ -30,8 +31,6 @@ LATER_TABLES = frozenset(
         "edit",
         "deidentify",
         "lookup",
-        "report",
-        "alert",
     }
 )
 
@@ -63,6 +62,12 @@ class Settings(Table):
         default_factory=DuplicateSettings, description="Objects that come again"
     )
     log: LogSettings = Field(default_factory=LogSettings, description="Log")
+    alert: AlertSettings = Field(
+        default_factory=AlertSettings, description="Who hears when something is wrong"
+    )
+    report: dict[str, ReportTable] = Field(
+        default_factory=dict, description="What happened, at times of your choice"
+    )
     completeness: CompletenessSettings = Field(
         default_factory=CompletenessSettings,
         description="When a series or study counts as complete",

@@ -7,7 +7,7 @@ type (``port = "104"`` and ``enabled = 1`` are faults); no complaint quotes what
 import ipaddress
 import os
 from pathlib import Path
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import (
     AfterValidator,
@@ -73,6 +73,10 @@ def _network(text: str) -> str:
         ) from None
 
 
+def _lower(value: object) -> object:
+    return value.lower() if isinstance(value, str) else value
+
+
 def _as_tuple(value: object) -> object:
     if isinstance(value, str):
         raise complaint(f'expected a list, like ["{value}"]')
@@ -90,6 +94,7 @@ def _in_folder(value: object, info: ValidationInfo) -> object:
 AETitle = Annotated[str, AfterValidator(_ae_title)]
 AEPattern = Annotated[str, AfterValidator(_ae_pattern)]
 Name = Annotated[str, Field(min_length=1)]
+LogLevel = Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(_lower)]
 Network = Annotated[str, AfterValidator(_network)]
 Flag = Annotated[bool, Strict()]
 Count = Annotated[int, Strict(), Field(ge=1)]

@@ -9,6 +9,7 @@ from waystation.app.settings_base import (
     AETitle,
     Count,
     Flag,
+    LogLevel,
     Name,
     Names,
     PathText,
@@ -105,7 +106,6 @@ class DestinationSettings(Table):
             "verify_after",
             "commit_by",
             "only_deidentified",
-            "log",
         }
     )
 
@@ -144,6 +144,9 @@ class DestinationSettings(Table):
     waiting_over: Wait | None = Field(
         default=None,
         description="Alert when a delivery that may leave has waited so long; default 10 minutes",
+    )
+    log: LogLevel | None = Field(
+        default=None, description="Least severity of lines about deliveries; default is log.level"
     )
     retry: RetrySettings = Field(default_factory=RetrySettings, description="When to try again")
 

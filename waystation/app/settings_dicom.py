@@ -12,6 +12,7 @@ from waystation.app.settings_base import (
     Count,
     Flag,
     ListenPort,
+    LogLevel,
     Name,
     Names,
     Networks,
@@ -135,7 +136,7 @@ class PeerSettings(Table):
     """An application entity that may call us."""
 
     later: ClassVar[frozenset[str]] = frozenset(
-        {"certificate", "rights", "silent_after", "log"}
+        {"certificate", "rights"}
     )
 
     ae_title: AEPattern = Field(description="Calling AE title; * and ? are wildcards")
@@ -153,4 +154,10 @@ class PeerSettings(Table):
     )
     max_associations: Count | None = Field(
         default=None, description="At one time; default is dicom.max_associations_per_peer"
+    )
+    silent_after: Wait | None = Field(
+        default=None, description="Alert when nothing came from it for so long; absent: never"
+    )
+    log: LogLevel | None = Field(
+        default=None, description="Least severity of lines about its objects; default is log.level"
     )

@@ -2,14 +2,18 @@
 
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, Field
 
 from waystation.app.quantities import Duration, Percent, Size
-from waystation.app.settings_base import Flag, ListenPort, Name, PathText, Table, complaint
-
-
-def _lower(value: object) -> object:
-    return value.lower() if isinstance(value, str) else value
+from waystation.app.settings_base import (
+    Flag,
+    ListenPort,
+    LogLevel,
+    Name,
+    PathText,
+    Table,
+    complaint,
+)
 
 
 def _base_path(path: str) -> str:
@@ -86,8 +90,9 @@ class DuplicateSettings(Table):
 class LogSettings(Table):
     """The log on standard error."""
 
-    level: Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(_lower)] = Field(
-        default="info", description="Least severity that is written"
+    level: LogLevel = Field(
+        default="info",
+        description="Least severity that is written; peers and destinations may have their own",
     )
     identifiers: Literal["hashed", "plain"] = Field(
         default="hashed", description="UIDs as keyed short hashes, or plain (unsafe)"

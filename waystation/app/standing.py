@@ -9,7 +9,6 @@ from typing import Any
 
 from waystation.app import wiring_completeness
 from waystation.app.explaining_now import LaneNow, Standing
-from waystation.app.lanes import PAUSED
 from waystation.app.node import Node
 from waystation.app.settings import Settings
 from waystation.app.wiring_lane import lane_settings
@@ -20,6 +19,7 @@ from waystation.flows.gather import GatherTerms
 from waystation.flows.lane_settings import NO_FILTER
 from waystation.flows.route import Routing
 from waystation.journal import recovery
+from waystation.journal.recovery import PAUSED
 
 # So near to its limit a lane is held back by it.
 NEAR = 0.8

@@ -16,7 +16,7 @@ from waystation.app.lane_numbers import LaneNumbers
 from waystation.app.node import Node
 from waystation.app.pulse import Pulse
 from waystation.app.replaying import Replaying
-from waystation.app.view_explain import explained, midnight
+from waystation.app.view_explain import explained
 from waystation.blobs.volume import look
 from waystation.journal import ages, queue
 from waystation.journal.ages import Share
@@ -71,7 +71,7 @@ class View:
         """Return every lane: those of the configuration, and those that only the journal knows."""
         node, now = self._node, self._node.clock()
         seen = await node.database.read(queue.overview())
-        old = await node.database.read(ages.ages(now, midnight(now)))
+        old = await node.database.read(ages.ages(now, ages.midnight(now)))
         counts = {lane.destination: lane for lane in seen.lanes}
         views = [
             await self._numbers.view(belt, counts.pop(name, LaneCounts(destination=name)))

@@ -1,6 +1,5 @@
-"""`explain` and the day of the queue, asked of a running node."""
+"""`explain`, asked of a running node."""
 
-from datetime import datetime
 from pathlib import Path
 
 from waystation.app.explaining import Explainer
@@ -20,9 +19,3 @@ async def explained(node: Node, what: str, folder: Path) -> Explained | None:
         return Explainer(read, node.blobs, rules, standing).about(what)
 
     return await in_thread(node, job)
-
-
-def midnight(now: float) -> float:
-    """Return when today began on the clock of this machine (Unix seconds)."""
-    today = datetime.fromtimestamp(now).astimezone()
-    return today.replace(hour=0, minute=0, second=0, microsecond=0).timestamp()

@@ -28,6 +28,7 @@ PACE = {
     "split_study",
     "probe_outside_window",
     "waiting_over",
+    "log",
 }
 
 

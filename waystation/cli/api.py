@@ -74,15 +74,22 @@ def _problem(error: urllib.error.HTTPError) -> Any:
     raise WaystationError(f"{title}: {detail}" if detail else str(title))
 
 
-def running(data: Path) -> NodeApi | None:
-    """Return the API of the node that works on the folder ``data``, or None."""
+def announced(data: Path) -> tuple[str, int] | None:
+    """Return URL and process id as the node on the folder ``data`` told them, or None."""
     try:
         known = json.loads((data / "node.json").read_text(encoding="utf-8"))
         url, pid = str(known["web"]), int(known["pid"])
     except (OSError, ValueError, KeyError, TypeError):
         return None
-    if not url.startswith("http://"):
+    return (url, pid) if url.startswith("http://") else None
+
+
+def running(data: Path) -> NodeApi | None:
+    """Return the API of the node that works on the folder ``data``, or None."""
+    told = announced(data)
+    if told is None:
         return None
+    url, pid = told
     api = NodeApi(url)
     try:
         return api if api.pid() == pid else None

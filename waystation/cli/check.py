@@ -17,6 +17,7 @@ from waystation.cli.options import ConfigOption, JsonOption, VerboseOption
 if TYPE_CHECKING:
     from waystation.app.faults import Fault
     from waystation.app.read import Loaded
+    from waystation.cli.check_queue import Effect
 
 
 def _load(stated: Path | None) -> "Loaded":
@@ -30,6 +31,9 @@ def check(
     strict: Annotated[
         bool, typer.Option("--strict", help="Exit 1 if anything is doubtful")
     ] = False,
+    queue: Annotated[
+        bool, typer.Option("--queue", help="Also what would be held of what is under way")
+    ] = False,
     as_json: JsonOption = False,
     verbose: VerboseOption = 0,
 ) -> None:
@@ -38,29 +42,38 @@ def check(
 
     faults: list[Fault] = []
     lines: list[str] = []
+    changes: list[Effect] = []
     try:
         loaded = _load(config)
         warnings, path = loaded.warnings, str(loaded.path or "")
         lines = _schedules(loaded)
+        changes = _effects(loaded) if queue else []
     except ConfigFaults as error:
         faults, warnings, path = error.faults, error.warnings, str(config or "")
     if as_json:
         said = {"faults": _plain(faults), "warnings": _plain(warnings), "schedules": lines}
+        said |= {"queue": [change.document() for change in changes]} if queue else {}
         print(json.dumps(said, indent=2))
     else:
         for fault in faults:
             print(fault)
         for warning in warnings:
             print(f"{warning} (warning)")
-        for line in lines:
+        for line in (*lines, *changes):
             print(line)
     if verbose:
         print(f"read {path or 'no file'}", file=sys.stderr)
     print(f"{_count(faults, 'fault')}, {_count(warnings, 'warning')}", file=sys.stderr)
     if faults:
         raise typer.Exit(2)
-    if warnings and strict:
+    if strict and (warnings or any(change.becomes == "held" for change in changes)):
         raise typer.Exit(1)
+
+
+def _effects(loaded: "Loaded") -> "list[Effect]":
+    from waystation.cli.check_queue import effects
+
+    return effects(loaded.settings)
 
 
 def _schedules(loaded: "Loaded") -> list[str]:

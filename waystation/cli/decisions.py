@@ -83,4 +83,4 @@ def change_lane(name: str, change: str, config: Path | None) -> None:
 
     api = need_running(data_folder(config))
     api.post(f"/api/v1/destinations/{quote(name, safe='')}/{change}", {"user": who()})
-    print(f"{name} {change}d")
+    print(f"{name} {change}d by {who()}")

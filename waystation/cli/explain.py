@@ -37,8 +37,9 @@ def explain(
 ) -> None:
     """Tell which rule said what, what was tried, and why it is not done yet."""
     from waystation.app.explaining_here import Asked
+    from waystation.cli.instants import instant
 
-    asked = Asked(what=what, who=who, at=_instant(at), names=names)
+    asked = Asked(what=what, who=who, at=instant("--at", at) if at else None, names=names)
     document = _document(asked, config)
     if document is None:
         print(f"nothing is known of {plain(what)}", file=sys.stderr)
@@ -52,18 +53,6 @@ def explain(
         print("the node is not running; this is its journal", file=sys.stderr)
     for line in lines(document):
         print(line)
-
-
-def _instant(text: str) -> float | None:
-    if not text:
-        return None
-    from os import environ
-    from time import time
-
-    from waystation.app.schedule_preview import read_instant
-    from waystation.app.zones import host_zone
-
-    return read_instant(text, host_zone(environ), time())
 
 
 def _document(asked: "Asked", config: Path | None) -> dict[str, Any] | None:

@@ -15,6 +15,7 @@ Document = Mapping[str, Any]
 NAME_WIDTH = 20
 IN = "   "
 DEEP = " " * 21
+WITHOUT_RULE = {"built-in", "otherwise", "replay"}
 STATES = ("done", "sending", "waiting", "held", "discarded")
 
 
@@ -29,14 +30,17 @@ def lines(document: Document) -> Iterator[str]:
             yield from _gather(gather, document["at"])
     placed: set[int] = set()
     for rule in document["rules"]:
-        yield from _rule(rule, document)
+        yield from _rule(rule)
         for number, way in enumerate(document["ways"]):
             if rule["rule"] in way["rules"][:1]:
                 placed.add(number)
                 yield from _way(way, document)
+        yield from _gathered(rule, document)
     rest = [way for number, way in enumerate(document["ways"]) if number not in placed]
     for way in rest:
-        yield f"{_padded('by ' + ', '.join(way['rules']))}(not a rule of that configuration)"
+        known = way["origin"] != "rule" or set(way["rules"]) & WITHOUT_RULE
+        note = "" if known else "(no rule of that configuration)"
+        yield f"{_padded('by ' + ', '.join(way['rules']))}{note}".rstrip()
         yield from _way(way, document)
     for fate in document["fates"]:
         yield _fate(fate)
@@ -89,12 +93,22 @@ def _gather(gather: Document, at: float) -> Iterator[str]:
         f" last {_clock(gather['last_at'], at)}"
     )
     for words in gather["waits_for"]:
-        yield f"{IN}waits for {plain(words)}"
-    if gather["due"] is not None:
-        yield f"{IN}at the latest {_clock(gather['due'], at)} if nothing more comes"
+        yield f"{IN}{plain(words)}"
 
 
-def _rule(rule: Document, document: Document) -> Iterator[str]:
+def _gathered(rule: Document, document: Document) -> Iterator[str]:
+    """Yield what goes out once it is complete."""
+    n = sum(
+        gather["objects"]
+        for gather in document["gathers"]
+        if gather["rule"] == rule["rule"] and gather["state"] != "done"
+    )
+    if n:
+        to = plain(", ".join(rule["send"]))
+        yield f"{IN}{to:<{NAME_WIDTH - 3}} {n:,} gathering, see above"
+
+
+def _rule(rule: Document) -> Iterator[str]:
     n, matched = rule["objects"], rule["matched"]
     if not n:
         answer = "not asked"
@@ -113,6 +127,8 @@ def _rule(rule: Document, document: Document) -> Iterator[str]:
     for clause in clauses[1:]:
         word = "match" if clause["matched"] else "no match"
         yield f"{DEEP}{clause['objects']:,} {word}: {plain(clause['clause'])}"
+    if rule["others"]:
+        yield f"{DEEP}{rule['others']:,} more, with clauses of their own"
 
 
 def _padded(text: str) -> str:
@@ -133,7 +149,7 @@ def _way(way: Document, document: Document) -> Iterator[str]:
         parts.append(f"chosen{when}: {plain(choice['why'])}")
     elif choice is not None:
         parts.append(plain(choice["why"]))
-    yield f"{IN}{plain(to):<{NAME_WIDTH - 2}}" + "   ".join(filter(None, parts))
+    yield f"{IN}{plain(to):<{NAME_WIDTH - 3}} " + "   ".join(filter(None, parts))
     for text in _details(way, at):
         yield DEEP + text
 
@@ -163,10 +179,17 @@ def _why_so(way: Document, state: str) -> str:
         )
         return f" ({told})"
     if state == "held":
-        return f" ({', '.join(plain(reason) for reason in way['held'])})"
+        return _shared(way["held"])
     if state == "discarded":
-        return f" ({', '.join(plain(by) for by in way['discarded'])})"
+        return _shared(way["discarded"])
     return ""
+
+
+def _shared(counted: Mapping[str, int]) -> str:
+    """Return names with their numbers, which a single one does not need."""
+    if len(counted) == 1:
+        return f" ({plain(next(iter(counted)))})"
+    return f" ({', '.join(f'{n:,} {plain(name)}' for name, n in counted.items())})"
 
 
 def _details(way: Document, at: float) -> Iterator[str]:

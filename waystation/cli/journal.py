@@ -11,8 +11,9 @@ from typing import Any, TypeVar
 
 from waystation.db.engine import Job
 from waystation.db.statement import Transaction
-from waystation.journal import queue
-from waystation.journal.entries import Chosen
+from waystation.journal import ages, queue, recovery
+from waystation.journal.entries import Chosen, LaneCounts
+from waystation.journal.recovery import PAUSED
 from waystation.model.errors import StorageError
 from waystation.web import shapes
 from waystation.web.view import LaneView, QueueView
@@ -25,7 +26,13 @@ class StoppedJournal:
     """Answers the questions of ``queue list`` and ``queue show``."""
 
     def __init__(self, data: Path) -> None:
+        self.data = data
         self._path = data / "journal.db"
+
+    @property
+    def exists(self) -> bool:
+        """Whether a node has run there."""
+        return self._path.exists()
 
     def read(self, job: Job[T]) -> T:
         """Run a reading job.  Raises `StorageError`."""
@@ -41,12 +48,30 @@ class StoppedJournal:
 
     def destinations(self) -> dict[str, Any]:
         """Return the queue in numbers."""
-        seen = self.read(queue.overview())
-        lanes = tuple(
-            LaneView(counts=lane, state="stopped", why=NOT_RUNNING) for lane in seen.lanes
+        now = time.time()
+        seen, old = self.read(queue.overview()), self.read(ages.ages(now, ages.midnight(now)))
+        view = QueueView(
+            lanes=tuple(map(self._lane, seen.lanes)),
+            held=seen.held,
+            unplanned=seen.unplanned,
+            now=now,
+            ages=old.lanes,
+            gathers=old.gathers,
+            gathering=old.gathering,
+            today=old.today,
         )
-        view = QueueView(lanes=lanes, held=seen.held, unplanned=seen.unplanned, now=time.time())
         return shapes.queue(view).model_dump(mode="json")
+
+    def _lane(self, counts: LaneCounts) -> LaneView:
+        by = self.read(recovery.mark(PAUSED + counts.destination))
+        if by:
+            return LaneView(counts=counts, state="paused", why=f"by {by}; {NOT_RUNNING}")
+        return LaneView(counts=counts, state="stopped", why=NOT_RUNNING)
+
+    def shares(self, by: str, limit: int) -> dict[str, Any]:
+        """Return what is open by peer, rule or study."""
+        found = self.read(ages.shares(by, limit))
+        return shapes.shares(by, found, time.time()).model_dump(mode="json")
 
     def deliveries(self, chosen: Chosen) -> dict[str, Any]:
         """Return a page of deliveries."""

@@ -8,24 +8,38 @@ document with stable keys (docs/reference/queue-json.md).
 import json
 import sys
 from collections.abc import Callable
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from waystation.cli.api import data_folder
 from waystation.cli.decisions import Decided, change_lane, decide
 from waystation.cli.options import ConfigOption, JsonOption
+from waystation.cli.queue_text import (
+    print_arrivals,
+    print_deliveries,
+    print_delivery,
+    print_lanes,
+    print_shares,
+)
 from waystation.cli.sources import Source, Wanted
-from waystation.cli.tables import age_text, clears_text, instant_text, plain, print_table, rate_text
-from waystation.model.errors import ConfigError
+from waystation.cli.tables import instant_text, plain
+from waystation.model.errors import ConfigError, WaystationError
 
 SHOWN = 50
+KINDS = ("peer", "rule", "study")
 STATES = ("waiting", "sending", "held", "done", "discarded")
 
 To = Annotated[str, typer.Option("--to", metavar="NAME", help="Only this destination")]
 Study = Annotated[str, typer.Option("--study", metavar="UID", help="Only this study")]
 State = Annotated[str, typer.Option("--state", help="Only this state: " + ", ".join(STATES))]
 Reason = Annotated[str, typer.Option("--reason", help="Only what is held for this reason")]
+Where = Annotated[
+    str, typer.Option("--where", metavar="EXPR", help="Expression that is true of the object")
+]
+By = Annotated[
+    str, typer.Option("--by", help="Instead of lanes: what is open by peer, rule or study")
+]
 Ids = Annotated[list[str] | None, typer.Argument(help="Ids of deliveries or held arrivals")]
 All = Annotated[bool, typer.Option("--all", help="Everything, when no filter is given")]
 Yes = Annotated[bool, typer.Option("--yes", help="Also if it is more than a hundred")]
@@ -41,10 +55,15 @@ queue = typer.Typer(
 
 
 @queue.callback(invoke_without_command=True)
-def bare(ctx: typer.Context, config: ConfigOption = None, as_json: JsonOption = False) -> None:
+def bare(
+    ctx: typer.Context,
+    by: By = "",
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
     """See deliveries and act on them; alone: list the lanes."""
     if ctx.invoked_subcommand is None:
-        show_list(config=config, as_json=as_json)
+        show_list(by=by, config=config, as_json=as_json)
 
 
 def _state(text: str) -> str:
@@ -66,6 +85,8 @@ def show_list(
     study: Study = "",
     state: State = "",
     reason: Reason = "",
+    where: Where = "",
+    by: By = "",
     held: Annotated[bool, typer.Option("--held", help="Only what is held")] = False,
     deliveries: Annotated[
         bool, typer.Option("--deliveries", help="List the deliveries too, without a filter")
@@ -79,8 +100,11 @@ def show_list(
     """List the lanes; with a filter, the deliveries and held arrivals too."""
     most = limit if limit is not None else (0 if as_json else SHOWN)
     state = "held" if held else _state(state)
-    wanted = Wanted(to=to, study=study, state=state, reason=reason, limit=most)
-    source = Source(data_folder(config))
+    wanted = Wanted(to=to, study=study, state=state, reason=reason, where=where, limit=most)
+    source = Source(data_folder(config), config)
+    if by:
+        _show_shares(source, _kind(by), most, as_json=as_json)
+        return
     document = source.destinations()
     document["running"] = source.api is not None
     if wanted.narrowed or deliveries:
@@ -91,87 +115,24 @@ def show_list(
         return
     if not document["running"]:
         print("the node is not running; this is its journal", file=sys.stderr)
-    _print_lanes(document)
+    print_lanes(document)
     if "deliveries" in document:
-        _print_deliveries(document["deliveries"], most)
-        _print_arrivals(document["arrivals"])
+        print_deliveries(document["deliveries"], most)
+        print_arrivals(document["arrivals"])
 
 
-def _print_lanes(document: dict[str, Any]) -> None:
-    columns = (
-        "lane",
-        "state",
-        "waiting",
-        "oldest",
-        "sending",
-        "held",
-        "done",
-        "rate",
-        "clears",
-        "last problem",
-    )
-    rows = [
-        (
-            lane["destination"],
-            lane["state"],
-            lane["waiting"],
-            age_text(lane["oldest_s"]),
-            lane["sending"],
-            lane["held"],
-            lane["done"],
-            rate_text(lane.get("bytes_per_s", 0.0)),
-            clears_text(lane.get("clears_at"), lane["waiting"]),
-            lane["why"],
-        )
-        for lane in document["lanes"]
-    ]
-    print_table(columns, rows, ("waiting", "oldest", "sending", "held", "done", "rate"))
-    reasons = ", ".join(f"{plain(word)} {n}" for word, n in sorted(document["held"].items()))
-    total = sum(document["held"].values())
-    print(f"held {total}: {reasons}" if total else "held 0")
-    if document["unplanned"]:
-        print(f"without a plan yet: {document['unplanned']}")
+def _kind(text: str) -> str:
+    if text not in KINDS:
+        raise ConfigError("--by", f'nothing is counted by "{text}"; write {", ".join(KINDS)}')
+    return text
 
 
-def _print_deliveries(entries: list[dict[str, Any]], most: int) -> None:
-    if not entries:
-        return
-    print()
-    columns = ("delivery", "to", "state", "reason", "tries", "study", "since", "last problem")
-    rows = [
-        (
-            entry["id"],
-            entry["destination"],
-            entry["state"],
-            entry["reason"],
-            entry["attempts"],
-            entry["study"],
-            instant_text(entry["created_at"]),
-            " ".join(filter(None, (entry["status"], entry["why"]))),
-        )
-        for entry in entries
-    ]
-    print_table(columns, rows, ("tries",))
-    if most and len(entries) == most:
-        print(f"the oldest {most}; --limit 0 lists all", file=sys.stderr)
-
-
-def _print_arrivals(entries: list[dict[str, Any]]) -> None:
-    if not entries:
-        return
-    print()
-    columns = ("held arrival", "reason", "from", "study", "received")
-    rows = [
-        (
-            entry["id"],
-            entry["reason"],
-            entry["peer"] or entry["calling_ae"],
-            entry["study"],
-            instant_text(entry["received_at"]),
-        )
-        for entry in entries
-    ]
-    print_table(columns, rows)
+def _show_shares(source: Source, by: str, most: int, *, as_json: bool) -> None:
+    document = source.shares(by, most)
+    if as_json:
+        print(json.dumps(document | {"running": source.api is not None}, ensure_ascii=False))
+    else:
+        print_shares(document)
 
 
 @queue.command("show")
@@ -199,24 +160,7 @@ def show(
         print(f"rule {plain(verdict['rule'])}: {'match' if verdict['matched'] else 'failed'}")
     for entry in story["deliveries"]:
         print()
-        _print_delivery(entry, story["attempts"].get(entry["id"], []))
-
-
-def _print_delivery(entry: dict[str, Any], attempts: list[dict[str, Any]]) -> None:
-    reason = f" ({plain(entry['reason'])})" if entry["reason"] else ""
-    by = entry["by_user"] or entry["by_rule"]
-    print(
-        f"delivery {entry['id']} to {plain(entry['destination'])}: {entry['state']}{reason}"
-        + (f" by {plain(by)}" if by else "")
-    )
-    if entry["state"] == "waiting":
-        print(f"  next attempt {instant_text(entry['due'])}")
-    for attempt in attempts:
-        words = " ".join(filter(None, (attempt["status"], plain(attempt["why"]))))
-        print(f"  attempt {attempt['number']}  {instant_text(attempt['ended_at'])}  {words}")
-    if entry["ended_at"]:
-        words = " ".join(filter(None, (entry["status"], plain(entry["why"]))))
-        print(f"  ended      {instant_text(entry['ended_at'])}  {words}")
+        print_delivery(entry, story["attempts"].get(entry["id"], []))
 
 
 def _command(action: str) -> Callable[..., None]:
@@ -228,6 +172,7 @@ def _command(action: str) -> Callable[..., None]:
         study: Study = "",
         state: State = "",
         reason: Reason = "",
+        where: Where = "",
         everything: All = False,
         because: Because = "",
         yes: Yes = False,
@@ -237,7 +182,7 @@ def _command(action: str) -> Callable[..., None]:
     ) -> None:
         decided = Decided(
             action=action,
-            wanted=Wanted(to=to, study=study, state=_state(state), reason=reason),
+            wanted=Wanted(to=to, study=study, state=_state(state), reason=reason, where=where),
             ids=[_id(text) for text in ids or []],
             everything=everything,
             because=because,
@@ -258,6 +203,17 @@ ACTIONS = {
 }
 for _name, _help in ACTIONS.items():
     queue.command(_name, help=_help)(_command(_name))
+
+
+@queue.command("fix")
+def fix(
+    item: Annotated[str, typer.Argument(metavar="ID", help="Of a held delivery")],
+    assign: Annotated[
+        list[str], typer.Option("--set", metavar="KEYWORD=VALUE", help="Element and its new value")
+    ],
+) -> None:
+    """Send a corrected version of a held object."""
+    raise WaystationError("queue fix is not available in this version")
 
 
 Lane = Annotated[str, typer.Argument(metavar="NAME", help="Destination")]

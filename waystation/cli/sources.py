@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from waystation.cli.journal import StoppedJournal
 
 PAGE = 5000
+MOST_SHARES = 10_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,23 +26,31 @@ class Wanted:
     study: str = ""
     state: str = ""
     reason: str = ""
+    where: str = ""
     limit: int = 0
 
     @property
     def narrowed(self) -> bool:
         """True if any filter is given."""
-        return bool(self.to or self.study or self.state or self.reason)
+        return bool(self.to or self.study or self.state or self.reason or self.where)
 
     def filters(self) -> dict[str, str]:
         """Return the filters as the API spells them."""
-        return {"to": self.to, "study": self.study, "state": self.state, "reason": self.reason}
+        return {
+            "to": self.to,
+            "study": self.study,
+            "state": self.state,
+            "reason": self.reason,
+            "where": self.where,
+        }
 
 
 class Source:
-    """Reads the queue of one data folder."""
+    """Reads the queue of one data folder.  config: the file that the operator named."""
 
-    def __init__(self, data: Path) -> None:
+    def __init__(self, data: Path, config: Path | None = None) -> None:
         self._data = data
+        self._config = config
         self.api: NodeApi | None = running(data)
 
     def destinations(self) -> dict[str, Any]:
@@ -50,6 +59,15 @@ class Source:
             found: dict[str, Any] = self.api.get("/api/v1/destinations")
             return found
         return self._journal().destinations()
+
+    def shares(self, by: str, limit: int) -> dict[str, Any]:
+        """Return what is open by peer, rule or study."""
+        if self.api is not None:
+            found: dict[str, Any] = self.api.get(
+                "/api/v1/shares", {"by": by, "limit": limit or MOST_SHARES}
+            )
+            return found
+        return self._journal().shares(by, limit or MOST_SHARES)
 
     def listed(self, what: str, wanted: Wanted) -> list[dict[str, Any]]:
         """Return ``deliveries`` or ``arrivals``, at most ``wanted.limit`` of them."""
@@ -86,6 +104,10 @@ class Source:
             limit=size,
         )
         journal = self._journal()
+        if wanted.where:
+            from waystation.cli.stopped_where import page_where
+
+            return page_where(journal, what, chosen, wanted.where, self._config)
         return journal.deliveries(chosen) if what == "deliveries" else journal.arrivals(chosen)
 
     def story(self, text: str) -> dict[str, Any] | None:

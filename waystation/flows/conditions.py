@@ -71,7 +71,7 @@ class Conditions:
         belts, groups = dict(self._sights.belts()), self._sights.groups()
         seen = await self._database.read(troubles([*belts, *groups]))
         found = [*self._lanes(), *self._switches(), *self._node(now), *self._silent(now)]
-        for name, belt in belts.items():
+        for belt in belts.values():
             found += self._backlog(belt, seen, now)
         for name, group in groups.items():
             found += self._unchosen(name, group, seen, now)
@@ -82,7 +82,7 @@ class Conditions:
 
     def _lanes(self) -> Iterator[Finding]:
         for name, belt in self._sights.belts().items():
-            health, why = belt.lane.describe(belt.now())
+            health = belt.lane.health(belt.now())
             away = belt.lane.away_since
             away_s = 0.0 if away is None else belt.now() - away
             told = health is Health.BLOCKED
@@ -93,7 +93,7 @@ class Conditions:
             yield Finding(
                 subject=destination(name),
                 kind=health.value,
-                why=f"{health.value}: {without_comment(why)}",
+                why=f"{health.value}: {without_comment(belt.lane.why)}",
                 since=self._clock() - away_s,
                 look=f"waystation queue list --to {name}",
             )

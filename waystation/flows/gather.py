@@ -8,7 +8,7 @@ the wall clock neither loses a gather nor fires it early.  Nothing polls.
 import asyncio
 import heapq
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import structlog
 
@@ -17,8 +17,11 @@ from waystation.journal import gather_endings, gathers
 from waystation.journal.gather_endings import Ending
 from waystation.journal.gathers import Gather
 from waystation.journal.ids import IdSource
+from waystation.model.delivery import HoldReason
 from waystation.model.errors import StorageError
 from waystation.model.plan import Target
+from waystation.rules.plan import OTHERWISE
+from waystation.rules.rule import ARCHIVE
 from waystation.timing.gather import FORCE, Carrier, Count, Habits, Seen, Terms, judge
 
 log = structlog.get_logger()
@@ -71,7 +74,7 @@ class GatherBelt:
 
     terms_of: what a rule (name, level) wants; a rule that is gone has defaults.
     placed: a target in its final form (held if its destination is gone).
-    otherwise: what becomes of members that nobody takes.  clock: Unix seconds.
+    otherwise: what becomes of members of a peer that nobody takes.  clock: Unix seconds.
     told: called with (evidence, seconds from the last object) for each that ended.
     """
 
@@ -82,7 +85,7 @@ class GatherBelt:
         clock: Callable[[], float],
         terms_of: Callable[[str, str], GatherTerms],
         placed: Callable[[Target], Target],
-        otherwise: Callable[[], str],
+        otherwise: Callable[[str], str],
         wake: Callable[[str, str], None],
         told: Callable[[str, float], None] = lambda _evidence, _seconds: None,
     ) -> None:
@@ -264,11 +267,19 @@ class GatherBelt:
             peers=members.peers,
             complete_by=row.evidence,
         )
-        taken, clause = wanted.takes(whole)
+        targets = tuple(self._placed(target) for target in row.targets)
+        try:
+            taken, clause = wanted.takes(whole)
+        except Exception as error:
+            # One failing rule must not keep the gathers of others from ending (R-32, R-47).
+            log.exception("if_complete failed", rule=row.rule)
+            held = tuple(replace(target, hold=HoldReason.RULE_ERROR) for target in targets)
+            why = f"if_complete failed: {type(error).__name__}"
+            return Ending(evidence=row.evidence, targets=held, hold_why=why)
         if not taken:
             log.info("gather not taken", rule=row.rule, clause=clause)
-            return Ending(evidence=row.evidence, untaken=self._otherwise())
-        targets = tuple(self._placed(target) for target in row.targets)
+            archive = self._placed(Target(destination=ARCHIVE, rules=(OTHERWISE,)))
+            return Ending(evidence=row.evidence, untaken=self._otherwise, archive=archive)
         why = ""
         if row.evidence == FORCE and wanted.on_force == "hold":
             why = f"{row.level} incomplete: no evidence in time (force_after)"

@@ -18,7 +18,7 @@ import structlog
 from waystation.db.engine import Database
 from waystation.flows.deliver import LaneBelt
 from waystation.journal import groups
-from waystation.journal.groups import Move, Standing
+from waystation.journal.groups import Move, Moved, Standing
 from waystation.journal.ids import IdSource
 from waystation.model.errors import StorageError
 from waystation.timing.failover import Choice, Habits, Member, choose, stays
@@ -81,10 +81,14 @@ class GroupBelt:
         # Groups to look at as a whole, and whether also if no member is other than it was.
         self._whole: dict[str, bool] = {}
         self._seen: dict[str, object] = {}
+        # When that was: monotonic, and Unix seconds.
+        self._looked_at: dict[str, tuple[float, float]] = {}
         self._tidied_at = float("-inf")
         self._look_at: dict[str, float] = {}
         self._waits: dict[str, str] = {}
-        self._unmoved: set[str] = set()
+        # Choices that left something behind, which was being sent; by group and study.
+        self._left: dict[tuple[str, str], Move] = {}
+        self._again_at = float("-inf")
         # Destinations that were ill and have not been well for long enough since (R-45).
         self._ill: set[str] = set()
         self._something = asyncio.Event()
@@ -99,6 +103,7 @@ class GroupBelt:
         self._settings = settings
         self._look_at = {}
         self._seen = {}
+        self._left = {place: order for place, order in self._left.items() if place[0] in settings}
         for name in settings:
             self._whole[name] = True
         self._something.set()
@@ -144,11 +149,19 @@ class GroupBelt:
         for name, at in list(self._look_at.items()):
             if at <= now:
                 del self._look_at[name]
-                self._whole.setdefault(name, name in self._unmoved)
+                self._whole.setdefault(name, False)
         while self._studies:
             group, study = next(iter(self._studies))
-            await self._place(group, study)
-            self._studies.pop((group, study), None)
+            del self._studies[group, study]
+            try:
+                await self._place(group, study)
+            except StorageError:
+                self._studies[group, study] = None
+                raise
+        if self._left and self._again_at <= now:
+            self._again_at = now + AGAIN_S
+            for order in list(self._left.values()):
+                await self._move(order)
         while self._whole:
             group, force = next(iter(self._whole.items()))
             self._whole.pop(group)
@@ -158,9 +171,10 @@ class GroupBelt:
                 self._whole[group] = True
                 raise
         for name in self._settings:
-            wait_s = AGAIN_S if name in self._unmoved else self._quiet_s(name)
-            self._look_at[name] = self.now() + wait_s
+            self._look_at[name] = self._next_look(name)
         soonest = min(self._look_at.values(), default=self.now() + LONGEST_SLEEP_S)
+        if self._left:
+            soonest = min(soonest, self._again_at)
         return max(SHORTEST_S, soonest - self.now())
 
     async def _look(self, group: str, *, force: bool) -> None:
@@ -169,15 +183,15 @@ class GroupBelt:
         if settings is None:
             return
         habits = settings.habits
+        self._looked_at[group] = (self.now(), self._clock())
         seen = [
             (member.name, member.ill(habits), member.proven(habits), member.door, member.turn)
             for member in self._members(settings)
         ]
         if not force and seen == self._seen.get(group) and settings.anyway_s is None:
             return
-        self._unmoved.discard(group)
         self._waits.pop(group, None)
-        after = ""
+        after: str | None = None
         while page := await self._database.read(groups.studies(group, after)):
             for study in page:
                 await self._place(group, study)
@@ -220,10 +234,14 @@ class GroupBelt:
     async def _send_to(self, group: str, found: Standing, choice: Choice, *, repeat: bool) -> None:
         if found.at == (choice.member,) and found.member == choice.member:
             return
-        order = Move(
-            group=group, study=found.study, member=choice.member, why=choice.why, repeat=repeat
+        left = self._left.get((group, found.study))
+        if left is not None and left.member == choice.member:
+            repeat = repeat or left.repeat
+        moved = await self._move(
+            Move(
+                group=group, study=found.study, member=choice.member, why=choice.why, repeat=repeat
+            )
         )
-        moved = await self._database.write(groups.move(order, self._ids, self._clock()))
         if found.begun and found.member != choice.member:
             log.warning(
                 "group switched",
@@ -236,10 +254,22 @@ class GroupBelt:
             self._switched(group, found.member, choice.member)
         else:
             log.info("group chose", group=group, to=choice.member, why=choice.why or "stays")
+
+    async def _move(self, order: Move) -> Moved:
+        """Carry out a choice.
+
+        What the first member is sending ends soon, one way or the other; then it goes after the
+        rest, or is repeated with the rest.
+        """
+        moved = await self._database.write(groups.move(order, self._ids, self._clock()))
         if moved.left:
-            # What the first member is sending comes back soon; then it goes after the rest.
-            self._unmoved.add(group)
-        self._wake_lane(choice.member, found.study)
+            self._left[order.group, order.study] = order
+            self._again_at = max(self._again_at, self.now() + SHORTEST_S)
+        else:
+            self._left.pop((order.group, order.study), None)
+        if moved.rows or moved.repeats:
+            self._wake_lane(order.member, order.study)
+        return moved
 
     def _members(self, settings: GroupSettings) -> list[Member]:
         return [self._member(member, settings.habits) for member in settings.members]
@@ -270,22 +300,26 @@ class GroupBelt:
             shut=(settings.window if door.is_open(at) else door).outlook(at),
         )
 
-    def _quiet_s(self, group: str) -> float:
-        """Return how long no member of a group changes by itself."""
+    def _next_look(self, group: str) -> float:
+        """Return when a member changes by itself, seen from the last look at the group.
+
+        Seen from now a change that came since would be missed.
+        """
         settings = self._settings[group]
         now, at = self.now(), self._clock()
-        waits = [LONGEST_SLEEP_S]
+        looked, looked_wall = self._looked_at.get(group, (now, at))
+        due = [now + LONGEST_SLEEP_S]
         for member in settings.members:
             belt = self._belts().get(member.to)
             if belt is None:
                 continue
             for window in (member.window, belt.settings.window):
-                change = window.next_change(at)
+                change = window.next_change(looked_wall)
                 if change is not None:
-                    waits.append(change - at)
+                    due.append(now + change - at)
             away, well = belt.lane.away_since, belt.lane.well_since
-            if away is not None:
-                waits.append(away + settings.habits.switch_after_s - now)
-            if well is not None:
-                waits.append(well + settings.habits.return_after_s - now)
-        return min(wait for wait in waits if wait > 0) + SHORTEST_S
+            if away is not None and away + settings.habits.switch_after_s > looked:
+                due.append(away + settings.habits.switch_after_s)
+            if well is not None and well + settings.habits.return_after_s > looked:
+                due.append(well + settings.habits.return_after_s)
+        return max(min(due), now) + SHORTEST_S

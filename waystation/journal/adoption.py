@@ -105,9 +105,8 @@ def adopt(
                 plan = _taken_whole(transaction, arrival, plan, wholes)
             _write_arrival(transaction, adoption, plan, config)
             _count(shift.days, adoption, plan)
-            joined = gathers.join(
-                transaction, arrival, plan.joins, adoption.announced, ids, arrival.received_at
-            )
+            since = now if adoption.known else arrival.received_at
+            joined = gathers.join(transaction, arrival, plan.joins, adoption.announced, ids, since)
             done.append(Adopted(plan=plan, gathers=tuple(joined)))
             rows = [delivery_row(arrival, target, ids.next(), now) for target in plan.targets]
             for row in rows:

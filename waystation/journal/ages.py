@@ -5,6 +5,7 @@ made, so that ages need no look at the rows themselves.
 """
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from waystation.db.engine import Job
 from waystation.db.statement import Row, Transaction
@@ -91,6 +92,12 @@ def ages(now: float, midnight: float) -> Job[Ages]:
         )
 
     return job
+
+
+def midnight(now: float) -> float:
+    """Return when today began on the clock of this machine (Unix seconds)."""
+    today = datetime.fromtimestamp(now).astimezone()
+    return today.replace(hour=0, minute=0, second=0, microsecond=0).timestamp()
 
 
 def _columns(row: Row) -> tuple[int, ...]:

@@ -18,6 +18,7 @@ from typing import Any
 
 from waystation.db.engine import Job
 from waystation.db.statement import Transaction
+from waystation.journal import gathers
 from waystation.journal.arrivals import by_id
 from waystation.journal.counts import Shift, count
 from waystation.journal.entries import Chosen, Listed
@@ -176,8 +177,9 @@ def _clear_mirrored_holds(transaction: Transaction, arrivals: set[int]) -> None:
 
 _COPY = (
     "INSERT INTO delivery (id, arrival, destination, study, priority, rules, state, due,"
-    " created_at) SELECT :new, d.arrival, d.destination, d.study, d.priority, d.rules,"
-    " 'waiting', :now, :now FROM delivery d JOIN arrival a ON a.id = d.arrival"
+    " created_at, origin, required, why) SELECT :new, d.arrival, d.destination, d.study,"
+    " d.priority, d.rules, 'waiting', :now, :now, 'resend', d.required, :why"
+    " FROM delivery d JOIN arrival a ON a.id = d.arrival"
     " WHERE d.id = :id AND d.state = 'done' AND a.blob_gone = 0"
 )
 
@@ -188,7 +190,9 @@ def _resend(
     shift = Shift()
     changed = []
     for entry in found:
-        values = {"new": ids.next(), "id": entry.id, "now": decision.now}
+        because = f": {decision.because}" if decision.because else ""
+        why = f"sent again by {decision.by}{because}"[:500]
+        values = {"new": ids.next(), "id": entry.id, "now": decision.now, "why": why}
         if transaction.run(_COPY, values):
             shift.move(entry.destination, None, State.WAITING.value)
             changed.append(entry)
@@ -227,7 +231,10 @@ def decide_arrivals(chosen: Chosen, decision: Decision) -> Job[Changed]:
             values: dict[str, Any] = {"id": row[0]}
             if decision.action is Action.DISCARD:
                 values["ended"] = f"discarded:{decision.by}"
-                changed += transaction.run(_END, values)
+                ended = transaction.run(_END, values)
+                if ended:
+                    gathers.leave(transaction, row[0])
+                changed += ended
             elif transaction.run(_AGAIN, values):
                 again.append(row[0])
             elif decision.action is Action.RELEASE:

@@ -5,7 +5,7 @@ the next generation.  `end_page` makes the deliveries of the next members and no
 came in the same transaction; the last page ends the gather.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,7 +13,9 @@ from waystation.db.engine import Job
 from waystation.db.statement import Transaction
 from waystation.journal import arrivals
 from waystation.journal.counts import Shift
+from waystation.journal.deliveries import OPTIONAL_EXPIRED
 from waystation.journal.gathers import COLUMNS, COMPLETING, DONE, Gather, from_row, terms_text
+from waystation.journal.groups import NEEDLESS
 from waystation.journal.ids import IdSource
 from waystation.model.arrival import Arrival
 from waystation.model.delivery import HoldReason
@@ -58,14 +60,16 @@ class Ending:
 
     targets: in their final form.  hold_why: the deliveries begin held, with this reason in words.
     again: also what earlier generations took goes out once more (``late = "whole"``).
-    untaken: `if_complete` said no; what nobody else took ends as ``otherwise`` says.
+    untaken: `if_complete` said no; what nobody else took ends as this says of its peer.
+    archive: the archive in its final form, where that is what is said.
     """
 
     evidence: str
     targets: tuple[Target, ...] = ()
     hold_why: str = ""
     again: bool = False
-    untaken: str = ""
+    untaken: Callable[[str], str] | None = None
+    archive: Target | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,11 +85,21 @@ _ALL = (
     "SELECT DISTINCT m.arrival FROM gathered m JOIN gather g ON g.id = m.gather"
     " JOIN arrival a ON a.id = m.arrival"
     " WHERE g.rule = :rule AND g.uid = :uid AND a.blob_gone = 0 AND m.arrival > :after"
+    # Of an instance that came more than once, the newest.
+    " AND NOT EXISTS (SELECT 1 FROM arrival b JOIN gathered n ON n.arrival = b.id"
+    "  JOIN gather h ON h.id = n.gather WHERE b.sop_instance = a.sop_instance AND b.id > a.id"
+    "  AND b.blob_gone = 0 AND h.rule = :rule AND h.uid = :uid)"
 )
 _PAGE = " ORDER BY m.arrival LIMIT :limit"
-_TAKES = (
-    "SELECT count(*) FROM delivery d WHERE d.arrival = :arrival AND d.state <> 'discarded'"
-    " AND (d.destination = :to OR d.grp = :to)"
+_THERE = (
+    "SELECT 1 FROM delivery d WHERE d.arrival = :arrival AND (d.destination = :to OR d.grp = :to)"
+)
+_FILTERED = f"d.by_rule IS NOT NULL AND d.by_rule NOT IN ('{OPTIONAL_EXPIRED}', '{NEEDLESS}')"
+# Somebody sends it there, or sent it; or a filter took it away.
+_TAKEN = _THERE + " AND (d.state <> 'discarded' OR (" + _FILTERED + ")) LIMIT 1"
+# The same for what goes out again: what was sent does not count.
+_ON_ITS_WAY = (
+    _THERE + " AND (d.state IN ('waiting', 'sending', 'held') OR (" + _FILTERED + ")) LIMIT 1"
 )
 
 
@@ -144,6 +158,9 @@ def end_page(gather_id: int, ending: Ending, ids: IdSource, now: float) -> Job[P
         page = [int(r[0]) for r in transaction.rows(_members_sql(ending), values)]
         made = _deliver(transaction, gather, page, ending, ids, now)
         more = len(page) == PAGE
+        if not page and not gather.cursor:
+            # Everybody left: no arrival will ever take the row along when it goes.
+            transaction.run("DELETE FROM gather WHERE id = :id", {"id": gather.id})
         moved = replace(gather, cursor=page[-1] if page else gather.cursor)
         transaction.run(
             "UPDATE gather SET terms = :terms, state = :state WHERE id = :id",
@@ -172,15 +189,13 @@ def _deliver(
         arrival = arrivals.read(transaction, arrival_id)
         if arrival is None:
             continue
-        if ending.untaken:
-            _untaken(transaction, arrival_id, ending.untaken)
-            continue
-        for target in ending.targets:
+        targets = ending.targets
+        if ending.untaken is not None:
+            targets = _untaken(transaction, arrival, gather.id, ending)
+        for target in targets:
             to = {"arrival": arrival_id, "to": target.destination}
-            taken = transaction.one(_TAKES, to)
-            if taken is not None and taken[0] and not ending.again:
-                continue
-            rows.append(_row(arrival, target, gather, ending, ids.next(), now))
+            if transaction.one(_ON_ITS_WAY if ending.again else _TAKEN, to) is None:
+                rows.append(_row(arrival, target, gather, ending, ids.next(), now))
     for row in rows:
         why = row["hold_reason"] or "filter"
         shift.move(row["destination"], None, row["state"], detail=why)
@@ -203,16 +218,31 @@ def _row(
     return row | ({"why": ending.hold_why} if ending.hold_why else {})
 
 
-def _untaken(transaction: Transaction, arrival_id: int, otherwise: str) -> None:
-    """Let ``otherwise`` decide about a member that no delivery was made for (R-34)."""
-    held = otherwise != "discard"
+# Nobody sends it, holds it for a person, or collects it; filters may have taken it away.
+_NOBODYS = (
+    "SELECT 1 FROM arrival a WHERE a.id = :id AND a.hold_reason IS NULL AND a.ended_why IS NULL"
+    " AND NOT EXISTS (SELECT 1 FROM delivery d WHERE d.arrival = :id AND NOT (" + _FILTERED + "))"
+    " AND NOT EXISTS (SELECT 1 FROM gathered m JOIN gather g ON g.id = m.gather"
+    "  WHERE m.arrival = :id AND g.id <> :gather AND g.state IN ('open', 'completing'))"
+)
+
+
+def _untaken(
+    transaction: Transaction, arrival: Arrival, gather_id: int, ending: Ending
+) -> tuple[Target, ...]:
+    """Let ``otherwise`` decide about a member that nobody takes (R-18, R-34)."""
+    if transaction.one(_NOBODYS, {"id": arrival.id, "gather": gather_id}) is None:
+        return ()
+    said = ending.untaken(arrival.source.peer) if ending.untaken is not None else ""
+    if said == "archive" and ending.archive is not None:
+        return (ending.archive,)
+    held = said != "discard"
     transaction.run(
-        "UPDATE arrival SET ended_why = :ended, hold_reason = :reason WHERE id = :id"
-        " AND hold_reason IS NULL AND ended_why IS NULL"
-        " AND NOT EXISTS (SELECT 1 FROM delivery d WHERE d.arrival = :id)",
+        "UPDATE arrival SET ended_why = :ended, hold_reason = :reason WHERE id = :id",
         {
-            "id": arrival_id,
+            "id": arrival.id,
             "ended": "held" if held else "discarded:otherwise",
             "reason": HoldReason.NO_RULE.value if held else None,
         },
     )
+    return ()

@@ -4,6 +4,9 @@ Contract: an arrival joins in the transaction that writes it, in constant time. 
 pages: each transaction makes the deliveries of some members and notes how far it came, so that a
 crash in between neither repeats nor forgets one.  At most one gather of a rule and a UID is open.
 What comes after the end opens the next generation.
+
+A gather goes wherever one of its members wants to go, as urgently as the most urgent of them:
+what a filter takes from the first object is not lost to the others.
 """
 
 import json
@@ -13,6 +16,7 @@ from typing import Any
 
 from waystation.db.engine import Job
 from waystation.db.statement import Row, Transaction
+from waystation.journal.arrivals import PRIORITIES
 from waystation.journal.ids import IdSource
 from waystation.model.arrival import Arrival
 from waystation.model.plan import Join, Target
@@ -57,7 +61,10 @@ _ADD = (
     " 0, :targets, '')"
 )
 _MEMBER = "INSERT INTO gathered (gather, arrival) VALUES (:gather, :arrival) ON CONFLICT DO NOTHING"
-_GREW = "UPDATE gather SET n = :n, last_at = :last_at, terms = :terms WHERE id = :id"
+_GREW = (
+    "UPDATE gather SET n = :n, last_at = :last_at, terms = :terms, targets = :targets"
+    " WHERE id = :id"
+)
 # What came before the first match of a rule that takes the whole study (R-70).
 _EARLIER = (
     "SELECT a.id FROM arrival a WHERE a.study = :study AND (:series = '' OR a.series = :series)"
@@ -107,6 +114,23 @@ def _targets_from(text: str) -> tuple[Target, ...]:
     )
 
 
+def united(one: Sequence[Target], other: Sequence[Target]) -> tuple[Target, ...]:
+    """Return where two members want to go, each way at its higher priority."""
+    found = {target.destination: target for target in one}
+    for target in other:
+        known = found.setdefault(target.destination, target)
+        if PRIORITIES[target.priority] < PRIORITIES[known.priority]:
+            found[target.destination] = replace(known, priority=target.priority)
+    return tuple(found.values())
+
+
+def _uid_of(arrival: Arrival, level: str) -> str:
+    """Return what is gathered under; an object outside of any series or study is alone."""
+    instance = arrival.instance
+    uid = instance.series_uid if level == "series" else instance.study_uid
+    return uid or instance.sop_instance_uid
+
+
 def join(
     transaction: Transaction,
     arrival: Arrival,
@@ -127,8 +151,7 @@ def _join_one(
     ids: IdSource,
     now: float,
 ) -> Gather:
-    instance = arrival.instance
-    uid = instance.series_uid if one.level == "series" else instance.study_uid
+    uid = _uid_of(arrival, one.level)
     row = transaction.one(_OPEN, {"rule": one.rule, "uid": uid})
     fresh = row is None
     if row is None:
@@ -141,10 +164,22 @@ def _join_one(
         # Earlier objects are here too, whatever they announced.
         for earlier in _earlier(transaction, arrival, one.level):
             added += _add(transaction, gather, earlier, Announced(), count)
-    grown = replace(gather, n=gather.n + added, last_at=now, count=count.kept)
+    grown = replace(
+        gather,
+        n=gather.n + added,
+        last_at=now,
+        count=count.kept,
+        targets=united(gather.targets, one.targets),
+    )
     transaction.run(
         _GREW,
-        {"id": grown.id, "n": grown.n, "last_at": now, "terms": terms_text(grown)},
+        {
+            "id": grown.id,
+            "n": grown.n,
+            "last_at": now,
+            "terms": terms_text(grown),
+            "targets": _targets_text(grown.targets),
+        },
     )
     return grown
 
@@ -188,6 +223,8 @@ def _open(
 def _earlier(transaction: Transaction, arrival: Arrival, level: str) -> list[int]:
     """Return the study's arrivals that nobody took so far, and lift their hold."""
     instance = arrival.instance
+    if not instance.study_uid:
+        return []
     values = {
         "study": instance.study_uid,
         "series": instance.series_uid if level == "series" else "",
@@ -209,8 +246,7 @@ def also_whole(
     for rule, level in wholes:
         if rule in joins:
             continue
-        instance = arrival.instance
-        uid = instance.series_uid if level == "series" else instance.study_uid
+        uid = _uid_of(arrival, level)
         row = transaction.one(
             "SELECT targets FROM gather WHERE rule = :rule AND uid = :uid"
             " ORDER BY generation DESC LIMIT 1",
@@ -219,6 +255,16 @@ def also_whole(
         if row is not None:
             found.append(Join(rule=rule, level=level, targets=_targets_from(row[0]), whole=True))
     return found
+
+
+def leave(transaction: Transaction, arrival_id: int) -> None:
+    """Take an arrival out of the gathers that are open: a person decided about it."""
+    of = (
+        " IN (SELECT m.gather FROM gathered m JOIN gather g ON g.id = m.gather"
+        " WHERE m.arrival = :id AND g.state IN ('open', 'completing') AND g.state = 'open')"
+    )
+    transaction.run("UPDATE gather SET n = n - 1 WHERE id" + of, {"id": arrival_id})
+    transaction.run("DELETE FROM gathered WHERE arrival = :id AND gather" + of, {"id": arrival_id})
 
 
 def unfinished() -> Job[list[Gather]]:

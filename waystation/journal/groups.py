@@ -7,16 +7,19 @@ is never moved; what one member has taken goes to another only as a planned repe
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from typing import Any
 
 from waystation.db.engine import Job
 from waystation.db.statement import Transaction, placeholders
 from waystation.journal import arrivals
 from waystation.journal.counts import Shift
 from waystation.journal.ids import IdSource
-from waystation.model.delivery import State
+from waystation.model.delivery import State, Step, advance
 from waystation.model.plan import Target
 
 PAGE = 200
+# By this name planned repeats end that nobody needs any more.
+NEEDLESS = "there already"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,14 +43,9 @@ class Standing:
 
 
 _WAITING = "d.grp = :grp AND d.grp <> '' AND d.state IN ('waiting', 'sending')"
-_STUDIES = (
-    "SELECT DISTINCT d.study FROM delivery d WHERE " + _WAITING + " AND d.study > :after"
-    " ORDER BY d.study LIMIT :limit"
-)
-_NEW = (
-    "SELECT DISTINCT d.study FROM delivery d WHERE d.destination = :grp AND d.state = 'waiting'"
-    " ORDER BY d.study LIMIT :limit"
-)
+_FIRST = "SELECT DISTINCT d.study FROM delivery d WHERE " + _WAITING
+_BEHIND = _FIRST + " AND d.study > :after"
+_PAGE = " ORDER BY d.study LIMIT :limit"
 _ROWS = (
     "SELECT d.destination, d.priority, d.created_at, a.patient_id FROM delivery d"
     " JOIN arrival a ON a.id = d.arrival WHERE d.study = :study AND " + _WAITING
@@ -58,22 +56,19 @@ _BEGUN = (
 )
 
 
-def unchosen(group: str) -> Job[list[str]]:
-    """Read studies that wait in the group itself, at most a page of them."""
+def studies(group: str, after: str | None) -> Job[list[str]]:
+    """Read a page of the studies that something waits for, behind ``after``; None: the first.
+
+    What belongs to no study waits under "".
+    """
 
     def job(transaction: Transaction) -> list[str]:
-        rows = transaction.rows(_NEW, {"grp": group, "limit": PAGE})
+        values = {"grp": group, "limit": PAGE}
+        if after is None:
+            rows = transaction.rows(_FIRST + _PAGE, values)
+        else:
+            rows = transaction.rows(_BEHIND + _PAGE, values | {"after": after})
         return [str(row[0]) for row in rows]
-
-    return job
-
-
-def studies(group: str, after: str) -> Job[list[str]]:
-    """Read a page of the studies that something waits for, behind ``after``."""
-
-    def job(transaction: Transaction) -> list[str]:
-        values = {"grp": group, "after": after, "limit": PAGE}
-        return [str(row[0]) for row in transaction.rows(_STUDIES, values)]
 
     return job
 
@@ -150,6 +145,13 @@ _TAKEN = (
     " AND NOT EXISTS (SELECT 1 FROM delivery x WHERE x.arrival = d.arrival"
     "  AND x.destination = :member AND x.state <> 'discarded') ORDER BY d.arrival"
 )
+_NEEDLESS = (
+    "SELECT d.id FROM delivery d WHERE d.grp = :grp AND d.grp <> '' AND d.study = :study"
+    " AND d.destination = :member AND d.state = 'waiting' AND d.origin = 'switch'"
+    " AND EXISTS (SELECT 1 FROM delivery x WHERE x.arrival = d.arrival AND x.id <> d.id"
+    "  AND x.destination = :member AND x.state <> 'discarded'"
+    "  AND (x.state <> 'waiting' OR x.id < d.id))"
+)
 _NEWEST = (
     "SELECT coalesce(max(d.created_at), :now) FROM delivery d WHERE d.grp = :grp AND d.grp <> ''"
     " AND d.study = :study"
@@ -174,11 +176,25 @@ def move(order: Move, ids: IdSource, now: float) -> Job[Moved]:
             moved += transaction.run(_MOVE, values | {"from": place})
             shift.move(place, State.WAITING.value, None, int(n))
             shift.move(order.member, None, State.WAITING.value, int(n))
+        moved -= _end_needless(transaction, values, shift)
         repeats = _repeat(transaction, order, ids, now, shift) if order.repeat else 0
         shift.write(transaction)
         return Moved(rows=moved, repeats=repeats, left=left)
 
     return job
+
+
+def _end_needless(transaction: Transaction, values: dict[str, Any], shift: Shift) -> int:
+    """End planned repeats that came back to where the object is already; return how many."""
+    rows = transaction.rows(_NEEDLESS, values)
+    after = advance(State.WAITING, Step.DISCARD).value
+    ended = [{"id": row[0], "after": after, "by": NEEDLESS, "now": values["now"]} for row in rows]
+    transaction.many(
+        "UPDATE delivery SET state = :after, by_rule = :by, ended_at = :now WHERE id = :id", ended
+    )
+    if ended:
+        shift.move(values["member"], State.WAITING.value, after, len(ended), detail="switch")
+    return len(ended)
 
 
 def _repeat(transaction: Transaction, order: Move, ids: IdSource, now: float, shift: Shift) -> int:
@@ -226,19 +242,28 @@ _MOVE_BACK = (
 )
 
 
-def strays(groups: Collection[str]) -> Job[list[str]]:
-    """Read the groups that something waits for and that are none of ``groups`` any more."""
-    values = {f"name{number}": name for number, name in enumerate(groups)}
+def leave(member: str, groups: Collection[str]) -> Job[int]:
+    """Let what waits for a member that is gone wait in its group again, if that is still there.
 
-    def job(transaction: Transaction) -> list[str]:
-        rows = transaction.rows(
-            "SELECT DISTINCT d.grp FROM delivery d WHERE d.grp <> ''"
-            " AND d.state IN ('waiting', 'sending') AND d.grp NOT IN ("
-            + placeholders("name", len(groups))
-            + ")",
+    Returns how many rows.
+    """
+    names = {f"name{number}": name for number, name in enumerate(groups)}
+    held_in = "grp IN (" + placeholders("name", len(names)) + ")"
+    mine = " FROM delivery WHERE destination = :member AND state = 'waiting' AND " + held_in
+
+    def job(transaction: Transaction) -> int:
+        values = {"member": member, **names}
+        shift = Shift()
+        for group, n in transaction.rows("SELECT grp, count(*)" + mine + " GROUP BY grp", values):
+            shift.move(member, State.WAITING.value, None, int(n))
+            shift.move(str(group), None, State.WAITING.value, int(n))
+        moved = transaction.run(
+            "UPDATE delivery SET destination = grp"
+            " WHERE destination = :member AND state = 'waiting' AND " + held_in,
             values,
         )
-        return [str(row[0]) for row in rows]
+        shift.write(transaction)
+        return moved
 
     return job
 

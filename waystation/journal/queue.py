@@ -278,3 +278,36 @@ def arrival_of(delivery_id: int) -> Job[int | None]:
         return None if row is None else int(row[0])
 
     return job
+
+
+def bound_for() -> Job[dict[str, dict[str, int]]]:
+    """Read destination → state → deliveries, of what waits, is sent or is held for it.
+
+    What waits for a member of a group counts for that member; what waits for the choice, for the
+    group.
+    """
+
+    def job(transaction: Transaction) -> dict[str, dict[str, int]]:
+        found: dict[str, dict[str, int]] = {}
+        for destination, state, n in transaction.rows(
+            "SELECT destination, state, n FROM tally"
+            " WHERE state IN ('waiting', 'sending', 'held') AND n > 0"
+        ):
+            found.setdefault(str(destination), {})[str(state)] = int(n)
+        return found
+
+    return job
+
+
+def gone_again(destination: str) -> Job[int]:
+    """Count what is held only because its destination was missing."""
+
+    def job(transaction: Transaction) -> int:
+        row = transaction.one(
+            "SELECT count(*) FROM delivery WHERE destination = :to AND state = 'held'"
+            " AND state IN ('sending', 'held') AND hold_reason = 'destination-gone'",
+            {"to": destination},
+        )
+        return int(row[0]) if row else 0
+
+    return job

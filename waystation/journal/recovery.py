@@ -7,6 +7,8 @@ from waystation.db.statement import Transaction
 from waystation.journal.counts import Shift, count
 from waystation.model.delivery import HoldReason, State
 
+# Marks of lanes that a person stopped: the name of the destination follows.
+PAUSED = "paused."
 # A partial index serves only a query that repeats its condition word for word.
 _KNOWN = "SELECT 1 FROM arrival WHERE blob = :blob AND blob <> ''"
 

@@ -10,13 +10,16 @@ from dataclasses import dataclass
 from waystation.db.engine import Job
 from waystation.db.statement import Transaction
 from waystation.journal.claims import FIRST_DUE, PRIORITIES
-from waystation.journal.entries import Chosen
-from waystation.journal.queue import held_by_reason
 
 # Held arrivals and their deliveries mirror each other; they count as arrivals.
 _HELD = (
-    "SELECT destination, count(*) FROM delivery WHERE state IN ('sending', 'held')"
-    " AND state = 'held' AND hold_reason NOT IN ('conflict', 'corrupt') GROUP BY destination"
+    "SELECT d.destination, count(*) FROM delivery d WHERE d.state IN ('sending', 'held')"
+    " AND d.state = 'held' AND NOT (d.hold_reason IN ('conflict', 'corrupt') AND EXISTS"
+    " (SELECT 1 FROM arrival a WHERE a.id = d.arrival AND a.hold_reason IS NOT NULL))"
+    " GROUP BY d.destination"
+)
+_OBJECTS = (
+    "SELECT hold_reason, count(*) FROM arrival WHERE hold_reason IS NOT NULL GROUP BY hold_reason"
 )
 _WAITING = "SELECT destination, n FROM tally WHERE state = 'waiting' AND n > 0"
 
@@ -44,7 +47,7 @@ def troubles(names: Iterable[str]) -> Job[Troubles]:
             first_due={name: _first(transaction, name) for name in asked if name in waiting},
             waiting=waiting,
             held={str(row[0]): int(row[1]) for row in transaction.rows(_HELD)},
-            objects=held_by_reason(transaction, Chosen()),
+            objects={str(row[0]): int(row[1]) for row in transaction.rows(_OBJECTS)},
         )
 
     return job

@@ -1,5 +1,7 @@
 """One mail to one recipient over SMTP.
 
+The library is imported when a mail leaves: it costs a node without mail nothing.
+
 Contract (R-82, S-62): TLS is required unless the settings say otherwise, and certificates are
 checked.  A header never carries more than one line.  `send_mail` returns once the server has
 taken the mail and raises `UnreachableError` (no connection, no TLS, no login), `LostError` (it
@@ -7,22 +9,30 @@ may have been taken) or `PeerError` (refused); no text repeats what the server s
 mail has the same Message-ID, so that a second copy can be told.
 """
 
+from __future__ import annotations
+
 import asyncio
 import ssl
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.message import EmailMessage
-from email.policy import SMTP as RULES
-
-import aiosmtplib
+from email.policy import SMTP
+from typing import TYPE_CHECKING
 
 from waystation.model.errors import LostError, PeerError, UnreachableError
 from waystation.model.peer import TlsFiles
 from waystation.model.printable import printable
-from waystation.net.tls import client_context
+from waystation.net.tls import client_context, tls_failed
 
+if TYPE_CHECKING:
+    import aiosmtplib
+
+# Short lines are advice; a folded subject is shown with a gap by some readers.
+RULES = SMTP.clone(max_line_length=500)
 WAIT_S = 60.0
+PART_S = 5.0
 MOST_SUBJECT = 200
 
 
@@ -79,48 +89,62 @@ def message(server: MailServer, mail: Mail) -> EmailMessage:
 
 async def send_mail(server: MailServer, mail: Mail) -> None:
     """Hand in one mail."""
+    import aiosmtplib
+
     where = f"{server.host}:{server.port}"
     client = aiosmtplib.SMTP(
         hostname=server.host,
         port=server.port,
         timeout=WAIT_S,
         use_tls=server.tls == "tls",
-        start_tls=server.tls == "starttls",
+        start_tls=False,
         tls_context=None if server.tls == "none" else client_context(server.files),
     )
     try:
         await _connect(client, server, where)
         await _hand_in(client, server, mail, where)
+        # It was taken: how we part changes nothing any more.
+        with suppress(aiosmtplib.SMTPException, OSError, TimeoutError):
+            await client.quit(timeout=PART_S)
     finally:
         client.close()
 
 
 async def _connect(client: aiosmtplib.SMTP, server: MailServer, where: str) -> None:
+    import aiosmtplib
+
     try:
         await client.connect()
+        if server.tls == "starttls":
+            await client.ehlo()
+            if not client.supports_extension("starttls"):
+                raise UnreachableError("tls", f"{where}: the mail server offers no STARTTLS")
+            await client.starttls()
         if server.user:
             await client.login(server.user, server.password)
     except aiosmtplib.SMTPAuthenticationError as error:
         raise UnreachableError("rejected", f"{where}: user or password not accepted") from error
     except (aiosmtplib.SMTPException, OSError, TimeoutError) as error:
-        if server.tls != "none" and _of_tls(error):
-            raise UnreachableError("tls", f"{where}: TLS failed, or is not offered") from error
+        if (of_tls := _of_tls(error)) is not None:
+            raise tls_failed(where, of_tls) from error
         raise UnreachableError("connect", f"{where}: no connection to the mail server") from error
 
 
-def _of_tls(error: BaseException | None) -> bool:
-    seen = "starttls" in str(error).lower()
-    while error is not None and not seen:
-        seen = isinstance(error, ssl.SSLError)
+def _of_tls(error: BaseException | None) -> ssl.SSLError | None:
+    while error is not None:
+        if isinstance(error, ssl.SSLError):
+            return error
         error = error.__cause__ or error.__context__
-    return seen
+    return None
 
 
 async def _hand_in(client: aiosmtplib.SMTP, server: MailServer, mail: Mail, where: str) -> None:
+    import aiosmtplib
+
     try:
         async with asyncio.timeout(WAIT_S * 2):
-            await client.send_message(message(server, mail), recipients=[mail.to])
-            await client.quit()
+            made = message(server, mail).as_bytes(policy=RULES)
+            await client.sendmail(server.sender, [mail.to], made)
     except aiosmtplib.SMTPServerDisconnected as error:
         raise LostError(f"{where}: the connection broke", sent=True) from error
     except aiosmtplib.SMTPRecipientsRefused as error:

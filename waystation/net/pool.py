@@ -11,33 +11,34 @@ from waystation.net.client import Call
 
 
 class CallPool:
-    """At most one idle call per key."""
+    """Idle calls by key, several where several serve one key."""
 
     def __init__(self) -> None:
-        self._idle: dict[Hashable, tuple[Call, asyncio.TimerHandle]] = {}
+        self._idle: dict[Hashable, list[tuple[Call, asyncio.TimerHandle]]] = {}
         self._ending: set[asyncio.Task[None]] = set()
 
     def take(self, key: Hashable) -> Call | None:
-        """Return the idle call for ``key``, or None."""
-        found = self._idle.pop(key, None)
-        if found is None:
-            return None
-        call, timer = found
-        timer.cancel()
-        if call.alive:
-            return call
-        call.abort()
+        """Return an idle call for ``key``, the last one given back, or None."""
+        idle = self._idle.get(key, [])
+        while idle:
+            call, timer = idle.pop()
+            if not idle:
+                del self._idle[key]
+            timer.cancel()
+            if call.alive:
+                return call
+            call.abort()
         return None
 
     def give_back(self, key: Hashable, call: Call, linger_s: float) -> None:
         """Keep ``call`` for ``linger_s`` seconds, then release it."""
         if not call.alive:
             call.abort()
-        elif linger_s <= 0 or key in self._idle:
+        elif linger_s <= 0:
             self.retire(call)
         else:
-            loop = asyncio.get_running_loop()
-            self._idle[key] = (call, loop.call_later(linger_s, self._expire, key))
+            timer = asyncio.get_running_loop().call_later(linger_s, self._expire, key, call)
+            self._idle.setdefault(key, []).append((call, timer))
 
     def retire(self, call: Call) -> None:
         """Release a call in the background."""
@@ -45,20 +46,23 @@ class CallPool:
         self._ending.add(task)
         task.add_done_callback(self._ending.discard)
 
-    def _expire(self, key: Hashable) -> None:
-        found = self._idle.pop(key, None)
-        if found is not None:
-            self.retire(found[0])
+    def _expire(self, key: Hashable, call: Call) -> None:
+        rest = [entry for entry in self._idle.pop(key, []) if entry[0] is not call]
+        if rest:
+            self._idle[key] = rest
+        self.retire(call)
 
     @property
     def idle(self) -> int:
         """How many calls are open and unused."""
-        return len(self._idle)
+        return sum(map(len, self._idle.values()))
 
     async def close(self) -> None:
         """Release everything and wait for it."""
-        for key in list(self._idle):
-            self._idle[key][1].cancel()
-            self._expire(key)
+        for entries in self._idle.values():
+            for call, timer in entries:
+                timer.cancel()
+                self.retire(call)
+        self._idle.clear()
         if self._ending:
             await asyncio.gather(*self._ending, return_exceptions=True)

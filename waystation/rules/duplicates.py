@@ -45,9 +45,11 @@ def judge(
         return plan
     if policy.different == "first":
         return replace(plan, targets=(), joins=(), hold=None, discard=FIRST_KEPT)
+    ways = {target.destination: target for one in plan.joins for target in one.targets}
+    ways |= {target.destination: target for target in plan.targets}
     held = tuple(
         target if target.filtered_by else replace(target, hold=HoldReason.CONFLICT)
-        for target in plan.targets
+        for target in ways.values()
     )
     return replace(plan, targets=held, joins=(), hold=HoldReason.CONFLICT, discard="")
 

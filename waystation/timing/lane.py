@@ -94,6 +94,11 @@ class Lane:
         return self._away_since
 
     @property
+    def why(self) -> str:
+        """What went wrong last, in words."""
+        return self._why
+
+    @property
     def well_since(self) -> float | None:
         """Since when the breaker has been closed without a break, None while it is open."""
         return self._well_since if self._breaker is None else None

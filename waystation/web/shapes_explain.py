@@ -43,6 +43,7 @@ class RuleSaid(Shape):
     failed: int = Field(description="For how many the rule itself failed")
     objects: int
     clauses: list[Clause] = Field(description="The most frequent ones")
+    others: int = Field(description="How many objects have another clause")
     trigger: str = Field(description="instance, series or study")
     send: list[str]
     then: str
