@@ -16,6 +16,7 @@ from pathlib import Path
 from benchmarks.audit import durable
 from benchmarks.contenders import ours_is_installed
 from benchmarks.crash import ready_after_kill
+from benchmarks.explain import explain
 from benchmarks.figures import Figure
 from benchmarks.lanes import lanes
 from benchmarks.memory import big_object
@@ -35,6 +36,7 @@ PARTS: dict[str, Callable[[Bench, Callable[[str], None]], list[Figure]]] = {
     "queue": queue_growth,
     "lanes": lanes,
     "rules": rules,
+    "explain": explain,
 }
 TMPFS_MAGIC = "tmpfs"
 

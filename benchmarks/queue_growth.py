@@ -5,8 +5,10 @@ last byte out to the response.  The only destination is shut, so nothing leaves 
 """
 
 import time
+import urllib.request
 from collections.abc import Callable
 from functools import partial
+from statistics import median
 
 from benchmarks.contenders import NEVER, count_arrivals, fresh
 from benchmarks.figures import Figure, percentile
@@ -25,6 +27,8 @@ CONFIG = NEVER + rule_to("nowhere")
 BAR_READY_S = {10_000: 5.0, 1_000_000: 10.0}
 BAR_MIB = 300.0
 BAR_P99_MS = 50.0
+BAR_OPEN_S = 1.0
+OPENED = 5
 
 
 class OurReceiver:
@@ -83,18 +87,33 @@ def queue_growth(bench: Bench, say: Callable[[str], None]) -> list[Figure]:
                 node.start(within_s=120)
             ready_s, resident = node.ready_s, node.program.resident_kib() / 1024
             times = accept_times_ms(node, objects)
+            open_s = open_time_s(node)
             peak = node.program.peak_kib() / 1024
         say(f"queue of {level}: ready {ready_s:.2f} s, {resident:.0f} MiB")
-        figures += level_figures(level, ready_s, peak, times)
+        figures += level_figures(level, ready_s, open_s, peak, times)
     return figures
 
 
-def level_figures(level: int, ready_s: float, peak: float, times: list[float]) -> list[Figure]:
+def open_time_s(node: Node) -> float:
+    """Return how long the table of the queue takes, the median of some times."""
+    times = []
+    for _ in range(OPENED):
+        began = time.perf_counter()
+        with urllib.request.urlopen(f"{node.web}/api/v1/destinations", timeout=60) as answer:
+            answer.read()
+        times.append(time.perf_counter() - began)
+    return median(times)
+
+
+def level_figures(
+    level: int, ready_s: float, open_s: float, peak: float, times: list[float]
+) -> list[Figure]:
     name = f"queue.{level}"
     values = [
         ("accept.p50", "ms", percentile(times, 0.5), None),
         ("accept.p99", "ms", percentile(times, 0.99), BAR_P99_MS),
         ("ready", "s", ready_s, BAR_READY_S.get(level)),
+        ("open", "s", open_s, BAR_OPEN_S),
         ("memory", "MiB", peak, BAR_MIB),
     ]
     return [

@@ -89,7 +89,7 @@ def test_every_key_of_the_pace_reaches_the_lane(made: Made) -> None:
         (pacs('limits = { rates = "1MB/s" }'), "5 destination.pacs.limits.rates: unknown key"),
         (
             pacs('limits = { rate = [{ when = "nigth", max = "1MB/s" }] }') + NIGHT,
-            '5 destination.pacs.limits.rate[0].when: no schedule "nigth" (did you mean "night"?)',
+            '5 destination.pacs.limits.rate.when: no schedule "nigth" (did you mean "night"?)',
         ),
         (pacs('closing = "study"'), '5 destination.pacs.closing: expected "object" or'),
         (pacs('send_anyway_after = "0s"'), "5 destination.pacs.send_anyway_after: "),
@@ -124,7 +124,7 @@ def test_what_limits_nothing_or_contradicts_itself_is_a_fault(
             pacs(
                 'limits = { rate = [{ max = "1MB/s" }, { when = "20:00-06:00", max = "2MB/s" }] }'
             ),
-            "5 destination.pacs.limits.rate[0]: counts always",
+            "5 destination.pacs.limits.rate: counts always",
         ),
     ],
 )

@@ -108,7 +108,6 @@ async def test_what_is_held_needs_its_decision_first(rig: Rig) -> None:
     assert (done.held, done.arrivals, done.made) == (2, 0, 0)
 
 
-@pytest.mark.req("RT-14")
 async def test_live_traffic_goes_on_while_everything_is_replayed(rig: Rig) -> None:
     await delivered(rig, *study(30))
     call = await rig.call(*study(5, seed="live"))

@@ -1,4 +1,4 @@
-"""``waystation health``: ready, not ready and why, nobody there.  A real node: test_packaging.py."""
+"""``waystation health``: ready, not ready and why, nobody there (a node: test_packaging.py)."""
 
 import json
 import threading

@@ -26,10 +26,12 @@ from waystation.timing.retry import RetryPolicy
 
 DAY_S = 86_400.0
 EPOCH = 1_790_000_000.0
+# One a second was received before.
+NOW = EPOCH + 1_000_000.0
 LINE_S = 0.02  # one object on one association
 CONNECT_S = 10.0  # until a connection is given up
 PER_STUDY = 100
-BATCH = 500
+BATCH = PER_STUDY
 PARALLEL = 2
 AWAY = Deferred(fault=Fault.TRANSIENT, why="connect: timed out")
 SHARE = 0.9
@@ -111,7 +113,7 @@ async def _outage(folder: Path, days: int, queued: int) -> Row:
         await _queue_up(database, queued)
         far = Away(days * DAY_S, queued)
         settings = LaneSettings(policy=RetryPolicy(), parallel=PARALLEL)
-        belt = LaneBelt(far, settings, database, intake, NoCargo(), lambda: EPOCH + loop.time())
+        belt = LaneBelt(far, settings, database, intake, NoCargo(), lambda: NOW + loop.time())
         running = asyncio.create_task(belt.run())
         for day in range(1, days + 1):
             await asyncio.sleep(day * DAY_S - 1.0 - loop.time())
@@ -122,7 +124,7 @@ async def _outage(folder: Path, days: int, queued: int) -> Row:
             await asyncio.wait_for(far.all_came.wait(), DAY_S)
         await belt.stop(5.0)
         await running
-        counted = await database.read(unaccounted(EPOCH + loop.time()))
+        counted = await database.read(unaccounted(NOW + loop.time()))
         row.unaccounted = sum(abs(value) for value in counted.values())
     finally:
         intake.close()
@@ -137,7 +139,7 @@ async def _queue_up(database: WarpDatabase, queued: int) -> None:
     for first in range(0, queued, BATCH):
         numbers = range(first, min(first + BATCH, queued))
         adoptions = [Adoption(arrival=_arrival(n, ids), plan=plan, data=b"") for n in numbers]
-        await database.write(adopt(adoptions, ids, EPOCH, lambda _a, made, _e: made))
+        await database.write(adopt(adoptions, ids, EPOCH + first, lambda _a, made, _e: made))
 
 
 def _arrival(number: int, ids: IdSource) -> Arrival:

@@ -19,6 +19,7 @@ from waystation.app.lines import lines_of
 from waystation.app.parts import Parts, validate
 from waystation.app.semantics import examine
 from waystation.app.settings import Settings
+from waystation.app.toml_words import said
 
 PLACES = (Path("waystation.toml"), Path("/etc/waystation/waystation.toml"))
 POSITION = re.compile(r" \(at (?:line (\d+), column \d+|end of document)\)$")
@@ -96,8 +97,8 @@ def _parse(text: str, path: Path | None) -> dict[str, Any]:
     except tomllib.TOMLDecodeError as error:
         message = str(error)
         place = POSITION.search(message)
-        line = int(place[1]) if place and place[1] else max(text.count("\n"), 1)
-        problem = f"not TOML: {POSITION.sub('', message)}"
+        line = int(place[1]) if place and place[1] else text.rstrip().count("\n") + 1
+        problem = f"not TOML: {said(POSITION.sub('', message))}"
         fault = Fault(where=f"{path or 'defaults'}:{line}", key="", problem=problem)
         raise ConfigFaults([fault]) from None
 

@@ -2,7 +2,7 @@
 
 Contract: judged by the rules in force, or sent to one named destination or group, in either case
 through its filters; low in priority unless asked otherwise.  While somebody is sending to us it
-works only a tenth of the time, so that live traffic does not feel it.
+works only a thirtieth of the time, so that live traffic does not feel it.
 """
 
 import asyncio
@@ -38,7 +38,7 @@ from waystation.web.view import ReplayAsked, ReplayDone
 log = structlog.get_logger()
 REPLAY = "replay"
 PIECE = 100
-REST = 9.0
+REST = 30.0
 ABSORBED = {f"discarded:{DUPLICATE}", f"discarded:{FIRST_KEPT}"}
 
 Wanted = list[tuple[Arrival, Target]]

@@ -74,7 +74,9 @@ def type_word(value: object) -> str:
     """Return what TOML calls the type of ``value``."""
     if isinstance(value, bool):
         return "true or false"
-    if isinstance(value, int | float):
+    if isinstance(value, float):
+        return "a decimal number"
+    if isinstance(value, int):
         return "a number"
     if isinstance(value, str):
         return "text"

@@ -6,6 +6,7 @@ type (``port = "104"`` and ``enabled = 1`` are faults); no complaint quotes what
 
 import ipaddress
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
@@ -68,9 +69,32 @@ def _network(text: str) -> str:
     try:
         return str(ipaddress.ip_network(text))
     except ValueError:
-        raise complaint(
+        raise complaint(_no_network(text)) from None
+
+
+def _no_network(text: str) -> str:
+    try:
+        around = ipaddress.ip_network(text, strict=False)
+    except ValueError:
+        return (
             f'"{text}" is no address or network; write "10.0.0.5" or "10.1.2.0/24" or "fd00::/64"'
-        ) from None
+        )
+    address = text.partition("/")[0]
+    return f'"{text}" lies within a network; write "{around}" for all of that, or "{address}"'
+
+
+def _host(text: str) -> str:
+    """A name or an address and nothing else: a port or a scheme would be looked up as a name."""
+    address = text.removeprefix("[").removesuffix("]")
+    with suppress(ValueError):
+        return str(ipaddress.ip_address(address))
+    if "/" in text:
+        raise complaint("expected a host name or an address, no URL")
+    if ":" in text:
+        raise complaint("expected a host name or an address alone; the port has its own key")
+    if any(letter.isspace() for letter in text):
+        raise complaint("a host name has no blanks")
+    return text
 
 
 def _lower(value: object) -> object:
@@ -94,6 +118,7 @@ def _in_folder(value: object, info: ValidationInfo) -> object:
 AETitle = Annotated[str, AfterValidator(_ae_title)]
 AEPattern = Annotated[str, AfterValidator(_ae_pattern)]
 Name = Annotated[str, Field(min_length=1)]
+Host = Annotated[str, Field(min_length=1), AfterValidator(_host)]
 LogLevel = Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(_lower)]
 Network = Annotated[str, AfterValidator(_network)]
 Flag = Annotated[bool, Strict()]

@@ -9,6 +9,7 @@ from waystation.app.settings_base import (
     AETitle,
     Count,
     Flag,
+    Host,
     LogLevel,
     Name,
     Names,
@@ -155,7 +156,7 @@ class DicomDestination(DestinationSettings):
     """Another application entity, sent to by C-STORE."""
 
     kind: Literal["dicom"] = Field(description="Kind of destination")
-    host: Name = Field(description="Host name or address")
+    host: Host = Field(description="Host name or address")
     port: Port = Field(default=104, description="Its port")
     ae_title: AETitle = Field(description="Its AE title")
     calling_ae: Annotated[str, AfterValidator(_calling_ae)] = Field(

@@ -12,6 +12,7 @@ from pydantic import AfterValidator, Field
 from waystation.app.quantities import Duration
 from waystation.app.settings_base import (
     Flag,
+    Host,
     Name,
     Names,
     PathText,
@@ -69,7 +70,7 @@ class SftpDestination(DestinationSettings):
     """A folder on another machine, written to over SFTP (extra `sftp`)."""
 
     kind: Literal["sftp"] = Field(description="Kind of destination")
-    host: Name = Field(description="Host name or address")
+    host: Host = Field(description="Host name or address")
     port: Port = Field(default=22, description="Its port")
     user: Name = Field(description="Whom we log in as")
     key: PathText | None = Field(default=None, description="Our private key")

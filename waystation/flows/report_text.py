@@ -71,7 +71,7 @@ def report_text(facts: Facts) -> str:
     ]
     for name in facts.destinations:
         lines += ["", name, *map(_shown, destination_lines(facts, name))]
-    lines += ["", "" if facts.destinations else "none", "PEERS"]
+    lines += ["", "PEERS"]
     for name in facts.peers:
         lines += ["", name or ANYBODY, *map(_shown, peer_lines(facts, name))]
     return "\n".join([*lines, ""])
@@ -173,14 +173,14 @@ def _outage(facts: Facts, outage: Outage) -> Line:
 
 def _shown(line: Line) -> str:
     if line.measure == "outage":
-        return f"  outage             {line.note}: {line.detail}"
-    measure = f"{line.measure} {line.detail}".strip()
+        return f"  {line.measure:<24} {line.note}: {line.detail}"
+    measure = f"{line.measure} ({line.detail})" if line.detail else line.measure
     words = f"{line.objects:,}"
     if line.studies is not None:
         words += f" objects of {line.studies:,} studies"
     if line.size_bytes is not None:
         words += f", {size_words(line.size_bytes)}"
-    return f"  {measure:<18} {words}" + (f", {line.note}" if line.note else "")
+    return f"  {measure:<24} {words}" + (f", {line.note}" if line.note else "")
 
 
 def size_words(size_bytes: int) -> str:

@@ -162,6 +162,8 @@ class _Compiler:
                 problem = f'"{name}" is a function: write {name}(...)'
             elif name.title() in ("True", "False"):
                 problem = f'unknown keyword or fact "{name}": write {name.title()}'
+            elif problem == f'unknown keyword or fact "{name}"':
+                problem += f"; a text stands in quotes: '{name}'"
             raise self._source.fault(node.at, problem) from error
         self._read.append(left)
         found = path(left, node.at)

@@ -85,7 +85,11 @@ def right_side(
         return from_number(left, right, where)
     if isinstance(right, str):
         return from_text(left, right, where)
-    raise ConfigError(where, f"expected text, number, list or table, got {type(right).__name__}")
+    raise ConfigError(
+        where,
+        f"expected text, number, list or table, got {type(right).__name__}; a date or a time"
+        ' stands in quotes, like "20260131"',
+    )
 
 
 def _list(left: Subject, right: list[object], where: str, depth: int, known: Known) -> Matcher:

@@ -87,6 +87,7 @@ SHOWN_LETTERS = 64
 CANNOT_BE_READ = "cannot be read"
 
 _STEP = re.compile(r"([A-Za-z][A-Za-z0-9]*)(?:\[(\d{1,6})\])?", re.ASCII)
+_TAG = re.compile(r"\(?([0-9A-Fa-f]{4}),? ?([0-9A-Fa-f]{4})\)?")
 _PRIVATE = re.compile(r"\(([0-9A-Fa-f]{4}),([^,()]{1,64}),([0-9A-Fa-f]{2})\)(?:\[(\d{1,6})\])?")
 _DECIMAL = re.compile(r"[+-]?(?:\d{1,400}(?:\.\d{0,400})?|\.\d{1,400})(?:[eE][+-]?\d{1,6})?", re.A)
 
@@ -134,7 +135,7 @@ def subject(name: str, where: str) -> Subject:
 def _vr_of(step: str, where: str) -> str:
     """Return the VR of one step of a path, "" where no dictionary knows it."""
     # The dictionaries are imported late: a node without rules never needs them.
-    from pydicom.datadict import dictionary_VR, keyword_dict
+    from pydicom.datadict import dictionary_VR, keyword_dict, keyword_for_tag
 
     private = _PRIVATE.fullmatch(step)
     if private is not None:
@@ -143,6 +144,11 @@ def _vr_of(step: str, where: str) -> str:
         if int(private[1], 16) >= 0x7FE0:
             raise ConfigError(where, f"{step} comes after the pixel data: rules see the head")
         return _private_vr(private[1], private[2], private[3])
+    tag = _TAG.fullmatch(step)
+    if tag is not None:
+        keyword = keyword_for_tag(int(tag[1] + tag[2], 16))
+        hint = f": write {keyword}" if keyword else ""
+        raise ConfigError(where, f"an element is named by its keyword{hint}")
     found = _STEP.fullmatch(step)
     if found is None and step.replace("_", "").isalnum():
         hint = did_you_mean(step, [*FACTS, *keyword_dict])
