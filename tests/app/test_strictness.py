@@ -11,9 +11,12 @@ from waystation.app import (
     settings_dicom,
     settings_group,
     settings_node,
+    settings_pace,
     settings_remote,
     settings_rule,
     settings_schedule,
+    settings_watch,
+    settings_ways,
 )
 from waystation.app.settings import Settings
 from waystation.app.settings_base import Secret, Table
@@ -26,6 +29,7 @@ SFTP = (
     'password = { env = "HOME" }\nhost_key = ["SHA256:x"]\n'
 )
 S3 = '[destination.cloud]\nkind = "s3"\nbucket = "images"\n'
+STOW = '[destination.web]\nkind = "stow"\nurl = "https://x.example/dicom-web"\n'
 RULE = '[[rule]]\nname = "all"\nsend = []\n'
 TLS = '[dicom.tls]\ncertificate = "c"\nkey = "k"\n'
 
@@ -122,7 +126,56 @@ CASES: dict[type[Table], tuple[str, str, str, str]] = {
         '[completeness.quiet]\nstudy = "2m"\n',
         "completeness.quiet",
         "series = 3",
-        "expected",
+        "a duration is a number with its unit",
+    ),
+    settings_pace.LimitSettings: (
+        f'{DICOM}[destination.pacs.limits]\nshare = "line"\n',
+        "destination.pacs.limits",
+        "per_minute = 0",
+        "expected at least 1, got 0",
+    ),
+    settings_pace.RateSettings: (
+        f'{DICOM}[[destination.pacs.limits.rate]]\nmax = "2MiB/s"\n',
+        "destination.pacs.limits.rate",
+        "when = 20",
+        "expected text, got a number",
+    ),
+    settings_ways.StowDestination: (
+        STOW, "destination.web", "max_per_request = 101", "expected 1 to 100, got 101"
+    ),
+    settings_ways.WebhookDestination: (
+        '[destination.hook]\nkind = "webhook"\nurl = "https://x.example/"\n',
+        "destination.hook",
+        'fields = ["PatientName"]',
+        "unknown field PatientName",
+    ),
+    settings_ways.CommandDestination: (
+        '[destination.run]\nkind = "command"\ncommand = ["/bin/true"]\n',
+        "destination.run",
+        "show_output = 1",
+        "expected true or false, got a number",
+    ),
+    settings_ways.HttpTimeouts: (
+        f"{STOW}[destination.web.timeouts]\n",
+        "destination.web.timeouts",
+        "progress = 3",
+        "a duration is a number with its unit",
+    ),
+    settings_ways.HttpAuth: (
+        f"{STOW}[destination.web.auth]\n",
+        "destination.web.auth",
+        'token = "x"',
+        "a secret is given as",
+    ),
+    settings_watch.AlertSettings: ("[alert]\n", "alert", "remind = 24", "a duration is a number"),
+    settings_watch.MailTable: (
+        '[alert.mail]\nhost = "h"\nfrom = "a@b"\n', "alert.mail", 'port = "25"', "expected a whole"
+    ),
+    settings_watch.HookTable: (
+        "[alert.webhook]\n", "alert.webhook", 'secret = "x"', "a secret is given as"
+    ),
+    settings_watch.ReportTable: (
+        '[report.day]\nat = "07:00"\n', "report.day", 'to = "a@b"', "expected a list, like"
     ),
     settings_rule.RoutingSettings: (
         "[routing]\n", "routing", 'otherwise = "drop"', 'expected "hold", "refuse", "discard" or'
@@ -140,7 +193,8 @@ def tables(model: type[Table]) -> Iterator[type[Table]]:
 
 
 def test_every_table_has_its_case() -> None:
-    inside_values = {Secret, settings_rule.SendTo, settings_destination.DestinationSettings}
+    inside_values = {Secret, settings_rule.SendTo}
+    inside_values |= {settings_destination.DestinationSettings, settings_ways.HttpDestination}
     assert set(tables(Table)) - inside_values == set(CASES)
 
 

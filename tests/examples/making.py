@@ -66,6 +66,9 @@ class ExampleNode(Node):
         """Write the file as it is."""
         self.config_file.write_text(config)
 
+    def __enter__(self) -> "ExampleNode":
+        return self
+
     def change(self, values: Mapping[str, str]) -> None:
         """Put other values in force."""
         self.write_config(self._text(values))

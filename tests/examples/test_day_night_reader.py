@@ -5,6 +5,7 @@ import time
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -61,7 +62,7 @@ class Scene:
         """Wait until so many deliveries are done, and nothing else is there."""
         self.node.wait_for({"done": images}, within_s=40)
 
-    def rows(self, sql: str) -> list[tuple[str, ...]]:
+    def rows(self, sql: str) -> list[tuple[Any, ...]]:
         journal = sqlite3.connect(f"file:{self.node.data / 'journal.db'}?mode=ro", uri=True)
         try:
             return journal.execute(sql).fetchall()
@@ -126,9 +127,8 @@ def test_a_reader_that_dies_in_mid_study_leaves_the_whole_study_to_the_other(
 ) -> None:
     scene.values[f"destination.{on_duty}-reader.limits"] = SLOW
     scene.start(day=OPEN if on_duty == "day" else SHUT, night=OPEN if on_duty == "night" else SHUT)
-    dies, takes_over = scene.day, scene.night
-    if on_duty == "night":
-        dies, takes_over = takes_over, dies
+    readers: list[Reader] = [scene.day, scene.night]
+    dies, takes_over = readers if on_duty == "day" else reversed(readers)
     study = scene.study("broken", 16)
     scene.send(study.folder)
     wait_until(lambda: dies.count() >= 3, "three images at the reader")
@@ -145,7 +145,7 @@ def test_a_reader_that_dies_in_mid_study_leaves_the_whole_study_to_the_other(
     rows = scene.rows(
         "SELECT origin, count(*) FROM delivery WHERE destination <> 'reading' GROUP BY origin"
     )
-    assert dict(rows) == {"rule": 16, "switch": states["done"]}
+    assert {row[0]: row[1] for row in rows} == {"rule": 16, "switch": states["done"]}
     ((began, why),) = scene.rows("SELECT chosen_at, why FROM choice")
     assert float(began) - killed_at <= SWITCH_AFTER_S + 5
     assert f"{on_duty}-reader down for" in why

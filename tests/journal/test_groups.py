@@ -186,7 +186,8 @@ class Group(RuleBasedStateMachine):
 
     @invariant()
     def every_arrival_has_one_delivery_to_the_group_and_planned_repeats(self) -> None:
-        rows = dict(self.journal.rows("SELECT origin, count(*) FROM delivery GROUP BY origin"))
+        counted = self.journal.rows("SELECT origin, count(*) FROM delivery GROUP BY origin")
+        rows = {row[0]: row[1] for row in counted}
         assert rows.pop("rule", 0) == self.arrived
         assert rows.pop("switch", 0) == self.repeats
         assert rows == {}

@@ -66,7 +66,8 @@ FAULTS: list[tuple[dict[str, object], str]] = [
     ),
     (
         {"Modality": date(2026, 1, 1)},
-        "when.Modality: expected text, number, list or table, got date",
+        "when.Modality: expected text, number, list or table, got date; a date or a time stands in"
+        ' quotes, like "20260131"',
     ),
     ({"Rows": "many"}, 'when.Rows: Rows is a number, and "many" is no number'),
     ({"Rows": ".."}, "when.Rows: a range needs at least one end"),

@@ -86,14 +86,19 @@ class Claiming:
         self._came = 0
         self._open_since = float("-inf")
         self._was_open = True
+        self._asked_of: tuple[float, Schedule] | None = None
 
     def open(self) -> bool:
         """Return whether the window is open, and remember since when."""
         now = self._clock()
+        # A schedule is a set of minutes: asked once a minute, it may be asked for each object.
+        asked = (now // 60, self.settings.window)
+        if asked == self._asked_of:
+            return self._was_open
         is_open = self.settings.window.is_open(now)
         if is_open and not self._was_open:
             self._open_since = now
-        self._was_open = is_open
+        self._asked_of, self._was_open = asked, is_open
         return is_open
 
     @property

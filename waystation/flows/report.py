@@ -171,7 +171,7 @@ def messages_of(settings: ReportSettings, facts: Facts) -> list[Message]:
     local = datetime.fromtimestamp(period.until, settings.zone)
     table = report_table(facts)
     return settings.audience.messages(
-        f"[{facts.node}] report {settings.name} of {local:%Y-%m-%d %H:%M}",
+        f"[{facts.node}] report {facts.name} of {local:%Y-%m-%d %H:%M}",
         report_text(facts),
         {
             "event": "report",

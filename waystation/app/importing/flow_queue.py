@@ -255,11 +255,11 @@ def _read(descriptor: int, blobs: BlobFolder, calling_ae: str) -> _Read:
             incoming.take(memoryview(piece))
             while (ready := incoming.next_piece()) is not None:
                 blocks, stage = ready
-                assert incoming.draft is not None
-                incoming.draft.write(blocks)
+                incoming.write(blocks)
                 if stage is not None:
                     stages.give_back(stage)
         _, identity = incoming.finish()
+        sha256 = incoming.sha256()
         data = incoming.whole() if incoming.fits_inline else None
         blob = "" if data is not None else _sealed(incoming)
     except BaseException:
@@ -270,7 +270,7 @@ def _read(descriptor: int, blobs: BlobFolder, calling_ae: str) -> _Read:
         identity,
         meta.transfer_syntax_uid,
         incoming.size_bytes,
-        incoming.sha256(),
+        sha256,
         data,
         blob,
     )
