@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.app.conftest import Complain
+from tests.app.conftest import Complain, Load
 from waystation.app.toml_words import said
 
 PACS = '[destination.pacs]\nkind = "dicom"\nhost = "10.1.9.10"\nae_title = "PACS"\n'
@@ -71,3 +71,26 @@ def test_what_is_no_toml_is_told_without_the_grammar(
 
 def test_words_that_nobody_knows_are_passed_on() -> None:
     assert said("Date lacks a moon") == "Date lacks a moon"
+
+
+@pytest.mark.req("R-1")
+@pytest.mark.parametrize("table", ["when = []", "when = [{}]"])
+def test_an_empty_list_of_conditions_does_not_match_everything(
+    table: str, faults: Complain
+) -> None:
+    (fault,) = faults(f"{PACS}{RULE}{table}\n")
+    assert fault.startswith("waystation.toml:8 rule.all.when: expected a table")
+
+
+@pytest.mark.req("R-1", "R-34")
+@pytest.mark.parametrize(
+    "refuse",
+    [
+        '[routing]\notherwise = "refuse"\n',
+        '[peer.ct]\nae_title = "CT"\naddress = ["10.0.0.5"]\notherwise = "refuse"\n',
+    ],
+)
+def test_a_whole_study_of_which_objects_are_refused_is_doubted(refuse: str, read: Load) -> None:
+    whole = f'{PACS}{RULE}trigger = "study"\ntake = "whole"\n{refuse}'
+    said_ = [str(warning) for warning in read(whole).warnings]
+    assert any('otherwise = "refuse" turns away' in warning for warning in said_), said_

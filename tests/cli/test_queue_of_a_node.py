@@ -119,3 +119,47 @@ def test_after_a_crash_the_list_reads_the_journal_itself(node: Node) -> None:
     document = queue(node)
     assert (document["running"], document["lanes"][0]["waiting"]) == (False, 4)
     assert node.command("queue", "retry", "--all").returncode == 3
+
+
+@pytest.mark.req("R-76", "R-79")
+def test_a_node_explains_and_keeps_quiet_about_the_patient(node: Node) -> None:
+    study = queue(node, "--to", "pacs")["deliveries"][0]["study"]
+    done = node.command("explain", study, "--json")
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert (told["running"], told["objects"], told["patient"]) == (True, 4, None)
+    assert told["ways"][0]["states"] == {"waiting": 4}
+    assert told["ways"][0]["why_not_now"][0].startswith("window shut")
+    named = json.loads(node.command("explain", study, "--names", "--json").stdout)
+    assert named["patient"]["id"]
+    assert named["ways"][0]["why_not_now"] == told["ways"][0]["why_not_now"]
+    assert named["patient"]["id"] not in done.stdout
+    assert node.command("explain", "9.9.9").returncode == 1
+
+
+@pytest.mark.req("R-78", "R-59")
+def test_expressions_choose_from_the_command_line(node: Node) -> None:
+    where = "InstanceNumber <= 2"
+    listed = queue(node, "--where", where, "--to", "pacs")["deliveries"]
+    assert len(listed) == 2
+    assert decide(node, "hold", "--where", where, "--to", "pacs")["changed"] == 2
+    assert states(node) == {"waiting": 2, "held": 2}
+    words = ("replay", "--where", where, "--since", "1h", "--again", "--json")
+    done = json.loads(node.command(*words).stdout)
+    assert (done["arrivals"], done["made"], done["already"], done["held"]) == (2, 0, 2, 2)
+    assert node.command("lane", "pause", "pacs").returncode == 0
+    assert queue(node)["lanes"][0]["state"] == "paused"
+    bad = node.command("replay", "--where", "Nonsense", "--since", "1h")
+    assert (bad.returncode, "Nonsense" in bad.stderr) == (1, True)
+
+
+@pytest.mark.req("R-77")
+def test_a_simulation_runs_beside_the_node(node: Node, tmp_path: Path) -> None:
+    other = tmp_path / "new.toml"
+    text = node.config_file.read_text()
+    other.write_text(text)
+    same = node.command("simulate", "--with", str(other))
+    assert (same.returncode, same.stdout) == (0, "2 studies: no difference\n")
+    other.write_text(text.replace('when = { Modality = "CT" }', 'when = { Modality = "MG" }'))
+    changed = json.loads(node.command("simulate", "--with", str(other), "--json").stdout)
+    assert (changed["no_longer"], changed["nowhere"]) == ({"pacs": 1}, {"no-rule": 1})

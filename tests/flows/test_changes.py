@@ -9,6 +9,10 @@ import pytest
 from tests.flows.rig import BIG, CT, TINY, TO_A, Rig, destination, rule, study
 from tests.net.sink import SILENT, Sink, call_to, store, until
 from tests.objects.files import Stored
+from waystation.dicom.head import Head
+from waystation.flows.route import Acknowledged
+from waystation.journal import arrivals
+from waystation.model.arrival import Arrival
 from waystation.model.errors import ConfigError, LostError
 
 
@@ -50,6 +54,29 @@ async def test_a_reload_changes_what_comes_later_and_not_what_is_planned(rig: Ri
 
 
 @pytest.mark.req("R-2", "F20")
+@pytest.mark.req("R-3")
+async def test_a_reload_in_the_middle_of_a_batch_leaves_it_to_one_configuration(rig: Rig) -> None:
+    sink = await rig.sink()
+    places = destination("a", sink.port) + destination("b", sink.port)
+    await rig.start(places + rule("a"))
+    router = rig.node.router
+    first, head_of = router.routing, router._head_of
+
+    async def reloads(arrival: Arrival, data: bytes | None = None) -> Head:
+        router.routing = replace(first, revision=first.revision + 1)
+        return await head_of(arrival, data)
+
+    router._head_of = reloads
+    await rig.accepted(TINY)
+    ((number,),) = await rig.rows("SELECT id FROM arrival")
+    again = await rig.node.database.read(arrivals.by_id(number))
+    assert again is not None
+    router.arrived(Acknowledged(arrival=again, known=True, data=TINY.data_set))
+    await router.settled()
+    assert router.routing.revision == first.revision + 1
+    assert await rig.rows("SELECT config FROM arrival") == [(first.revision,)]
+
+
 async def test_a_reload_that_cannot_work_changes_nothing(rig: Rig, tmp_path: Path) -> None:
     sink = await rig.sink()
     await rig.start(destination("a", sink.port) + TO_A)

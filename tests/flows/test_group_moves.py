@@ -109,3 +109,14 @@ def palette() -> Stored:
         transfer_syntax=EXPLICIT_LITTLE,
         data_set=element(0x00080016, "UI", HANGING_PROTOCOL) + element(0x00080018, "UI", uid),
     )
+
+
+@pytest.mark.req("R-46")
+async def test_an_optional_delivery_that_no_member_takes_in_time_ends(rig: Rig) -> None:
+    a, _ = await both(rig)
+    shut = destination("a", a.port, 'window = "never"\noptional_for = "500ms"')
+    optional = TO_READING.replace('["reading"]', '[{ to = "reading", required = false }]')
+    await rig.start(shut + group(members='["a"]') + optional)
+    await rig.accepted(*study(2))
+    await rig.wait_for({"discarded": 2})
+    assert await rig.rows("SELECT DISTINCT by_rule FROM delivery") == [("optional expired",)]

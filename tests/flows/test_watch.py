@@ -130,7 +130,7 @@ async def test_what_is_held_is_told_once_whatever_the_number(tmp_path: Path) -> 
         assert "waystation queue list --held --to pacs" in box.text(0) + box.text(1)
 
 
-@pytest.mark.req("R-81", "RT-13")
+@pytest.mark.req("R-81")
 async def test_two_versions_of_one_object_are_one_alert(tmp_path: Path) -> None:
     from dataclasses import replace
 
@@ -147,7 +147,7 @@ async def test_two_versions_of_one_object_are_one_alert(tmp_path: Path) -> None:
         assert subjects(box) == ["objects: held for a person: conflict 1"]
 
 
-@pytest.mark.req("R-81", "R-39", "R-2", "R-9", "R-11", "N-27")
+@pytest.mark.req("R-81", "R-39", "N-27")
 async def test_the_node_s_own_troubles_are_told_and_end(tmp_path: Path) -> None:
     async with mailbox() as box, overseer(tmp_path, mail_to(box)) as watching:
         trouble = watching.trouble

@@ -1,5 +1,7 @@
 """A whole node: what it tells people while images go on (R-81, R-82, R-10)."""
 
+import asyncio
+
 import pytest
 
 from tests.flows.rig import TO_A, Rig, destination, study
@@ -43,8 +45,6 @@ async def test_a_destination_goes_and_comes_back_and_two_mails_say_so(rig: Rig) 
 
 @pytest.mark.req("R-82", "R-10")
 async def test_a_mail_server_that_hangs_delays_no_image(rig: Rig) -> None:
-    import asyncio
-
     async def hang(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await asyncio.sleep(30)
         writer.close()

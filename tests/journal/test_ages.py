@@ -66,14 +66,15 @@ def test_what_is_open_is_shared_out_and_the_oldest_stands_first(
     put(journal, id_at(NOW - 10), study="new", rules="two, three")
     put(journal, id_at(NOW - 9), study="new", rules="two, three", state="held")
     put(journal, id_at(NOW - 8), study="gone", rules="one", state="done")
+    put(journal, id_at(NOW - 7), study="held", rules="four", state="held")
     found = journal.run(ages.shares(by, 10))
     told = [(one.name, one.waiting, one.held) for one in found]
     assert (
         told
         == {
-            "peer": [("ct1", 2, 1)],
-            "rule": [("one", 1, 0), ("two, three", 1, 1)],
-            "study": [("old", 1, 0), ("new", 1, 1)],
+            "peer": [("ct1", 2, 2)],
+            "rule": [("one", 1, 0), ("two, three", 1, 1), ("four", 0, 1)],
+            "study": [("old", 1, 0), ("new", 1, 1), ("held", 0, 1)],
         }[by]
     )
     assert found[0].oldest_at == pytest.approx(NOW - 50, abs=0.01)

@@ -215,3 +215,16 @@ def test_a_gather_that_everybody_left_leaves_no_row(journal: MemoryJournal, ids:
     journal.run(decide_arrivals(Chosen(ids=(1,)), decision))
     end(journal, ids, gather.id)
     assert journal.rows("SELECT count(*) FROM gather") == [(0,)]
+
+
+def test_an_arrival_that_is_planned_anew_leaves_what_it_does_not_belong_to_any_more(
+    journal: MemoryJournal, ids: IdSource
+) -> None:
+    receive(journal, ids, 1, Plan(joins=(STUDY, OTHER), hold=HoldReason.RULE_ERROR))
+    receive(journal, ids, 2, Plan(joins=(STUDY, OTHER)))
+    retry = Decision(action=Action.RETRY, by="mta", now=NOW)
+    assert len(journal.run(decide_arrivals(Chosen(ids=(1,)), retry)).to_plan) == 1
+    one = Adoption(arrival=arrival(1), plan=Plan(joins=(STUDY,)), known=True)
+    journal.run(adopt([one], ids, NOW, as_planned))
+    assert {g.rule: g.n for g in journal.run(gathers.unfinished())} == {"whole": 2, "other": 1}
+    assert journal.unaccounted() == (0, 0, 0, 0, 0)

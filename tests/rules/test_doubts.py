@@ -90,3 +90,11 @@ def test_a_whole_study_that_also_goes_object_by_object_is_told() -> None:
     assert said({"name": "a", "send": ["pacs"]}, whole) == [
         "rule.w: sends all of a study to pacs, which a also sends to, object by object"
     ]
+
+
+@pytest.mark.req("R-1")
+def test_a_whole_study_of_which_objects_are_refused_is_told() -> None:
+    whole = {"name": "w", "send": ["pacs"], "trigger": "study", "take": "whole"}
+    (doubt,) = read_rules([whole], destinations=["pacs"], otherwise="refuse").warnings
+    assert str(doubt).startswith('rule.w: takes all of a study, but otherwise = "refuse"')
+    assert read_rules([whole], destinations=["pacs"]).warnings == ()

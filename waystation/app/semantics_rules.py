@@ -11,6 +11,7 @@ from waystation.app.faults import Problem
 from waystation.app.lines import Path
 from waystation.app.parts import Parts
 from waystation.app.settings_dicom import DicomSettings
+from waystation.app.settings_rule import RoutingSettings
 
 FILTERED = ("peer", "destination")
 
@@ -74,7 +75,8 @@ def _condition(when: Any, at: Path, known: Any) -> Iterator[Problem]:
     from waystation.rules.faults import RuleFault
 
     faults: list[RuleFault] = []
-    if when and isinstance(when, dict | list):
+    # A table without entries always holds; of no tables none does.
+    if isinstance(when, dict | list) and when != {}:
         condition(when, "", faults, 0, known)
     places = dict(_places(when, "", at))
     for fault in faults:
@@ -109,6 +111,7 @@ def _not_gathering(parts: Parts) -> Iterator[Problem]:
 
 def _doubts(parts: Parts, known: Any) -> Iterator[Problem]:
     """What `rules` finds doubtful, such as a rule behind one that always stops."""
+    from waystation.rules.admission import Admission
     from waystation.rules.doubts import Surroundings
     from waystation.rules.read import read_rules
 
@@ -118,10 +121,14 @@ def _doubts(parts: Parts, known: Any) -> Iterator[Problem]:
     titles = None
     if isinstance(dicom, DicomSettings) and dicom.called_ae == "own":
         titles = frozenset({dicom.ae_title, *dicom.aliases})
+    routing = parts.single.get("routing")
+    own = {name: peer.otherwise for name, peer in parts.peers.items() if peer and peer.otherwise}
     read = read_rules(
         [rule.table() for rule in rules],
         destinations=parts.destinations,
         groups=_names(parts, "group"),
+        otherwise=routing.otherwise if isinstance(routing, RoutingSettings) else "hold",
+        admission=Admission(otherwise=own),
         known=known,
         surroundings=Surroundings(peers=frozenset(parts.peers), called_ae=titles),
     )

@@ -24,6 +24,7 @@ from waystation.timing.fairness import (
     Fairness,
     rank,
 )
+from waystation.timing.window import Schedule
 
 BATCH = 100
 # Several associations share a study only if none of them takes all of it.

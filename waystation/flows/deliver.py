@@ -123,7 +123,8 @@ class LaneBelt:
         self._claiming.something_came()
         self._stat_hinted = self._stat_hinted or stat
         needed = self._optional.something_came() or study_uid is None or stat
-        if needed or (self.lane.may_send(self.now()) and study_uid not in self._busy()):
+        served = study_uid in self._busy() and not self.settings.split_study
+        if needed or (not served and self.lane.may_send(self.now())):
             self._wake.set()
 
     def change(self, settings: LaneSettings) -> None:
@@ -299,10 +300,8 @@ class LaneBelt:
         try:
             while batch:
                 self.lane.began(self.now())
-                flowing = await self._send(turn, batch)
-                if not flowing or self._halted(turn) or not self.lane.may_send(self.now()):
-                    break
-                if turn.over:
+                flowing = await self._send(turn, batch) and self.lane.may_send(self.now())
+                if not flowing or turn.over or self._halted(turn):
                     break
                 mine = batch = await self._claim(turn)
         except StorageError as error:

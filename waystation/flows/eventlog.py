@@ -25,6 +25,8 @@ from waystation.model.printable import printable
 from waystation.rules.plan import FAILED
 from waystation.timing.status import without_comment
 
+# The same few words come again and again.
+_shown = lru_cache(maxsize=4096)(shown)
 NAMES = {INFO: "info", WARNING: "warning", ERROR: "error"}
 SEVERITY = {"delivered": INFO, "warned": INFO, "discarded": INFO}
 
@@ -53,6 +55,7 @@ class EventLog(Witness):
     ) -> None:
         self._write = write
         self._clock = clock
+        self._second, self._prefix = -1, ""
         self.change(settings)
 
     def change(self, settings: EventSettings) -> None:
@@ -146,6 +149,14 @@ class EventLog(Witness):
 
     # lines
 
+    def _stamp(self) -> str:
+        now = self._clock()
+        second = int(now)
+        if second != self._second:
+            self._second = second
+            self._prefix = f"{datetime.fromtimestamp(second, UTC):%Y-%m-%dT%H:%M:%S}"
+        return f"{self._prefix}.{int((now - second) * 1e6):06}Z"
+
     def _from(self, arrival: Arrival) -> str:
         return arrival.source.peer or arrival.source.calling_ae
 
@@ -170,8 +181,7 @@ class EventLog(Witness):
     def _emit(
         self, severity: int, arrival_id: int, what: str, fields: Mapping[str, object]
     ) -> None:
-        at = datetime.fromtimestamp(self._clock(), UTC).isoformat(timespec="microseconds")
-        stamp = f"{at[:-6]}Z"
+        stamp = self._stamp()
         name = f"{arrival_id:x}" if arrival_id else "-"
         if self.settings.json:
             clean = {key: _plain(value) for key, value in fields.items()}
@@ -179,7 +189,7 @@ class EventLog(Witness):
             line |= {"level": NAMES[severity], "timestamp": stamp}
             self._write(json.dumps(line, ensure_ascii=False) + "\n")
             return
-        words = " ".join([f"{key}={shown(value)}" for key, value in fields.items()])
+        words = " ".join([f"{key}={_shown(value)}" for key, value in fields.items()])
         self._write(f"{stamp} {NAMES[severity]:<7} {name} {what} {words}\n")
 
 

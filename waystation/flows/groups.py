@@ -9,7 +9,7 @@ woken, until somebody's hours change, or until somebody has been ill or well for
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from math import inf
 
@@ -17,16 +17,19 @@ import structlog
 
 from waystation.db.engine import Database
 from waystation.flows.deliver import LaneBelt
+from waystation.flows.optional import OptionalLives
 from waystation.journal import groups
 from waystation.journal.groups import Move, Moved, Standing
 from waystation.journal.ids import IdSource
 from waystation.model.errors import StorageError
 from waystation.timing.failover import Choice, Habits, Member, choose, stays
 from waystation.timing.lane import Health
+from waystation.timing.retry import DAY_S
 from waystation.timing.window import ALWAYS, Schedule
 
 log = structlog.get_logger()
 AGAIN_S = 1.0
+AT_ONCE = 20
 # A step of the wall clock is noticed after so long.
 LONGEST_SLEEP_S = 60.0
 KEEP_CHOICES_S = 30 * 86_400.0
@@ -91,6 +94,8 @@ class GroupBelt:
         self._again_at = float("-inf")
         # Destinations that were ill and have not been well for long enough since (R-45).
         self._ill: set[str] = set()
+        # Of what waits in the groups themselves; lanes look after the rest (R-46).
+        self._lives: dict[str, OptionalLives] = {}
         self._something = asyncio.Event()
         self.change(settings)
 
@@ -106,11 +111,15 @@ class GroupBelt:
         self._left = {place: order for place, order in self._left.items() if place[0] in settings}
         for name in settings:
             self._whole[name] = True
+            if name not in self._lives:
+                self._lives[name] = OptionalLives(name, self._database, self._clock)
         self._something.set()
 
     def wake(self, group: str, study: str) -> None:
         """Something of a study waits for a group."""
         self._studies[group, study] = None
+        if group in self._lives:
+            self._lives[group].something_came()
         self._something.set()
 
     def changed(self, destination: str) -> None:
@@ -150,14 +159,7 @@ class GroupBelt:
             if at <= now:
                 del self._look_at[name]
                 self._whole.setdefault(name, False)
-        while self._studies:
-            group, study = next(iter(self._studies))
-            del self._studies[group, study]
-            try:
-                await self._place(group, study)
-            except StorageError:
-                self._studies[group, study] = None
-                raise
+        await self._place_woken()
         if self._left and self._again_at <= now:
             self._again_at = now + AGAIN_S
             for order in list(self._left.values()):
@@ -175,7 +177,37 @@ class GroupBelt:
         soonest = min(self._look_at.values(), default=self.now() + LONGEST_SLEEP_S)
         if self._left:
             soonest = min(soonest, self._again_at)
+        for name, settings in self._settings.items():
+            lives = self._lives[name]
+            await lives.expire(self._optional_for_s(settings))
+            if lives.at is not None:
+                soonest = min(soonest, self.now() + lives.at - self._clock())
         return max(SHORTEST_S, soonest - self.now())
+
+    def _optional_for_s(self, settings: GroupSettings) -> float:
+        """Return the longest life that a member gives to what nobody requires."""
+        members = [self._belts().get(member.to) for member in settings.members]
+        return max((b.settings.optional_for_s for b in members if b is not None), default=DAY_S)
+
+    async def _place_woken(self) -> None:
+        """Place the studies that something new has come of."""
+        while self._studies:
+            group, study = next(iter(self._studies))
+            del self._studies[group, study]
+            try:
+                await self._place(group, study)
+            except StorageError:
+                self._studies[group, study] = None
+                raise
+
+    async def _place_all(self, group: str, studies: Sequence[str]) -> None:
+        """Place several studies side by side: their commits are shared."""
+        ended = await asyncio.gather(
+            *(self._place(group, study) for study in studies), return_exceptions=True
+        )
+        for error in ended:
+            if error is not None:
+                raise error
 
     async def _look(self, group: str, *, force: bool) -> None:
         """Place all that waits for a group, unless its members are as they were."""
@@ -193,8 +225,10 @@ class GroupBelt:
         self._waits.pop(group, None)
         after: str | None = None
         while page := await self._database.read(groups.studies(group, after)):
-            for study in page:
-                await self._place(group, study)
+            for first in range(0, len(page), AT_ONCE):
+                # What comes meanwhile does not wait for a look at everything.
+                await self._place_woken()
+                await self._place_all(group, page[first : first + AT_ONCE])
             after = page[-1]
         self._seen[group] = seen
         await self._tidy()

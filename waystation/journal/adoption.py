@@ -105,7 +105,11 @@ def adopt(
                 plan = _taken_whole(transaction, arrival, plan, wholes)
             _write_arrival(transaction, adoption, plan, config)
             _count(shift.days, adoption, plan)
-            since = now if adoption.known else arrival.received_at
+            since = arrival.received_at
+            if adoption.known:
+                # By the new plan it may belong to others.
+                since = now
+                gathers.leave(transaction, arrival.id, {one.rule for one in plan.joins})
             joined = gathers.join(transaction, arrival, plan.joins, adoption.announced, ids, since)
             done.append(Adopted(plan=plan, gathers=tuple(joined)))
             rows = [delivery_row(arrival, target, ids.next(), now) for target in plan.targets]

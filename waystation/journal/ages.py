@@ -24,30 +24,29 @@ _GATHERING = (
     "SELECT count(*), coalesce(sum(n), 0) FROM gather WHERE state IN ('open', 'completing')"
 )
 _TODAY = "SELECT state, count(*) FROM delivery WHERE id >= :since GROUP BY state"
-# Each part over the index whose condition it repeats.
-_OPEN_ROWS = {
-    what: "SELECT "
-    + column
-    + " AS name, d.state AS state, d.id AS id FROM delivery d"
-    + join
-    + " WHERE d.state = 'waiting' UNION ALL SELECT "
-    + column
-    + ", d.state, d.id FROM delivery d"
-    + join
-    + " WHERE d.state IN ('sending', 'held')"
-    for what, column, join in (
-        ("peer", "a.peer", " JOIN arrival a ON a.id = d.arrival"),
-        ("rule", "d.rules", ""),
-        ("study", "d.study", ""),
-    )
-}
-_BY = {
-    what: "SELECT name, count(CASE WHEN state = 'waiting' THEN 1 END),"
+# What waits and what else is open: each part over the index whose condition it repeats.
+_WAITS = " FROM delivery d WHERE d.state = 'waiting'"
+_OPEN = " FROM delivery d WHERE d.state IN ('sending', 'held')"
+_COUNTED = (
+    "SELECT name, count(CASE WHEN state = 'waiting' THEN 1 END),"
     " count(CASE WHEN state = 'sending' THEN 1 END), count(CASE WHEN state = 'held' THEN 1 END),"
     " min(CASE WHEN state = 'waiting' THEN id END) FROM ("
-    + rows
-    + ") x GROUP BY name ORDER BY 5 IS NULL, 5 LIMIT :limit"
-    for what, rows in _OPEN_ROWS.items()
+)
+_ORDERED = (
+    ") x GROUP BY name ORDER BY coalesce(min(CASE WHEN state = 'waiting' THEN id END),"
+    " 9223372036854775807), name LIMIT :limit"
+)
+_STUDY = "SELECT d.study AS name, d.state AS state, d.id AS id"
+_RULES = "SELECT d.rules AS name, d.state AS state, d.id AS id"
+_PEER = (
+    "SELECT (SELECT a.peer FROM arrival a WHERE a.id = d.arrival) AS name, d.state AS state,"
+    " d.id AS id"
+)
+_AND = " UNION ALL "
+_BY = {
+    "peer": _COUNTED + _PEER + _WAITS + _AND + _PEER + _OPEN + _ORDERED,
+    "rule": _COUNTED + _RULES + _WAITS + _AND + _RULES + _OPEN + _ORDERED,
+    "study": _COUNTED + _STUDY + _WAITS + _AND + _STUDY + _OPEN + _ORDERED,
 }
 KINDS = tuple(_BY)
 

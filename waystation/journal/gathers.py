@@ -10,7 +10,7 @@ what a filter takes from the first object is not lost to the others.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -257,14 +257,20 @@ def also_whole(
     return found
 
 
-def leave(transaction: Transaction, arrival_id: int) -> None:
-    """Take an arrival out of the gathers that are open: a person decided about it."""
-    of = (
-        " IN (SELECT m.gather FROM gathered m JOIN gather g ON g.id = m.gather"
-        " WHERE m.arrival = :id AND g.state IN ('open', 'completing') AND g.state = 'open')"
-    )
-    transaction.run("UPDATE gather SET n = n - 1 WHERE id" + of, {"id": arrival_id})
-    transaction.run("DELETE FROM gathered WHERE arrival = :id AND gather" + of, {"id": arrival_id})
+_OPEN_OF = (
+    "SELECT g.id, g.rule FROM gathered m JOIN gather g ON g.id = m.gather"
+    " WHERE m.arrival = :id AND g.state = 'open'"
+)
+
+
+def leave(transaction: Transaction, arrival_id: int, stays: Collection[str] = ()) -> None:
+    """Take an arrival out of the gathers that are open, but for those of the rules ``stays``."""
+    for gather_id, rule in transaction.rows(_OPEN_OF, {"id": arrival_id}):
+        if rule in stays:
+            continue
+        one = {"gather": gather_id, "arrival": arrival_id}
+        transaction.run("DELETE FROM gathered WHERE gather = :gather AND arrival = :arrival", one)
+        transaction.run("UPDATE gather SET n = n - 1 WHERE id = :id", {"id": gather_id})
 
 
 def unfinished() -> Job[list[Gather]]:

@@ -248,18 +248,24 @@ def leave(member: str, groups: Collection[str]) -> Job[int]:
     Returns how many rows.
     """
     names = {f"name{number}": name for number, name in enumerate(groups)}
-    held_in = "grp IN (" + placeholders("name", len(names)) + ")"
-    mine = " FROM delivery WHERE destination = :member AND state = 'waiting' AND " + held_in
 
     def job(transaction: Transaction) -> int:
         values = {"member": member, **names}
         shift = Shift()
-        for group, n in transaction.rows("SELECT grp, count(*)" + mine + " GROUP BY grp", values):
+        for group, n in transaction.rows(
+            "SELECT grp, count(*) FROM delivery WHERE destination = :member"
+            " AND state = 'waiting' AND grp IN ("
+            + placeholders("name", len(names))
+            + ") GROUP BY grp",
+            values,
+        ):
             shift.move(member, State.WAITING.value, None, int(n))
             shift.move(str(group), None, State.WAITING.value, int(n))
         moved = transaction.run(
             "UPDATE delivery SET destination = grp"
-            " WHERE destination = :member AND state = 'waiting' AND " + held_in,
+            " WHERE destination = :member AND state = 'waiting' AND grp IN ("
+            + placeholders("name", len(names))
+            + ")",
             values,
         )
         shift.write(transaction)

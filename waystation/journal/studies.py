@@ -16,34 +16,51 @@ from waystation.journal.queue import LIST, listed_from
 from waystation.model.arrival import Arrival
 from waystation.model.plan import Verdict
 
-LEVELS = ("study", "instance", "series")
-_WHERE = {
-    "study": "a.study = :key",
-    "series": "a.series = :key",
-    "instance": "a.sop_instance = :key",
-    "arrival": "a.id = :key",
-}
-_FIND = {
-    level: "SELECT a.id FROM arrival a WHERE " + where + " LIMIT 1"
-    for level, where in _WHERE.items()
-}
+_OF_STUDY = "a.study = :key"
+_OF_SERIES = "a.series = :key"
+_OF_INSTANCE = "a.sop_instance = :key"
+_OF_ARRIVAL = "a.id = :key"
 _OWN = ", ".join("a." + name for name in COLUMNS.replace(" ", "").split(","))
-_MORE = ", a.planned, a.ended_why, a.hold_reason, a.verdicts, a.config, a.blob_gone"
 _WIDTH = len(COLUMNS.split(","))
-_ARRIVALS = {
-    level: "SELECT " + _OWN + _MORE + " FROM arrival a WHERE " + where + " ORDER BY a.id"
-    for level, where in _WHERE.items()
+_FATE = (
+    "SELECT "
+    + _OWN
+    + ", a.planned, a.ended_why, a.hold_reason, a.verdicts, a.config, a.blob_gone FROM arrival a"
+)
+_ATTEMPT = (
+    "SELECT t.delivery, t.number, t.ended_at, t.status, t.why, t.destination, t.detail"
+    " FROM arrival a JOIN delivery d ON d.arrival = a.id JOIN attempt t ON t.delivery = d.id WHERE "
+)
+_FIRST = "SELECT a.id FROM arrival a WHERE "
+_FIND = {
+    "study": _FIRST + _OF_STUDY + " LIMIT 1",
+    "instance": _FIRST + _OF_INSTANCE + " LIMIT 1",
+    "series": _FIRST + _OF_SERIES + " LIMIT 1",
 }
-_DELIVERIES = {level: LIST + where + " ORDER BY d.id" for level, where in _WHERE.items()}
+LEVELS = tuple(_FIND)
+_BY_ID = " ORDER BY a.id"
+_ARRIVALS = {
+    "study": _FATE + " WHERE " + _OF_STUDY + _BY_ID,
+    "series": _FATE + " WHERE " + _OF_SERIES + _BY_ID,
+    "instance": _FATE + " WHERE " + _OF_INSTANCE + _BY_ID,
+    "arrival": _FATE + " WHERE " + _OF_ARRIVAL,
+}
+_BY_DELIVERY = " ORDER BY d.id"
+_DELIVERIES = {
+    "study": LIST + _OF_STUDY + _BY_DELIVERY,
+    "series": LIST + _OF_SERIES + _BY_DELIVERY,
+    "instance": LIST + _OF_INSTANCE + _BY_DELIVERY,
+    "arrival": LIST + _OF_ARRIVAL + _BY_DELIVERY,
+}
+_BY_ATTEMPT = " ORDER BY t.delivery, t.number"
 _ATTEMPTS = {
-    level: "SELECT t.delivery, t.number, t.ended_at, t.status, t.why, t.destination, t.detail"
-    " FROM arrival a JOIN delivery d ON d.arrival = a.id JOIN attempt t ON t.delivery = d.id"
-    " WHERE " + where + " ORDER BY t.delivery, t.number"
-    for level, where in _WHERE.items()
+    "study": _ATTEMPT + _OF_STUDY + _BY_ATTEMPT,
+    "series": _ATTEMPT + _OF_SERIES + _BY_ATTEMPT,
+    "instance": _ATTEMPT + _OF_INSTANCE + _BY_ATTEMPT,
+    "arrival": _ATTEMPT + _OF_ARRIVAL + _BY_ATTEMPT,
 }
 _SINCE = (
-    "SELECT " + _OWN + _MORE + " FROM arrival a WHERE a.id > :after AND a.id < :until"
-    " AND a.planned = 1 ORDER BY a.id LIMIT :limit"
+    _FATE + " WHERE a.id > :after AND a.id < :until AND a.planned = 1 ORDER BY a.id LIMIT :limit"
 )
 _BEFORE = (
     "SELECT count(*) FROM (SELECT 1 FROM delivery WHERE destination = :to AND state = 'waiting'"

@@ -6,7 +6,7 @@ Steps (validate, edit, deidentify) are refused by name: a rule that asks for a s
 carries out must not load.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from waystation.rules.admission import Admission
@@ -102,5 +102,16 @@ def read_rules(
         groups=frozenset(groups),
         admission=admission or Admission(),
     )
-    warnings = doubts(rules, surroundings or Surroundings())
+    warnings = [*doubts(rules, surroundings or Surroundings()), *_turned_away(ruleset)]
     return RulesRead(ruleset, tuple(faults), tuple(warnings))
+
+
+def _turned_away(ruleset: RuleSet) -> Iterator[RuleFault]:
+    """A refusal is said before anybody knows what its study will be."""
+    if "refuse" not in {ruleset.otherwise, *ruleset.admission.otherwise.values()}:
+        return
+    for name, level in ruleset.wholes():
+        problem = (
+            f'takes all of a {level}, but otherwise = "refuse" turns away what matches no rule'
+        )
+        yield RuleFault(f"rule.{name}", problem)
