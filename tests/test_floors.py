@@ -48,6 +48,7 @@ HOMES = {
     "httpx2": {"net"},
     "obstore": {"blobs", "destinations"},
     "asyncssh": {"destinations"},
+    "aiosmtplib": {"net"},
     "fastapi": {"web"},
     "starlette": {"web"},
     "jinja2": {"web"},

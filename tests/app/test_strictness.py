@@ -193,7 +193,7 @@ def tables(model: type[Table]) -> Iterator[type[Table]]:
 
 
 def test_every_table_has_its_case() -> None:
-    inside_values = {Secret, settings_rule.SendTo}
+    inside_values: set[type[Table]] = {Secret, settings_rule.SendTo}
     inside_values |= {settings_destination.DestinationSettings, settings_ways.HttpDestination}
     assert set(tables(Table)) - inside_values == set(CASES)
 
@@ -237,8 +237,7 @@ def test_a_wrong_type_is_refused_with_its_line(model: type[Table], faults: Compl
         ),
         (
             '[destination.a]\nkind = "dicon"\n',
-            f"waystation.toml:2 destination.a.kind: expected {KINDS_TEXT} "
-            '(did you mean "dicom"?)',
+            f'waystation.toml:2 destination.a.kind: expected {KINDS_TEXT} (did you mean "dicom"?)',
         ),
         (
             "[destination.a]\nkind = 1\n",

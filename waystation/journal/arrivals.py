@@ -25,6 +25,8 @@ ADD_DELIVERY = (
     " VALUES (:id, :arrival, :destination, :study, :priority, :rules, :state, :due,"
     " :created_at, :by_rule, :why, :hold_reason, :ended_at, :grp, :origin, :required)"
 )
+
+
 def params_of(arrival: Arrival) -> dict[str, Any]:
     """Return the columns of an arrival's row."""
     source, instance = arrival.source, arrival.instance

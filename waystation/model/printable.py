@@ -19,7 +19,7 @@ def cell(text: str) -> str:
 
 
 def field(value: object) -> str:
-    """Return a value of ``key=value`` that can pose neither as another field nor as another line."""
+    """Return a value of ``key=value`` that poses neither as another field nor as a line."""
     text = printable(str(value))
     if text and " " not in text and '"' not in text and "=" not in text:
         return text
