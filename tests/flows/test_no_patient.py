@@ -2,7 +2,7 @@
 
 import asyncio
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import pytest
 import structlog
@@ -117,5 +117,5 @@ async def test_five_hundred_patients_leave_no_trace_but_their_images(
     assert written.getvalue().count(" delivered to=a") == whole
 
 
-async def _any(found: list[object]) -> bool:
+async def _any(found: Sequence[object]) -> bool:
     return bool(found)

@@ -116,7 +116,23 @@ def test_a_long_study_hides_nobody_once_it_had_its_turn(journal: MemoryJournal) 
     assert len(busy.studies) == claims.BESIDE - 1
     assert busy.studies[0].since == 50_001
     assert {one.study for one in served.studies} >= {"1.5", "1.9.50300", "1.9.50001"}
-    assert steps.thousands < 100
+    assert steps.thousands < 150
+
+
+@pytest.mark.req("R-50")
+def test_behind_busy_studies_the_oldest_of_hundreds_is_seen_first(journal: MemoryJournal) -> None:
+    journal.run(
+        lambda transaction: transaction.run(
+            # 400 studies of 100 objects; their UIDs say nothing about their age.
+            "WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < 39999)"
+            " INSERT INTO delivery (id, arrival, destination, study, priority, rules, state,"
+            " due, created_at) SELECT i + 1, i + 1, 'pacs',"
+            " '1.' || (1000 + (i / 100) * 271 % 400), 1, '', 'waiting', i, i FROM n"
+        )
+    )
+    oldest = [f"1.{1000 + number * 271 % 400}" for number in range(4)]
+    seen = looked(journal, busy=oldest[:2])
+    assert [one.study for one in seen.studies][:2] == oldest[2:4]
 
 
 def test_a_batch_is_no_longer_than_its_bytes_allow(

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from email import message_from_bytes
 from email.message import EmailMessage
 from email.policy import default
-from typing import Any, cast
+from typing import Any
 
 from aiosmtpd.smtp import SMTP, AuthResult
 
@@ -30,7 +30,7 @@ class Mailbox:
     port: int = 0
 
     async def handle_DATA(self, _server: Any, _session: Any, envelope: Any) -> str:
-        mail = cast(EmailMessage, message_from_bytes(envelope.content, policy=default))
+        mail = message_from_bytes(envelope.content, policy=default)
         answer = self.answer(mail)
         if answer == TAKEN:
             self.mails.append(mail)

@@ -28,6 +28,7 @@ log = structlog.get_logger()
 LOOK_S = 60.0
 # Changes come in crowds: one look for all of them.
 CROWD_S = 1.0
+WORTH = 20.0
 AGAIN_S = 5.0
 HEARD = "heard."
 KEEP_S = 400 * 86_400.0
@@ -82,8 +83,10 @@ class Watch:
 
     async def run(self) -> None:
         """Look until cancelled."""
+        loop = asyncio.get_running_loop()
         while True:
             self._something.clear()
+            began = loop.time()
             try:
                 sleep_s = await self.round()
             except StorageError as error:
@@ -93,8 +96,10 @@ class Watch:
                 # No belt may end for good (R-47).
                 log.exception("watching failed")
                 sleep_s = AGAIN_S
+            # Where very much is held a look takes its time; it shall not take everybody's.
+            crowd_s = max(CROWD_S, WORTH * (loop.time() - began))
             await nap(self._something, sleep_s, self._clock)
-            await asyncio.sleep(CROWD_S)
+            await asyncio.sleep(crowd_s)
 
     async def round(self) -> float:
         """Look once; return how long nothing can happen by itself."""

@@ -20,8 +20,10 @@ from waystation.model.delivery import Delivery, State, Step, advance
 from waystation.timing.fairness import Candidate
 
 PRIORITIES = (0, 1, 2)
-# So many of the oldest rows are looked at, and so many studies beside them.
+# So many of the oldest rows are looked at; if they all belong to studies that are busy or had
+# their turn, so many more; and if those do, too, so many studies beside them.
 PAGE = 100
+WIDE = 2000
 BESIDE = 200
 # One batch is no longer than this, unless one object is.
 BATCH_BYTES = 64 << 20
@@ -139,20 +141,23 @@ def _oldest(
     served: Collection[str],
     after: str,
 ) -> list[Candidate]:
-    rows = transaction.rows(
-        OLDEST,
-        {
-            "to": asked.destination,
-            "priority": asked.priority,
-            "due_by": asked.due_by,
-            "limit": PAGE,
-        },
-    )
     since: dict[str, float] = {}
-    for study, created_at in rows:
-        since[study] = min(created_at, since.get(study, created_at))
-    fresh = [study for study in since if study not in busy and study not in served]
-    if len(rows) == PAGE and not fresh:
+    for limit in (PAGE, WIDE):
+        since = {}
+        rows = transaction.rows(
+            OLDEST,
+            {
+                "to": asked.destination,
+                "priority": asked.priority,
+                "due_by": asked.due_by,
+                "limit": limit,
+            },
+        )
+        for study, created_at in rows:
+            since[study] = min(created_at, since.get(study, created_at))
+        if len(rows) < limit or any(s not in busy and s not in served for s in since):
+            break
+    else:
         # Long studies stand before all others: look beside them.
         for study, created_at in _beside(transaction, asked, since, after):
             since[study] = created_at

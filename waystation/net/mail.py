@@ -71,8 +71,7 @@ def message(server: MailServer, mail: Mail) -> EmailMessage:
     made["To"] = mail.to
     made["Subject"] = printable(mail.subject)[:MOST_SUBJECT]
     made["Date"] = datetime.fromtimestamp(mail.at, UTC)
-    domain = server.sender.rpartition("@")[2].rstrip(">")
-    made["Message-ID"] = f"<{mail.name}@{domain}>"
+    made["Message-ID"] = f"<{mail.name}@{_domain(server)}>"
     # No answering machine is to reply (RFC 3834).
     made["Auto-Submitted"] = "auto-generated"
     made.set_content("\n".join(map(printable, mail.text.split("\n"))))
@@ -87,6 +86,10 @@ def message(server: MailServer, mail: Mail) -> EmailMessage:
     return made
 
 
+def _domain(server: MailServer) -> str:
+    return server.sender.rpartition("@")[2]
+
+
 async def send_mail(server: MailServer, mail: Mail) -> None:
     """Hand in one mail."""
     import aiosmtplib
@@ -98,6 +101,8 @@ async def send_mail(server: MailServer, mail: Mail) -> None:
         timeout=WAIT_S,
         use_tls=server.tls == "tls",
         start_tls=False,
+        # Asking who we are may wait for a name server, and would make everything wait.
+        local_hostname=_domain(server),
         tls_context=None if server.tls == "none" else client_context(server.files),
     )
     try:

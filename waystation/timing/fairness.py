@@ -40,13 +40,14 @@ class Fairness:
     def __init__(self) -> None:
         self._places: dict[str, int] = {}
         self._ended: list[str] = []
+        self._served: dict[str, None] = {}
         self._next_place = 0
         self._spent = {NORMAL: 0, LOW: 0}
 
     @property
     def served(self) -> Collection[str]:
-        """Studies that have a place in line; others may be hidden behind them."""
-        return {*self._places, *self._ended}
+        """Studies that had a turn and still wait; others may be hidden behind them."""
+        return self._served.keys()
 
     def pick(
         self, candidates: Sequence[Candidate], *, now: float, open_since: float
@@ -79,10 +80,14 @@ class Fairness:
         """The turn of a study is over although more of it may wait: it lines up again."""
         self._places.pop(study, None)
         self._ended.append(study)
+        self._served[study] = None
+        while len(self._served) > REMEMBERED:
+            del self._served[next(iter(self._served))]
 
     def finished(self, study: str) -> None:
         """Nothing of a study is left to do."""
         self._places.pop(study, None)
+        self._served.pop(study, None)
 
     def _first(self, candidates: Iterable[Candidate]) -> Candidate:
         return min(candidates, key=lambda each: self._places[each.study])
