@@ -97,3 +97,19 @@ def test_what_is_written_is_what_the_parts_go_by(
     shown = events(settings, 20, "json", b"key")
     assert (shown.by_destination, shown.by_peer) == ({"pacs": 30}, {"ct1": 10})
     assert shown.kinds == {"pacs": "dicom"}
+
+
+@pytest.mark.req("R-46")
+def test_only_what_is_optional_everywhere_disturbs_nobody(read: Load) -> None:
+    ways = "".join(
+        f'[destination.{name}]\nkind = "dicom"\nhost = "10.0.0.{number}"\nae_title = "X"\n'
+        for number, name in enumerate(("a", "b", "c", "d"), 1)
+    )
+    text = (
+        f'{ways}[group.g]\nmembers = ["d", "a"]\n'
+        '[[rule]]\nname = "1"\nsend = ["a", { to = "b", required = false }, "g"]\n'
+        '[[rule]]\nname = "2"\nsend = [{ to = "c", required = false }, '
+        '{ to = "d", required = false }]\n'
+        '[[rule]]\nname = "3"\nsend = ["c"]\n'
+    )
+    assert limits(read(text).settings).optional == {"b"}

@@ -238,3 +238,10 @@ async def test_no_secret_shows_in_a_repr(tmp_path: Path) -> None:
     )
     assert "sesame" not in repr(settings)
     assert os.environ.get("TOKEN") is None
+
+
+async def test_a_stranger_that_keeps_the_output_open_does_not_undo_a_success(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("waystation.destinations.command.END_S", 0.1)
+    assert await run_script(tmp_path, "setsid sleep 2 &", show_output=True) == [Delivered()]

@@ -159,3 +159,35 @@ async def test_an_association_that_ends_while_an_object_is_converted_is_replaced
         await codecs.close()
         assert all(isinstance(outcome, Delivered) for outcome in found.values())
         assert [one.association for one in sink.objects] == [2, 2]
+
+
+@pytest.mark.peer
+@pytest.mark.parametrize("grows", [False, True])
+async def test_a_converted_file_that_cannot_be_read_is_our_shortage_and_leaves_nothing(
+    tmp_path: Path, grows: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise OSError(24, "Too many open files")
+
+    class Spoilt(CodecPool):
+        async def convert(
+            self, source: bytes | AsyncIterator[bytes], *, digest: str, has: str, wanted: str
+        ) -> Converted:
+            made = await super().convert(source, digest=digest, has=has, wanted=wanted)
+            if grows:
+                made.size_bytes = WHOLE_BYTES + 1
+            monkeypatch.setattr(Path, "open" if grows else "read_bytes", fail)
+            return made
+
+    pool = Spoilt(tmp_path / "work")
+    one = public.public()["MR_small_jp2klossless.dcm"]
+    with ScriptedScp(syntaxes=[EXPLICIT]) as scp:
+        way = towards(scp, "decompress", pool)
+        outcome = (await sent(way, [one]))[one.sop_instance]
+        monkeypatch.undo()
+        await way.close()
+    assert list((tmp_path / "work").iterdir()) == []
+    await pool.close()
+    assert isinstance(outcome, Deferred)
+    assert outcome.fault is Fault.TRANSIENT
+    assert scp.seen.stored == []

@@ -4,6 +4,7 @@ import asyncio
 import errno
 import os
 import stat
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -210,3 +211,32 @@ async def test_a_flat_template_needs_no_rights_above_the_root(tmp_path: Path) ->
     root.mkdir()
     assert isinstance(await bring(root, one, cargo, "{SOPInstanceUID}.dcm"), Delivered)
     assert [path.parent for path in root.iterdir()] == [root]
+
+
+async def test_a_file_where_a_folder_of_one_object_should_be_stops_no_lane(tmp_path: Path) -> None:
+    (one,), cargo = load_of(study(1))
+    (tmp_path / one.study_uid).write_bytes(b"somebody else's")
+    outcome = await bring(tmp_path, one, cargo)
+    assert isinstance(outcome, Deferred)
+    assert outcome.fault is Fault.OBJECT
+
+
+async def test_two_at_once_without_hard_links_keep_both_objects(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise OSError(errno.EPERM, "Operation not permitted")
+
+    def slow(path: Path) -> bool:
+        there = Path(path).is_file()
+        time.sleep(0.2)
+        return there
+
+    monkeypatch.setattr(os, "link", fail)
+    monkeypatch.setattr(os.path, "lexists", slow)
+    batch, cargo = load_of(study(2))
+    first, second = batch[0], replace(batch[1], sop_instance_uid=batch[0].sop_instance_uid)
+    template = "{SOPInstanceUID}.dcm"
+    found = await asyncio.gather(*(bring(tmp_path, o, cargo, template) for o in (first, second)))
+    assert all(isinstance(outcome, Delivered) for outcome in found)
+    assert len(files(tmp_path)) == 2

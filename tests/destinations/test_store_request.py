@@ -17,6 +17,13 @@ def test_what_goes_alone_shares_a_request_with_nobody() -> None:
     assert groups == [[1, 2], [3], [4], [5, 6]]
 
 
+def test_two_objects_of_one_name_never_share_a_request() -> None:
+    batch, _ = load_of(study(5))
+    batch[3] = replace(batch[3], sop_instance_uid=batch[1].sop_instance_uid)
+    groups = [[one.id for one in group] for group in cut(batch, (), 100, 10**9)]
+    assert groups == [[1, 2, 3], [4, 5]]
+
+
 CHANGES = [lambda data: data + b"x", lambda data: data[:-1], lambda data: data[:-1] + b"?"]
 
 

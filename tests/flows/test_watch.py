@@ -273,3 +273,14 @@ async def outage_rows(watching: Overseer) -> list[tuple[object, ...]]:
         lambda t: t.rows("SELECT began_at, ended_at, why FROM outage ORDER BY id")
     )
     return [tuple(row) for row in rows]
+
+
+@pytest.mark.req("R-46")
+async def test_an_optional_target_disturbs_nobody(tmp_path: Path) -> None:
+    limits = Limits(optional=frozenset({"pacs"}))
+    async with mailbox() as box, overseer(tmp_path, mail_to(box), limits=limits) as watching:
+        pacs = watching.door("pacs")
+        await watching.waits(10)
+        pacs.fails()
+        await watching.go_on(60)
+        assert box.mails == []

@@ -87,7 +87,16 @@ def limits(settings: Settings) -> Limits:
         down_after_s=table.down_after,
         waiting_over={name: seconds for name, seconds in own.items() if seconds is not None},
         silent_after={name: seconds for name, seconds in silent.items() if seconds is not None},
+        optional=_optional(settings),
     )
+
+
+def _optional(settings: Settings) -> frozenset[str]:
+    """Return the destinations that are optional wherever a rule or a group names them."""
+    ways = [way for rule in settings.rule for way in rule.send]
+    needed = {way.to for way in ways if way.required}
+    needed |= {member.to for group in settings.group.values() for member in group.members}
+    return frozenset(way.to for way in ways if not way.required) - needed
 
 
 def teller(settings: Settings, windows: Windows) -> Teller:

@@ -48,7 +48,7 @@ class CodecLimits:
 class Converted:
     """A data set in another syntax, in a file that `drop` removes.
 
-    changes: what is different besides the syntax, in words.
+    changes: what is different besides the syntax, in words.  Reading raises `WorkroomError`.
     """
 
     def __init__(self, path: Path, size_bytes: int, sha256: str, changes: tuple[str, ...]) -> None:
@@ -59,13 +59,19 @@ class Converted:
 
     async def whole(self) -> bytes:
         """Return all of it."""
-        return await asyncio.to_thread(self._path.read_bytes)
+        try:
+            return await asyncio.to_thread(self._path.read_bytes)
+        except OSError as error:
+            raise WorkroomError(f"converting: {error.strerror}") from error
 
     async def pieces(self) -> AsyncGenerator[bytes, None]:
         """Yield it in pieces of 1 MiB."""
-        with await asyncio.to_thread(self._path.open, "rb") as stream:
-            while piece := await asyncio.to_thread(stream.read, PIECE):
-                yield piece
+        try:
+            with await asyncio.to_thread(self._path.open, "rb") as stream:
+                while piece := await asyncio.to_thread(stream.read, PIECE):
+                    yield piece
+        except OSError as error:
+            raise WorkroomError(f"converting: {error.strerror}") from error
 
     def drop(self) -> None:
         """Remove the file."""

@@ -139,7 +139,8 @@ class CommandDestination:
             await asyncio.shield(_end(process))
             await asyncio.wait([said], timeout=END_S)
             said.cancel()
-        return outcome_of(code, "" if said.cancelled() else said.result())
+        # Whoever left the process group may hold the output open for as long as it lives.
+        return outcome_of(code, said.result() if said.done() else "")
 
 
 def outcome_of(code: int, said: str = "") -> Outcome:

@@ -11,6 +11,7 @@ import asyncio
 import errno
 import os
 import secrets
+import threading
 from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import aclosing, suppress
 from dataclasses import dataclass
@@ -23,8 +24,12 @@ from waystation.model.delivery import Delivery, HoldReason
 from waystation.model.errors import StorageError
 from waystation.model.outcome import Deferred, Delivered, Fault, Outcome, Refused
 
+# What is wrong with the name of this one object, not with the folder.
+_OF_THE_OBJECT = {errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.ELOOP}
 # File systems without hard links, such as shares of other systems.
 _NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS}
+# There, a free name is looked up and taken by one of our threads at a time.
+_NAMING = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,7 +95,9 @@ class FolderDestination:
         if isinstance(error, FileNotFoundError) and not self._path.is_dir():
             return Deferred(fault=Fault.TRANSIENT, why=f"{self._path}: the folder is missing")
         why = f"{self._path}: {error.strerror}"
-        return Deferred(fault=Fault.TRANSIENT, why=why, connected=True)
+        objects = error.errno in _OF_THE_OBJECT and self._path.is_dir()
+        fault = Fault.OBJECT if objects else Fault.TRANSIENT
+        return Deferred(fault=fault, why=why, connected=True)
 
     async def _write(self, root: Path, target: Path, file: OutgoingFile) -> Outcome:
         draft = target.parent / file.draft_name
@@ -163,9 +170,10 @@ def _give_name(draft: Path, target: Path) -> bool:
     except OSError as error:
         if error.errno not in _NO_LINKS:
             raise
-        if os.path.lexists(target):
-            return False
-        os.rename(draft, target)
+        with _NAMING:
+            if os.path.lexists(target):
+                return False
+            os.rename(draft, target)
     return True
 
 

@@ -127,8 +127,7 @@ class Line:
         except StorageError as error:
             return Refused(reason=HoldReason.CORRUPT, why=str(error))
         except WorkroomError as error:
-            self.broken = True
-            return Deferred(fault=Fault.TRANSIENT, why=str(error), connected=True)
+            return self._short(error)
         try:
             return await self._send_recoded(place, delivery, made)
         finally:
@@ -148,9 +147,16 @@ class Line:
             outcome = await self._send(delivery, made.payload)
         except UNFIT as error:
             return self._unfit(delivery, error)
+        except WorkroomError as error:
+            return self._short(error)
         if isinstance(outcome, Delivered):
             return replace(outcome, syntax=made.syntax, sha256=made.sha256, detail=made.detail)
         return outcome
+
+    def _short(self, error: WorkroomError) -> Deferred:
+        """We lack something that the next object would lack too."""
+        self.broken = True
+        return Deferred(fault=Fault.TRANSIENT, why=str(error), connected=True)
 
     def _unfit(self, delivery: Delivery, error: Exception) -> Refused:
         stored = name_of(delivery.transfer_syntax_uid)

@@ -108,10 +108,16 @@ async def recode(
 ) -> Recoded:
     """Return the object in ``syntax``."""
     made = Recoded(delivery, syntax)
-    if delivery.transfer_syntax_uid in PLAIN and syntax in PLAIN:
-        await made.write(payload)
-    elif pool is None:
-        raise CodecError("pixels are not converted here")
-    else:
-        await made.convert(payload, delivery.sha256, pool)
+    whole = False
+    try:
+        if delivery.transfer_syntax_uid in PLAIN and syntax in PLAIN:
+            await made.write(payload)
+        elif pool is None:
+            raise CodecError("pixels are not converted here")
+        else:
+            await made.convert(payload, delivery.sha256, pool)
+        whole = True
+    finally:
+        if not whole:
+            made.drop()
     return made

@@ -30,14 +30,20 @@ def cut(
     alone: ids that share a request with nobody.  An object larger than ``most_bytes`` goes alone.
     """
     group: list[Delivery] = []
+    names: set[str] = set()
     size = 0
     for delivery in batch:
         by_itself = delivery.id in alone
         full = len(group) >= most_objects or size + delivery.size_bytes > most_bytes
-        if group and (by_itself or full or group[-1].id in alone):
+        # An answer tells of UIDs: with two of a name nobody would know which one was kept.
+        if group and (
+            by_itself or full or group[-1].id in alone or delivery.sop_instance_uid in names
+        ):
             yield group
             group, size = [], 0
+            names.clear()
         group.append(delivery)
+        names.add(delivery.sop_instance_uid)
         size += delivery.size_bytes
     if group:
         yield group

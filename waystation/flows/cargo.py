@@ -96,8 +96,21 @@ class JournalCargo:
 
     async def _pieces(self, delivery: Delivery) -> AsyncGenerator[bytes, None]:
         loop = asyncio.get_running_loop()
+        read = 0
         pieces = self._blobs.pieces(delivery.blob, delivery.size_bytes)
-        while piece := await loop.run_in_executor(self._disk, next, pieces, b""):
+        while True:
+            try:
+                piece = await loop.run_in_executor(self._disk, next, pieces, b"")
+            except StorageError as error:
+                if read or not _passes(error):
+                    raise
+                log.error("reading waits", error=str(error))
+                await asyncio.sleep(AGAIN_S)
+                pieces = self._blobs.pieces(delivery.blob, delivery.size_bytes)
+                continue
+            if not piece:
+                return
+            read += len(piece)
             yield piece
 
 

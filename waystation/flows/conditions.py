@@ -25,13 +25,15 @@ GRACE_S = 600.0
 class Limits:
     """Seconds.  waiting_over: by destination, where it is not that of all.
 
-    silent_after: by peer; who is not in it may be silent.
+    silent_after: by peer; who is not in it may be silent.  optional: destinations that all rules
+    name as optional targets; nobody is disturbed because of them (R-46).
     """
 
     waiting_over_s: float = 600.0
     down_after_s: float = 120.0
     waiting_over: Mapping[str, float] = field(default_factory=dict)
     silent_after: Mapping[str, float] = field(default_factory=dict)
+    optional: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,8 +77,8 @@ class Conditions:
             found += self._backlog(belt, seen, now)
         for name, group in groups.items():
             found += self._unchosen(name, group, seen, now)
-        found += _held(seen)
-        return found
+        quiet = {destination(name) for name in self.limits.optional}
+        return [*(each for each in found if each.subject not in quiet), *_held(seen)]
 
     # destinations
 

@@ -101,7 +101,7 @@ async def send_mail(server: MailServer, mail: Mail) -> None:
         timeout=WAIT_S,
         use_tls=server.tls == "tls",
         start_tls=False,
-        # Asking who we are may wait for a name server, and would make everything wait.
+        # Asking a name server who we are may take longer than the mail.
         local_hostname=_domain(server),
         tls_context=None if server.tls == "none" else client_context(server.files),
     )
