@@ -7,7 +7,6 @@ exit 0 if every object was accepted, 1 if not, 3 if nobody answered.
 
 import asyncio
 import json
-import os
 import signal
 import sys
 from dataclasses import asdict
@@ -144,12 +143,10 @@ def modality(
     verbose: VerboseOption = 0,
 ) -> None:
     """Send synthetic studies to TARGET; each object once, without retrying."""
-    from waystation.app.read import find_file, load
     from waystation.app.synthetic import Study
-    from waystation.app.target import read_target
+    from waystation.cli.calling import TlsAsked, remote_of
 
-    settings = load(find_file(config), os.environ).settings
-    remote = read_target(target, settings, calling_ae)
+    remote = remote_of(target, calling_ae, config, TlsAsked())
     size_bytes = _size(size)
     wanted = [
         Study(seed=seed, number=number, series=series, images=images, size_bytes=size_bytes)
