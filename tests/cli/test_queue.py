@@ -2,6 +2,7 @@
 
 import json
 import sqlite3
+import time
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from waystation.app import read
 from waystation.app.read import load
 from waystation.cli import api
 from waystation.cli.api import data_folder
+from waystation.cli.queue_text import print_delivery
 from waystation.db.migrate import migrate
 from waystation.db.statement import Transaction
 from waystation.journal.ids import IdSource
@@ -188,3 +190,13 @@ def test_the_data_folder_is_the_one_that_the_node_uses(
 
 def test_the_configuration_is_looked_for_in_the_same_places() -> None:
     assert api.PLACES == read.PLACES
+
+
+@pytest.mark.parametrize(("later_s", "words"), [(-60.0, "due since"), (60.0, "next attempt")])
+def test_a_time_that_is_over_is_not_called_the_next_attempt(
+    later_s: float, words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    told = dict.fromkeys(("reason", "by_user", "by_rule", "help", "ended_at"))
+    entry = {"id": "1", "destination": "pacs", "group": "", "state": "waiting", "origin": "rule"}
+    print_delivery(told | entry | {"due": time.time() + later_s}, [])
+    assert f"  {words} 2" in capsys.readouterr().out

@@ -73,6 +73,19 @@ def test_a_life_in_the_queue(node: Node) -> None:
     assert story["deliveries"][0]["why"] == "test image"
 
 
+def test_a_wrong_option_of_a_replay_exits_2_and_names_it(node: Node) -> None:
+    for words, said in (
+        (
+            ["--where", "True", "--to", "nosuch"],
+            'waystation: --to: no destination or group "nosuch"',
+        ),
+        (["--where", "Modality === 1"], "waystation: --where: column"),
+    ):
+        done = node.command("replay", "--since", "1h", *words)
+        assert done.returncode == 2
+        assert done.stderr.startswith(said), done.stderr
+
+
 def test_held_arrivals_are_planned_again_by_the_rules_of_today(node: Node) -> None:
     text = node.config_file.read_text()
     node.config_file.write_text(text.replace('when = { Modality = "CT" }', ""))

@@ -109,3 +109,7 @@ def test_a_doubtful_text_warns_and_says_its_ranges_when_asked(run: Run) -> None:
     assert ran.err.splitlines()[0].startswith("warning: the minute of the hour decides")
     assert ran.err.splitlines()[1] == "m90 < 60: never shuts"
     assert ran.out.splitlines()[-1] == "never shuts"
+
+
+def test_help_says_what_to_write(run: Run) -> None:
+    assert "Name of a schedule, or hours" in run("schedule", "--help").out

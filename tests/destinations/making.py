@@ -119,8 +119,8 @@ class FolderWay(Way):
         return {one.sop_instance: one.data_set for one in found}
 
     async def break_down(self) -> None:
-        """Put a file where the folder of the study would have to be."""
-        (self.root / uid_of(0, "study")).write_bytes(b"in the way")
+        """Take the folder away, as a share that is not mounted any more."""
+        self.root.rmdir()
 
 
 @asynccontextmanager

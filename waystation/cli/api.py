@@ -15,13 +15,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from waystation.model.errors import UnreachableError, WaystationError
+from waystation.model.errors import ConfigError, UnreachableError, WaystationError
 
 PLACES = (Path("waystation.toml"), Path("/etc/waystation/waystation.toml"))
 TIMEOUT_S = 60.0
 # A decision about a million deliveries is carried out piece by piece.
 DECISION_S = 3600.0
 ASK_S = 5.0
+BAD_REQUEST = 400
 
 
 class NodeApi:
@@ -63,7 +64,10 @@ class NodeApi:
 
 
 def _problem(error: urllib.error.HTTPError) -> Any:
-    """Return the answer to a rejected reload; raise every other problem in its own words."""
+    """Return the answer to a rejected reload; raise every other problem in its own words.
+
+    What names an option of ours is a mistake of whoever wrote it.
+    """
     try:
         body = json.load(error)
     except ValueError:
@@ -71,6 +75,9 @@ def _problem(error: urllib.error.HTTPError) -> Any:
     if error.code == 422:
         return body
     title, detail = body.get("title", f"HTTP {error.code}"), body.get("detail", "")
+    where, _, wrong = detail.partition(": ")
+    if error.code == BAD_REQUEST and where.startswith("--"):
+        raise ConfigError(where, wrong)
     raise WaystationError(f"{title}: {detail}" if detail else str(title))
 
 

@@ -4,6 +4,7 @@ Contract: made of the JSON documents alone; scripts use ``--json``, these tables
 """
 
 import sys
+import time
 from typing import Any
 
 from waystation.cli.tables import age_text, clears_text, instant_text, plain, print_table, rate_text
@@ -134,7 +135,8 @@ def print_delivery(entry: dict[str, Any], attempts: list[dict[str, Any]]) -> Non
     if entry["help"]:
         print(f"  what helps: {entry['help']}")
     if entry["state"] == "waiting":
-        print(f"  next attempt {instant_text(entry['due'])}")
+        word = "next attempt" if entry["due"] > time.time() else "due since"
+        print(f"  {word} {instant_text(entry['due'])}")
     for attempt in attempts:
         told = (attempt["status"], plain(attempt["why"]), plain(attempt["detail"]))
         words = " ".join(filter(None, told))

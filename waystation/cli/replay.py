@@ -56,12 +56,15 @@ def replay(
 
 def _print(done: dict[str, Any]) -> None:
     verb = "would be made" if done["preview"] else "made"
-    print(
-        f"{done['arrivals']:,} objects match; {done['made']:,} deliveries"
-        f" of {done['studies']:,} studies {verb}"
-    )
+    matches = _count(done["arrivals"], "object matches", "objects match")
+    deliveries = _count(done["made"], "delivery", "deliveries")
+    print(f"{matches}; {deliveries} of {_count(done['studies'], 'study', 'studies')} {verb}")
     for name, n in sorted(done["to"].items()):
         print(f"   {plain(name)}  {n:,}")
     for key, words in LEFT_OUT.items():
         if done[key]:
             print(f"left out: {done[key]:,} {words}")
+
+
+def _count(n: int, one: str, many: str) -> str:
+    return f"{n:,} {one if n == 1 else many}"

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 def schedule(
     text: Annotated[
-        str, typer.Argument(metavar='NAME|"TEXT"', help="A [schedule.NAME], or hours in place")
+        str, typer.Argument(metavar='NAME|"TEXT"', help="Name of a schedule, or hours in place")
     ],
     at: Annotated[str, typer.Option("--at", metavar="T", help="Instant; default now")] = "",
     count: Annotated[
