@@ -55,7 +55,8 @@ NIGHT = '[schedule.night]\nopen = "20:00-06:00"\nzone = "UTC"\n'
         ('deidentify = "x"', 'deidentify: "deidentify" is not available in this version'),
         (
             'trigger = "study"\nif_complete = "study.instance > 1"',
-            'if_complete: column 1: unknown word "study.instance" (did you mean "study.instances"?)',
+            'if_complete: column 1: unknown word "study.instance" '
+            '(did you mean "study.instances"?)',
         ),
     ],
 )

@@ -163,7 +163,7 @@ def test_expressions_choose_from_the_command_line(node: Node) -> None:
     assert node.command("lane", "pause", "pacs").returncode == 0
     assert queue(node)["lanes"][0]["state"] == "paused"
     bad = node.command("replay", "--where", "Nonsense", "--since", "1h")
-    assert (bad.returncode, "Nonsense" in bad.stderr) == (1, True)
+    assert (bad.returncode, "Nonsense" in bad.stderr) == (2, True)
 
 
 @pytest.mark.req("R-77")

@@ -134,10 +134,16 @@ async def test_idle_children_end_after_a_while(tmp_path: Path) -> None:
     await pool.close()
 
 
-async def test_nothing_is_left_in_the_folder(pool: CodecPool, tmp_path: Path) -> None:
+async def test_what_a_crash_left_goes_before_anything_is_converted(tmp_path: Path) -> None:
     work = tmp_path / "work"
     work.mkdir()
     (work / "left by a crash.in").write_bytes(b"x")
+    await CodecPool(work).close()
+    assert not work.exists()
+
+
+async def test_nothing_is_left_in_the_folder(pool: CodecPool, tmp_path: Path) -> None:
+    work = tmp_path / "work"
     made = await convert(pool, public.public()["MR_small_RLE.dcm"])
     assert [path.suffix for path in work.iterdir()] == [".out"]
     made.drop()
@@ -214,4 +220,24 @@ async def test_damaged_code_streams_give_an_object_or_an_error_and_the_pool_goes
     assert ended > 10
     for one in by_syntax.values():
         (await convert(pool, one)).drop()
+    await pool.close()
+
+
+async def test_a_source_that_comes_slowly_keeps_no_child_from_others(tmp_path: Path) -> None:
+    pool = CodecPool(tmp_path / "work", CodecLimits(children=1))
+    one = public.public()["MR_small_RLE.dcm"]
+    others_went = asyncio.Event()
+
+    async def slow() -> AsyncIterator[bytes]:
+        yield one.data_set[:100]
+        await others_went.wait()
+        yield one.data_set[100:]
+
+    ways = {"digest": one.digest, "has": one.transfer_syntax, "wanted": EXPLICIT}
+    waiting = asyncio.create_task(pool.convert(slow(), **ways))
+    await until(lambda: any((tmp_path / "work").glob("*.in")))
+    async with asyncio.timeout(30):
+        made = await convert(pool, one)
+    others_went.set()
+    assert (await waiting).sha256 == made.sha256
     await pool.close()

@@ -3,6 +3,7 @@
 import asyncio
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import trustme
@@ -10,8 +11,10 @@ import trustme
 from tests.destinations.making import DicomWay, load_of, outcomes_of, study
 from tests.net.sink import ABORT, CUT, SHORT, SILENT, TWICE, Answer, Sink, running, until
 from waystation.destinations.dicom import DicomDestination, DicomSettings
+from waystation.model.errors import UnreachableError
 from waystation.model.outcome import Deferred, Delivered, Fault
 from waystation.model.peer import Remote, TlsFiles
+from waystation.net.client import Call
 from waystation.net.tls import server_context
 
 
@@ -137,3 +140,27 @@ async def test_nobody_there_is_transient_and_one_attempt_only() -> None:
     assert isinstance(probed, Deferred)
     assert probed.fault is Fault.TRANSIENT
     await way.close()
+
+
+async def test_a_receiver_without_room_is_asked_again_without_ours_that_linger(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with running() as sink:
+        way = DicomWay(sink)
+        way.destination = DicomDestination(
+            "x", DicomSettings(remote=sink.remote(), waits=SHORT, linger_s=60.0)
+        )
+        opens = Call.open
+
+        async def full(*given: Any) -> Call:
+            if sink.open_now:
+                raise UnreachableError("rejected", "local limit exceeded")
+            return await opens(*given)
+
+        monkeypatch.setattr(Call, "open", full)
+        for seed in ("a", "b"):
+            batch, cargo = load_of(study(2, seed=seed))
+            batch = [replace(one, study_uid=seed) for one in batch]
+            found = await outcomes_of(way, batch, cargo)
+            assert [type(outcome) for _, outcome in found] == [Delivered, Delivered]
+        await way.destination.close()

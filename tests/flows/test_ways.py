@@ -125,3 +125,32 @@ async def test_hooks_are_told_beside_a_delivery(rig: Rig, tmp_path: Path) -> Non
         left = [path for path in (rig.data / "hooks").rglob("*") if path.is_file()]
         assert left == []
         await rig.stop()
+
+
+async def test_files_of_programs_that_a_crash_left_are_gone_after_the_start(rig: Rig) -> None:
+    left = rig.data / "hooks" / "one-that-is-configured-no-more" / "x" / "object.dcm"
+    left.parent.mkdir(parents=True)
+    left.write_bytes(b"patient")
+    await rig.start("")
+    assert not left.exists()
+
+
+@pytest.mark.req("R-54")
+async def test_what_one_answer_has_told_is_written_although_the_lane_halts(rig: Rig) -> None:
+    objects = study(30)
+
+    def script(request: Request) -> Answer:
+        if request.stored():
+            rig.node.lanes.belts["a"].pause("test")
+        return stores_all(request)
+
+    async with serving(script) as sink:
+        await rig.start(stow(sink) + TO_A)
+        await rig.node.pause_lane("a", "test")
+        await rig.accepted(*objects)
+        await rig.node.resume_lane("a")
+        await until(lambda: len(stores(sink)) == 1)
+        kept = len(sink.kept())
+        await until_passed(rig, kept)
+        assert (await rig.states()).get("done") == kept > 1
+        await rig.stop()

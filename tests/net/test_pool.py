@@ -76,3 +76,17 @@ async def test_a_call_whose_peer_went_away_is_never_handed_out() -> None:
         assert pool.idle == 0
         await pool.close()
         await asyncio.sleep(0)
+
+
+async def test_when_many_linger_the_oldest_makes_room() -> None:
+    async with running() as sink:
+        pool = CallPool(most=2)
+        calls = [await call_to(sink.remote()) for _ in range(3)]
+        for number, call in enumerate(calls):
+            pool.give_back(number, call, 5.0)
+        assert pool.idle == 2
+        await until(lambda: sink.open_now == 2)
+        assert pool.take(0) is None
+        assert pool.take(2) is calls[2]
+        calls[2].abort()
+        await pool.close()

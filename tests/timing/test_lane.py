@@ -141,7 +141,7 @@ def test_a_good_probe_admits_one_delivery_whose_success_closes_the_breaker() -> 
     lane.began(5.1)
     assert not lane.may_send(5.1)
     assert not lane.probe_due(1e6)
-    assert lane.describe(5.2)[1] == "connection refused, 1 probes, one delivery on trial"
+    assert lane.describe(5.2)[1] == "connection refused, 1 probe, one delivery on trial"
     lane.succeeded(6.0, delivery(1))
     assert lane.health(6.0) is Health.FLOWING
     assert lane.width(4, 6.0) == 4

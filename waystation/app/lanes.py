@@ -6,6 +6,7 @@ and let go when it is back (R-3).  A pause survives restarts (R-59).
 """
 
 import asyncio
+import shutil
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ from waystation.app import wiring
 from waystation.app.settings import Settings
 from waystation.app.wiring_lane import lane_settings, same_way
 from waystation.app.wiring_schedule import Windows
+from waystation.app.wiring_ways import HOOKS
 from waystation.db.engine import Database
 from waystation.destinations.base import Cargo, Destination
 from waystation.flows.deliver import LaneBelt
@@ -74,6 +76,8 @@ class Lanes:
     async def build(self, settings: Settings, windows: Windows, ruleset: RuleSet) -> None:
         """Start a lane for every destination, and hold what waits for one that is gone."""
         self._use(settings, windows, ruleset)
+        # Files that programs were given when the node was killed: they may show patients.
+        await asyncio.to_thread(shutil.rmtree, self._data / HOOKS, ignore_errors=True)
         for name in settings.destination:
             await self._add(name)
         await self._hold_strays()

@@ -73,9 +73,7 @@ def tls_problems(table: Table, at: KeyPath, environ: Mapping[str, str]) -> Itera
         yield from secret_problems(secret, (*at, "key_password"), environ)
 
 
-def secret_problems(
-    secret: Secret, at: KeyPath, environ: Mapping[str, str]
-) -> Iterator[Problem]:
+def secret_problems(secret: Secret, at: KeyPath, environ: Mapping[str, str]) -> Iterator[Problem]:
     """Yield what is wrong with the place of a secret."""
     if secret.env is not None and not environ.get(secret.env):
         yield Problem(path=(*at, "env"), text="there is no such environment variable")

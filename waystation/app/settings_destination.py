@@ -163,7 +163,9 @@ class DicomDestination(DestinationSettings):
         default="own",
         description="Title we call with: own, passthrough (the sender's), or fixed:NAME",
     )
-    linger: Duration = Field(default=5.0, description="How long an idle association stays open")
+    linger: Duration = Field(
+        default=5.0, description="How long an idle association stays open; at most four do"
+    )
     max_per_association: Count = Field(default=1000, description="Objects per association")
     reuse: Literal["study", "series", "any"] = Field(
         default="study", description="What one association may carry"

@@ -82,9 +82,7 @@ class ListenerTimeouts(Table):
 class DicomSettings(Table):
     """The DICOM listener."""
 
-    later: ClassVar[frozenset[str]] = frozenset(
-        {"allow", "deny", "decide_timeout", "rights"}
-    )
+    later: ClassVar[frozenset[str]] = frozenset({"allow", "deny", "decide_timeout", "rights"})
 
     ae_title: AETitle = Field(default="WAYSTATION", description="Our own AE title")
     host: Name = Field(
@@ -135,9 +133,7 @@ class DicomSettings(Table):
 class PeerSettings(Table):
     """An application entity that may call us."""
 
-    later: ClassVar[frozenset[str]] = frozenset(
-        {"certificate", "rights"}
-    )
+    later: ClassVar[frozenset[str]] = frozenset({"certificate", "rights"})
 
     ae_title: AEPattern = Field(description="Calling AE title; * and ? are wildcards")
     address: Networks = Field(

@@ -81,7 +81,8 @@ class Converted:
 class CodecPool:
     """The codec children of one node.
 
-    folder: for files in work; emptied at the start.  module: what a child runs.
+    folder: for files in work, ours alone; what an earlier process left in it goes at once, as it
+    may show patients.  module: what a child runs.
     """
 
     def __init__(
@@ -96,7 +97,8 @@ class CodecPool:
         self._strikes: OrderedDict[str, int] = OrderedDict()
         self._timer: asyncio.TimerHandle | None = None
         self._ending: set[asyncio.Task[None]] = set()
-        self._clean = False
+        self._made = False
+        shutil.rmtree(folder, ignore_errors=True)
 
     async def convert(
         self, source: bytes | AsyncIterator[bytes], *, digest: str, has: str, wanted: str
@@ -107,8 +109,7 @@ class CodecPool:
         """
         if self._strikes.get(digest, 0) >= self.limits.strikes:
             raise CodecError(f"its pixels have stopped the codec {self.limits.strikes} times")
-        async with self._room:
-            return await self._converted(source, digest, (has, wanted))
+        return await self._converted(source, digest, (has, wanted))
 
     async def _converted(
         self, source: bytes | AsyncIterator[bytes], digest: str, ways: tuple[str, str]
@@ -120,7 +121,9 @@ class CodecPool:
         try:
             await self._write(given, source)
             job = {"in": given, "scratch": scratch, "out": made, "has": ways[0], "wants": ways[1]}
-            answer = await self._run({key: str(value) for key, value in job.items()}, digest)
+            # A source comes as slowly as its lane is granted bytes: no child waits for that.
+            async with self._room:
+                answer = await self._run({key: str(value) for key, value in job.items()}, digest)
             if "room" in answer:
                 raise WorkroomError(f"converting: {answer['room']}")
             if "failed" in answer:
@@ -133,15 +136,14 @@ class CodecPool:
                 path.unlink(missing_ok=True)
 
     def _prepare(self) -> None:
-        """Make the folder; what an earlier process left in it is worth nothing."""
-        if self._clean:
+        """Make the folder when it is first needed."""
+        if self._made:
             return
         try:
-            shutil.rmtree(self._folder, ignore_errors=True)
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
             raise WorkroomError(f"folder for conversions: {error.strerror}") from error
-        self._clean = True
+        self._made = True
 
     async def _write(self, path: Path, source: bytes | AsyncIterator[bytes]) -> None:
         try:
@@ -227,7 +229,7 @@ class CodecPool:
         self._end_idle()
         if self._ending:
             await asyncio.gather(*self._ending, return_exceptions=True)
-        if self._clean:
+        if self._made:
             with suppress(OSError):
                 shutil.rmtree(self._folder)
-            self._clean = False
+            self._made = False

@@ -107,7 +107,7 @@ class Line:
         rest = ((d.sop_class_uid, d.transfer_syntax_uid) for d in self._batch[place:])
         pairs = offer(rest, self._policy)
         try:
-            call = await self._caller.open(self._caller.calling_ae(delivery), pairs)
+            call = await self._called(self._caller.calling_ae(delivery), pairs)
         except UnreachableError as error:
             return classify_unreachable(error)
         except ConfigError as error:
@@ -115,6 +115,16 @@ class Line:
         self._call = call
         await self._memory.saw({each: call.context_for(*each) is not None for each in pairs})
         return None
+
+    async def _called(self, calling_ae: str, pairs: Sequence[Pair]) -> Call:
+        """Open an association; if there is no room, once more without those of ours that linger."""
+        try:
+            return await self._caller.open(calling_ae, pairs)
+        except UnreachableError as error:
+            if error.permanent or error.layer != "rejected" or not self._idle.idle:
+                raise
+        await self._idle.close()
+        return await self._caller.open(calling_ae, pairs)
 
     async def store(self, place: int, delivery: Delivery, payload: bytes | Pieces) -> Outcome:
         """Send the object in the syntax that `prepare` found."""

@@ -15,7 +15,7 @@ import time
 from collections import deque
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from waystation.destinations.base import Cargo
 from waystation.destinations.http import Server
@@ -95,7 +95,10 @@ class StowDestination:
         )
         while requests:
             ended = await self._store(requests.popleft(), cargo)
-            for delivery, outcome in ended.endings:
+            last = len(ended.endings) - 1
+            for place, (delivery, outcome) in enumerate(ended.endings):
+                if isinstance(outcome, Delivered) and place < last:
+                    outcome = replace(outcome, more=True)
                 if isinstance(outcome, Delivered | Refused):
                     self._alone.pop(delivery.id, None)
                     self._stuck.pop(delivery.id, None)

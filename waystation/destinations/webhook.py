@@ -13,7 +13,7 @@ import hmac
 import json
 import time
 from collections.abc import AsyncGenerator, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from waystation.destinations.base import Cargo
@@ -67,6 +67,8 @@ class WebhookDestination:
                 yield group[0], outcome
                 return
             for delivery in group:
+                if isinstance(outcome, Delivered):
+                    outcome = replace(outcome, more=delivery is not group[-1])
                 yield delivery, outcome
 
     async def probe(self) -> Deferred | None:

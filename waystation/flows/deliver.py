@@ -331,7 +331,8 @@ class LaneBelt:
             async with aclosing(self.destination.send(batch, self._cargo)) as outcomes:
                 async for delivery, outcome in outcomes:
                     flowing = await self._judge(delivery, outcome, began)
-                    if not flowing or self._halted(turn):
+                    told_with_others = isinstance(outcome, Delivered) and outcome.more
+                    if not flowing or (self._halted(turn) and not told_with_others):
                         break
                     began = self.now()
         except Exception:

@@ -24,6 +24,7 @@ class Delivered:
 
     syntax, sha256: of the data set that left, where it is not what was stored (R-63).
     detail: what was changed for it, in words.
+    more: outcomes of other objects are known already and follow at once.
     """
 
     status: int = 0
@@ -31,6 +32,7 @@ class Delivered:
     syntax: str = ""
     sha256: str = ""
     detail: str = ""
+    more: bool = False
 
     @property
     def warned(self) -> bool:

@@ -1,7 +1,8 @@
 """Idle associations that may be used again, each for a short linger.
 
 Contract: what `take` returns is alive and belongs to the taker; `give_back` starts its linger,
-after which it is released.  A call that raised must not be given back (R-61).
+after which it is released; where more than ``most`` linger, the oldest is released at once.  A
+call that raised must not be given back (R-61).
 """
 
 import asyncio
@@ -9,11 +10,15 @@ from collections.abc import Hashable
 
 from waystation.net.client import Call
 
+# Receivers have few places for associations, and theirs are taken by who lingers, too.
+MOST = 4
+
 
 class CallPool:
     """Idle calls by key, several where several serve one key."""
 
-    def __init__(self) -> None:
+    def __init__(self, most: int = MOST) -> None:
+        self._most = most
         self._idle: dict[Hashable, list[tuple[Call, asyncio.TimerHandle]]] = {}
         self._ending: set[asyncio.Task[None]] = set()
 
@@ -39,6 +44,11 @@ class CallPool:
         else:
             timer = asyncio.get_running_loop().call_later(linger_s, self._expire, key, call)
             self._idle.setdefault(key, []).append((call, timer))
+            while self.idle > self._most:
+                oldest = next(iter(self._idle))
+                call, timer = self._idle[oldest][0]
+                timer.cancel()
+                self._expire(oldest, call)
 
     def retire(self, call: Call) -> None:
         """Release a call in the background."""
@@ -58,7 +68,7 @@ class CallPool:
         return sum(map(len, self._idle.values()))
 
     async def close(self) -> None:
-        """Release everything and wait for it."""
+        """Release everything and wait for it; what is given back later lingers again."""
         for entries in self._idle.values():
             for call, timer in entries:
                 timer.cancel()

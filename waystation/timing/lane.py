@@ -274,7 +274,8 @@ class Lane:
     def _next_step(self, now: float) -> str:
         if self._breaker is None:
             return ""
-        probes = f"{self._breaker.probes} probes"
+        asked = self._breaker.probes
+        probes = "1 probe" if asked == 1 else f"{asked} probes"
         if self._breaker.trial is Trial.OUT:
             return f"{probes}, one delivery on trial"
         at = self.next_wake(now)
