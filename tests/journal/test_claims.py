@@ -214,3 +214,19 @@ def test_optional_deliveries_end_by_name_whether_they_wait_or_are_held(
     }
     assert journal.run(counts.tallies()) == {"pacs": {"discarded": 2, "held": 0, "waiting": 1}}
     assert journal.unaccounted() == (0, 0, 0, 0, 0)
+
+
+@pytest.mark.req("F6", "S-13")
+@pytest.mark.parametrize(
+    "column", ["sop_class", "sop_instance", "transfer_syntax", "series", "study", "calling_ae"]
+)
+def test_a_row_that_says_something_else_than_it_said_is_noticed(
+    journal: MemoryJournal, ids: IdSource, column: str
+) -> None:
+    wait(journal, ids, "1.1")
+    (whole,) = got(journal, ask())
+    assert whole.sealed
+    journal.execute("UPDATE delivery SET state = 'waiting'")
+    journal.execute(f"UPDATE arrival SET {column} = '1.2.3.4'")
+    (damaged,) = got(journal, ask())
+    assert not damaged.sealed

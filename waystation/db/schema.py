@@ -54,6 +54,8 @@ arrival = Table(
     Column("priority", Text, nullable=False, server_default=text("'normal'")),
     # Revision of the configuration text that planned it, 0 if unknown.
     Column("config", BigInteger, nullable=False, server_default=text("0")),
+    # Short digest of what the row says the object is: SQLite does not notice a flipped bit.
+    Column("seal", LargeBinary),
 )
 Index("arrival_by_instance", arrival.c.sop_instance)
 Index("arrival_by_study", arrival.c.study)

@@ -24,6 +24,7 @@ from waystation.model.errors import StorageError
 
 log = structlog.get_logger()
 AGAIN_S = 1.0
+ANOTHER = "the journal's row of this object is damaged: it does not say what it said"
 DAMAGED = "the stored object is damaged: its digest differs"
 _SHORTAGES = {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN, errno.EINTR}
 
@@ -41,6 +42,8 @@ class JournalCargo:
 
     async def load(self, delivery: Delivery) -> bytes | Pieces:
         """Return the verified data set.  Raises `StorageError`."""
+        if not delivery.sealed:
+            raise StorageError(ANOTHER)
         if (held := self._recent.get(delivery.arrival_id)) is not None:
             return held
         if not delivery.blob:

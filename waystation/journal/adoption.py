@@ -16,6 +16,7 @@ from waystation.journal.arrivals import (
     COLUMNS,
     delivery_row,
     params_of,
+    seal_of,
     verdicts_text,
 )
 from waystation.journal.counts import Shift, count
@@ -30,11 +31,11 @@ from waystation.timing.gather import Announced
 
 _ADD = (
     "INSERT INTO arrival (" + COLUMNS + ", planned, ended_why, hold_reason, verdicts,"
-    " config)"
+    " config, seal)"
     " VALUES (:id, :received_at, :peer, :calling_ae, :called_ae,"
     " :address, :way_in, :tls, :sop_class, :sop_instance, :study, :series, :patient_id,"
     " :modality, :transfer_syntax, :size_bytes, :sha256, :blob, :priority, 1, :ended_why,"
-    " :hold_reason, :verdicts, :config)"
+    " :hold_reason, :verdicts, :config, :seal)"
 )
 _PARCEL = "INSERT INTO parcel (arrival, data) VALUES (:arrival, :data)"
 _PLANNED = (
@@ -161,7 +162,8 @@ def _write_arrival(transaction: Transaction, adoption: Adoption, plan: Plan, con
     if adoption.known:
         transaction.run(_PLANNED, fate)
         return
-    transaction.run(_ADD, params_of(arrival) | fate)
+    row = params_of(arrival)
+    transaction.run(_ADD, row | fate | {"seal": seal_of(row)})
     if adoption.data is not None:
         transaction.run(_PARCEL, {"arrival": arrival.id, "data": adoption.data})
 

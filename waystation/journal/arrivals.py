@@ -1,7 +1,9 @@
 """Arrivals and the rows of their deliveries, as the journal keeps them."""
 
 import json
+from collections.abc import Mapping
 from functools import lru_cache
+from hashlib import blake2b
 from typing import Any
 
 from waystation.db.engine import Job
@@ -51,6 +53,21 @@ def params_of(arrival: Arrival) -> dict[str, Any]:
         "blob": arrival.blob,
         "priority": arrival.priority,
     }
+
+
+def seal(sha256: bytes, *identity: str) -> bytes:
+    """Return a short digest of what a row says an object is.
+
+    identity: SOP class, SOP instance, transfer syntax, study, series and calling AE title.
+    """
+    text = "\0".join(identity).encode("utf-8", "surrogatepass")
+    return blake2b(sha256 + text, digest_size=8).digest()
+
+
+def seal_of(params: Mapping[str, Any]) -> bytes:
+    """Return the seal of the row that `params_of` describes."""
+    names = ("sop_class", "sop_instance", "transfer_syntax", "study", "series", "calling_ae")
+    return seal(params["sha256"], *(params[name] for name in names))
 
 
 def arrival_from(row: Row) -> Arrival:

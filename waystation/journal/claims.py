@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from waystation.db.engine import Job
 from waystation.db.statement import Row, Transaction
+from waystation.journal.arrivals import seal
 from waystation.journal.counts import Shift, count
 from waystation.journal.deliveries import OPTIONAL_EXPIRED
 from waystation.model.delivery import Delivery, State, Step, advance
@@ -33,7 +34,7 @@ _FIELDS = (
     "d.id, d.arrival, d.destination, d.study, a.sop_class, a.sop_instance, a.transfer_syntax,"
     " a.calling_ae, a.blob, a.size_bytes, a.sha256, a.received_at, d.attempts,"
     " d.object_failures, d.first_failed_at, a.series, d.priority, d.grp, d.origin, d.required,"
-    " d.created_at, d.rules"
+    " d.created_at, d.rules, a.seal, a.study"
 )
 CLAIMABLE = (
     "SELECT " + _FIELDS + " FROM delivery d JOIN arrival a ON a.id = d.arrival"
@@ -303,7 +304,12 @@ def _delivery_from(row: Row) -> Delivery:
         required=bool(row[19]),
         created_at=row[20],
         rules=row[21],
+        sealed=row[22] is None or bytes(row[22]) == _seal(row),
     )
+
+
+def _seal(row: Row) -> bytes:
+    return seal(bytes(row[10]), row[4], row[5], row[6], row[23], row[15], row[7])
 
 
 def give_back(batch: Iterable[Delivery]) -> Job[int]:

@@ -85,6 +85,7 @@ class Delivery:
     attempts: attempts that have ended.  object_failures: those charged to the object itself.
     first_failed_at: Unix seconds of the first failed attempt, or None; `lifetime` runs from it.
     priority: 0 stat, 1 normal, 2 low.  group: whose obligation it is, "" for none.
+    sealed: False if the journal's row does not say what it said when it was written.
     origin: rule, replay, resend, switch or late.  rules: the names of those that asked for it.
     """
 
@@ -110,3 +111,4 @@ class Delivery:
     required: bool = True
     created_at: float = 0.0
     rules: str = ""
+    sealed: bool = True

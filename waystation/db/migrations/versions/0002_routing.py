@@ -31,6 +31,7 @@ def _columns() -> None:
     op.add_column(
         "arrival", sa.Column("config", sa.BigInteger(), nullable=False, server_default=sa.text("0"))
     )
+    op.add_column("arrival", sa.Column("seal", sa.LargeBinary(), nullable=True))
     op.add_column(
         "delivery", sa.Column("grp", sa.Text(), nullable=False, server_default=sa.text("''"))
     )
