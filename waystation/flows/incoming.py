@@ -58,9 +58,7 @@ class Incoming:
         self._new_draft = new_draft
         self._stages = stages
         self._stage: Stage | None = stages.take()
-        # Of what was written so far; the disk thread that writes a piece adds it.
         self._digest = hashlib.sha256()
-        self._final = ""
         self._walker = Walker(context.transfer_syntax, limits=WALK_LIMITS)
         meta = file_meta(
             command.sop_class_uid,
@@ -69,7 +67,6 @@ class Incoming:
             source_ae=calling_ae,
         )
         self._meta_size = len(meta)
-        self._unhashed_meta = len(meta)
         self._stage.put(meta)
         if command.fault_status:
             self.refuse(RefusedError(command.fault_status, command.fault_comment))
@@ -84,6 +81,7 @@ class Incoming:
         except DatasetError as error:
             self.refuse(RefusedError(CANNOT_UNDERSTAND, error.comment))
             return
+        self._digest.update(data)
         assert self._stage is not None
         self._stage.put(data)
 
@@ -113,16 +111,6 @@ class Incoming:
         self.draft = self.draft or self._new_draft()
         return blocks, None
 
-    def write(self, blocks: memoryview) -> None:
-        """Write a piece and take it into the digest; called in a disk thread, in order."""
-        assert self.draft is not None
-        self.draft.write(blocks)
-        self._hash(blocks)
-
-    def _hash(self, blocks: memoryview) -> None:
-        meta, self._unhashed_meta = self._unhashed_meta, 0
-        self._digest.update(blocks[meta:])
-
     def last_piece(self) -> memoryview:
         """Return what is left to write, filled up to a whole block; valid until `forget`."""
         stage = self._stage
@@ -150,15 +138,8 @@ class Incoming:
         return bytes(stage.filled()[self._meta_size : self._meta_size + self.size_bytes])
 
     def sha256(self) -> str:
-        """Return the digest of the data set as it came over the wire.
-
-        To be asked when the object is whole and nothing is being written, before `last_piece`.
-        """
-        if not self._final:
-            assert self._stage is not None
-            self._hash(self._stage.unhanded())
-            self._final = self._digest.hexdigest()
-        return self._final
+        """Return the digest of the data set as it came over the wire."""
+        return self._digest.hexdigest()
 
     def finish(self) -> tuple[Head, Identity]:
         """Check the whole object; return its head.  Raises `RefusedError` (E6, E7)."""

@@ -195,8 +195,10 @@ class Reception:
     def _write_some(self, incoming: Incoming) -> None:
         """Write behind, in a disk thread; a peer that is faster than the disk waits."""
         if self._writing is None and (piece := incoming.next_piece()) is not None:
+            draft = incoming.draft
+            assert draft is not None
             blocks, stage = piece
-            self._writing = self._loop.run_in_executor(self._keeping.disk, incoming.write, blocks)
+            self._writing = self._loop.run_in_executor(self._keeping.disk, draft.write, blocks)
             self._writing.add_done_callback(lambda done: self._written(incoming, stage, done))
         if incoming.must_wait:
             self._conversation.pause()

@@ -50,10 +50,6 @@ class Stage:
         self.size = whole
         return self._hand(whole)
 
-    def unhanded(self) -> memoryview:
-        """Return what was not handed out yet, without handing it out."""
-        return self._view[self.handed : self.size]
-
     def rest(self) -> memoryview:
         """Return everything that was not handed out."""
         return self._hand(self.size)

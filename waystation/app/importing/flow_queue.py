@@ -255,7 +255,8 @@ def _read(descriptor: int, blobs: BlobFolder, calling_ae: str) -> _Read:
             incoming.take(memoryview(piece))
             while (ready := incoming.next_piece()) is not None:
                 blocks, stage = ready
-                incoming.write(blocks)
+                assert incoming.draft is not None
+                incoming.draft.write(blocks)
                 if stage is not None:
                     stages.give_back(stage)
         _, identity = incoming.finish()
