@@ -1,6 +1,6 @@
 """How one attempt to deliver ended: a value, never an exception (R-55, S-21)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 
 from waystation.model.delivery import HoldReason
@@ -32,7 +32,7 @@ class Delivered:
     syntax: str = ""
     sha256: str = ""
     detail: str = ""
-    more: bool = False
+    more: bool = field(default=False, compare=False)
 
     @property
     def warned(self) -> bool:
