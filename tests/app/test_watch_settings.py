@@ -38,10 +38,7 @@ PEER = '[peer.ct1]\nae_title = "CT1"\naddress = ["10.0.0.1"]\nsilent_after = "3d
             MAIL + '[report.d]\nat = "07:00"\nto = ["a@b"]\ncovers = ["pac"]\n' + DESTINATION,
             'report.d.covers: no destination, group or peer "pac" (did you mean "pacs"?)',
         ),
-        (
-            MAIL + '[report.d]\nat = "07:00"\nto = ["a@b"]\nnames = true\n',
-            '"names" is not available in this version',
-        ),
+        (MAIL + '[report.d]\nat = "07:00"\nto = ["a@b"]\nnames = "yes"\n', "names"),
     ],
 )  # fmt: skip
 def test_what_cannot_work_is_a_fault_with_its_line(faults: Complain, text: str, fault: str) -> None:

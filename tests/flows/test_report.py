@@ -2,6 +2,7 @@
 
 import csv
 import io
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -12,7 +13,7 @@ from tests.flows.overseer import GONE, LISBON, READERS, Clock, Overseer, oversee
 from tests.journal.making import claim_next, held_plan, plan_to
 from tests.net.mail_sink import HOST, Mailbox, mailbox
 from waystation.flows.outbox import Ways
-from waystation.flows.report import ReportSettings
+from waystation.flows.report import Cast, Reports, ReportSettings
 from waystation.journal import deliveries, recovery, reporting
 from waystation.journal.deliveries import Settlement
 from waystation.model.delivery import HoldReason, Step
@@ -247,6 +248,37 @@ async def test_no_cell_of_the_table_is_a_formula(tmp_path: Path) -> None:
         names = {row[1] for row in csv.reader(io.StringIO(part.get_content()))}
         assert not {name for name in names if name[:1] in set("=+-@\t\r\n")}
         assert "'=cmd|' /C calc'!A0" in names
+
+
+async def _names(ids: Sequence[int]) -> dict[int, str]:
+    return dict.fromkeys(ids, "=Hostile^Patient")
+
+
+@pytest.mark.req("R-80", "S-62")
+@pytest.mark.parametrize("names", [False, True])
+async def test_patients_are_told_only_where_the_report_says_so(tmp_path: Path, names: bool) -> None:
+    clock = Clock(at("2026-06-01 06:00"))
+    async with mailbox() as box, overseer(tmp_path, mail(box), clock=clock) as seen:
+        seen.door("pacs")
+        settings = [report("07:00", names=names, covers=frozenset({"pacs"}))]
+        cast = Cast(node="radiology", destinations=["pacs"], peers=())
+        seen.reports = Reports(settings, cast, seen.database, seen.ids, clock, lambda: None, _names)
+        await seen.look()
+        await seen.waits(3, study="1.2.9")
+        await seen.ends("pacs")
+        await seen.waits(2, study="1.2.10")
+        await seen.waits(1, to="research", study="1.2.11")
+        await until(seen, "2026-06-01 08:00")
+        sent = box.mails[-1].as_string() + box.text()
+        assert ("SECRET-ID" in sent, "Hostile" in sent, "STUDIES" in sent) == (names,) * 3
+        if names:
+            assert "pacs: delivered 3  SECRET-ID =Hostile^Patient  CT  1.2.9" in box.text()
+            assert "pacs: waiting 2 " in box.text()
+            assert "1.2.11" not in box.text()
+            *_, part = box.mails[-1].iter_attachments()
+            rows = list(csv.reader(io.StringIO(part.get_content())))
+            assert rows[1][3] == "'=Hostile^Patient"
+            assert rows[1][-1] == "2"
 
 
 @pytest.mark.req("R-82")

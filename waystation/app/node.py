@@ -173,7 +173,11 @@ class Node:
             unaccounted=lambda: self.sweep.unaccounted,
         )
         watched = Watched(
-            database=self.database, ids=self.ids, clock=lambda: self.clock(), sights=sights
+            database=self.database,
+            ids=self.ids,
+            clock=lambda: self.clock(),
+            sights=sights,
+            names_of=HeadReader(self.database, self.blobs, self.disk).names_of,
         )
         return await self.watching.start(watched, self.settings, self.windows)
 

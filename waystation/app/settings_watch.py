@@ -2,11 +2,20 @@
 
 import re
 from datetime import UTC
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
-from waystation.app.settings_base import Name, Names, PathText, Port, SecretSource, Table, complaint
+from waystation.app.settings_base import (
+    Flag,
+    Name,
+    Names,
+    PathText,
+    Port,
+    SecretSource,
+    Table,
+    complaint,
+)
 from waystation.app.settings_dicom import Wait
 from waystation.app.settings_ways import _address
 from waystation.timing.report_times import read_report_times
@@ -81,8 +90,6 @@ class HookTable(Table):
 class AlertSettings(Table):
     """Who hears when something is wrong, once when it starts and once when it is over."""
 
-    later: ClassVar[frozenset[str]] = frozenset()
-
     to: Recipients = Field(
         default=(), description="Mail addresses and addresses of webhooks; empty: only the log"
     )
@@ -108,8 +115,6 @@ class AlertSettings(Table):
 class ReportTable(Table):
     """What happened since the last report, sent at its times."""
 
-    later: ClassVar[frozenset[str]] = frozenset({"names"})
-
     at: Annotated[str, AfterValidator(_times)] = Field(
         description='Days and time: "07:00", "Mon-Fri 07:00", "weekly 07:00" (Mondays), '
         '"monthly 07:00" (the 1st), "monthly 15 07:00"'
@@ -122,4 +127,9 @@ class ReportTable(Table):
     )
     covers: Names = Field(
         default=(), description="Destinations, groups and peers that it tells of; empty means all"
+    )
+    names: Flag = Field(
+        default=False,
+        description="True: it also lists studies with Patient ID and name; its readers must be "
+        "allowed to know them",
     )

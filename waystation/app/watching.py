@@ -20,6 +20,7 @@ from waystation.flows.eventlog import EventLog
 from waystation.flows.outages import Outages
 from waystation.flows.outbox import Outbox
 from waystation.flows.report import Reports
+from waystation.flows.report_studies import NamesOf
 from waystation.flows.watch import Watch, WatchParts
 from waystation.flows.witness import Witness
 from waystation.journal import recovery
@@ -36,12 +37,13 @@ WELL = ("delivered", "warned")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Watched:
-    """What watching needs of a node.  clock: Unix seconds."""
+    """What watching needs of a node.  clock: Unix seconds.  names_of: reads patients' names."""
 
     database: Database
     ids: IdSource
     clock: Callable[[], float]
     sights: Sights
+    names_of: NamesOf
 
 
 class Watching(Witness):
@@ -192,6 +194,7 @@ class _Belts:
             ids,
             clock,
             self.outbox.wake,
+            watched.names_of,
         )
         self._clock = clock
 

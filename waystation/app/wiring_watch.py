@@ -117,6 +117,7 @@ def reports(settings: Settings, windows: Windows) -> list[ReportSettings]:
                 audience=audience(table.to or settings.alert.to),
                 zone=zone or UTC,
                 covers=frozenset(table.covers),
+                names=table.names,
             )
         )
     return found

@@ -107,7 +107,7 @@ async def _ask(remote: "Remote", waits: "Waits", repeat: int) -> dict[str, Any]:
 
 
 def _peer(call: "Call") -> dict[str, Any]:
-    accepted = call._association.accepted
+    accepted = call.accepted
     if accepted is None:
         return {}
     return {

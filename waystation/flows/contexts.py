@@ -20,6 +20,7 @@ from waystation.destinations.dicom import DicomDestination
 from waystation.destinations.memory import ContextMemory
 from waystation.dicom.uids import name_of
 from waystation.flows.deliver import LaneBelt
+from waystation.flows.rounds import keep_going
 from waystation.model.instance import Instance
 from waystation.timing.lane import Health
 
@@ -99,19 +100,7 @@ class ContextBelt:
 
     async def run(self) -> None:
         """Ask again until cancelled."""
-        while True:
-            self._wake.clear()
-            try:
-                sleep_s = await self._round()
-            except Exception:
-                # No belt may end for good (R-47).
-                log.exception("asking for contexts failed")
-                sleep_s = LATER_S
-            try:
-                async with asyncio.timeout(sleep_s):
-                    await self._wake.wait()
-            except TimeoutError:
-                continue
+        await keep_going("contexts", self._round, self._wake, self._clock, LATER_S)
 
     async def _round(self) -> float | None:
         """Ask whom it is time to ask; return how long nothing is due, None for no end."""

@@ -20,8 +20,8 @@ from waystation.destinations.base import Cargo, Destination
 from waystation.flows.claiming import BATCH, LEASE_S, Claiming, Screen, Turn
 from waystation.flows.lane_settings import LaneSettings
 from waystation.flows.metering import MeteredCargo, Meters
-from waystation.flows.nap import nap
 from waystation.flows.optional import OptionalLives
+from waystation.flows.rounds import keep_going
 from waystation.flows.settling import Settling
 from waystation.flows.witness import SILENT, Witness
 from waystation.journal import claims, deliveries
@@ -164,20 +164,15 @@ class LaneBelt:
 
     async def run(self) -> None:
         """Serve the lane until `stop`."""
-        while not self._stopping:
-            self._wake.clear()
-            try:
-                await self._round()
-                self._notice()
-                sleep_s = self._sleep_s()
-            except StorageError as error:
-                log.error("lane waits for the journal", to=self.name, error=str(error))
-                sleep_s = AGAIN_S
-            except Exception:
-                # No lane may end for good (R-47).
-                log.exception("lane failed", to=self.name)
-                sleep_s = AGAIN_S
-            await nap(self._wake, sleep_s, self._clock)
+        await keep_going(
+            "lane",
+            self._round,
+            self._wake,
+            self._clock,
+            AGAIN_S,
+            over=lambda: self._stopping,
+            to=self.name,
+        )
 
     async def stop(self, grace_s: float) -> None:
         """Let objects that are being sent finish, then end everything."""
@@ -211,8 +206,13 @@ class LaneBelt:
 
     # rounds
 
-    async def _round(self) -> None:
-        """Start what may start now."""
+    async def _round(self) -> float | None:
+        """Start what may start now; return how long nothing can happen."""
+        await self._begin()
+        self._notice()
+        return self._sleep_s()
+
+    async def _begin(self) -> None:
         await self._optional.expire(self.settings.optional_for_s)
         now = self.now()
         if self._stat_hinted and not self.lane.may_send(now) and not self._claiming.open():

@@ -13,12 +13,12 @@ from dataclasses import dataclass, field, replace
 import structlog
 
 from waystation.db.engine import Database
+from waystation.flows.rounds import keep_going
 from waystation.journal import gather_endings, gathers
 from waystation.journal.gather_endings import Ending
 from waystation.journal.gathers import Gather
 from waystation.journal.ids import IdSource
 from waystation.model.delivery import HoldReason
-from waystation.model.errors import StorageError
 from waystation.model.plan import Target
 from waystation.rules.plan import OTHERWISE
 from waystation.rules.rule import ARCHIVE
@@ -181,22 +181,7 @@ class GatherBelt:
 
     async def run(self) -> None:
         """End what is complete until cancelled."""
-        while True:
-            self._something.clear()
-            try:
-                sleep_s = await self._round()
-            except StorageError as error:
-                log.error("gathers wait for the journal", error=str(error))
-                sleep_s = AGAIN_S
-            except Exception:
-                # No belt may end for good (R-47).
-                log.exception("gathers failed")
-                sleep_s = AGAIN_S
-            try:
-                async with asyncio.timeout(sleep_s):
-                    await self._something.wait()
-            except TimeoutError:
-                continue
+        await keep_going("gathers", self._round, self._something, self._clock, AGAIN_S)
 
     async def _round(self) -> float | None:
         while self._unended:

@@ -18,6 +18,7 @@ import structlog
 from waystation.db.engine import Database
 from waystation.flows.deliver import LaneBelt
 from waystation.flows.optional import OptionalLives
+from waystation.flows.rounds import keep_going
 from waystation.journal import groups
 from waystation.journal.groups import Move, Moved, Standing
 from waystation.journal.ids import IdSource
@@ -135,22 +136,7 @@ class GroupBelt:
 
     async def run(self) -> None:
         """Choose until cancelled."""
-        while True:
-            self._something.clear()
-            try:
-                sleep_s = await self._round()
-            except StorageError as error:
-                log.error("groups wait for the journal", error=str(error))
-                sleep_s = AGAIN_S
-            except Exception:
-                # No belt may end for good (R-47).
-                log.exception("groups failed")
-                sleep_s = AGAIN_S
-            try:
-                async with asyncio.timeout(sleep_s):
-                    await self._something.wait()
-            except TimeoutError:
-                continue
+        await keep_going("groups", self._round, self._something, self._clock, AGAIN_S)
 
     async def _round(self) -> float:
         """Place what waits; return how long nothing can change by itself."""

@@ -6,8 +6,9 @@ head with long values blanked: rules cannot read those anyway, but may ask wheth
 
 import asyncio
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor
+from contextlib import suppress
 from typing import Literal
 
 from waystation.blobs.folder import BlobFolder
@@ -20,12 +21,13 @@ from waystation.dicom.nested import EXPLICIT_BE
 from waystation.dicom.scan import form_of
 from waystation.dicom.uids import DEFLATED_SYNTAXES, EXPLICIT_VR_LE
 from waystation.dicom.walk import read_head
-from waystation.journal import arrivals
+from waystation.journal import arrivals, heads
 from waystation.journal.heads import HeadSource
 from waystation.model.arrival import Arrival
 from waystation.model.errors import StorageError
 
 FIRST = 32 << 10
+NAMES_AT_ONCE = 50
 LONGEST = DEFAULT_LIMITS.indexed_bytes
 # Items lie in these, or may: rules look inside.
 NESTING = {"SQ", "UN"}
@@ -126,3 +128,23 @@ class HeadReader:
         return await asyncio.get_running_loop().run_in_executor(
             self._disk, head_from, source, self._blobs
         )
+
+    async def names_of(self, ids: Sequence[int]) -> dict[int, str]:
+        """Return Patient's Name by arrival; those that cannot be read are missing."""
+        found: dict[int, str] = {}
+        loop = asyncio.get_running_loop()
+        for start in range(0, len(ids), NAMES_AT_ONCE):
+            wanted = ids[start : start + NAMES_AT_ONCE]
+            sources = await self._database.read(heads.sources(wanted))
+            found |= await loop.run_in_executor(self._disk, _names, sources, self._blobs)
+        return found
+
+
+def _names(sources: Sequence[HeadSource], blobs: BlobReader) -> dict[int, str]:
+    found = {}
+    for source in sources:
+        with suppress(StorageError, DatasetError):
+            values = head_from(source, blobs).values("PatientName")
+            if values:
+                found[source.arrival] = str(values[0])
+    return found

@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING
 import structlog
 
 from waystation.db.engine import Database
-from waystation.flows.nap import nap
+from waystation.flows.rounds import keep_going
 from waystation.journal import watching
 from waystation.journal.watching import Message, Posted
-from waystation.model.errors import ConfigError, PeerError, StorageError, WaystationError
+from waystation.model.errors import ConfigError, PeerError, WaystationError
 
 if TYPE_CHECKING:
     from waystation.net.mail import MailServer
@@ -116,18 +116,7 @@ class Outbox:
 
     async def run(self) -> None:
         """Send until cancelled."""
-        while True:
-            self._something.clear()
-            try:
-                sleep_s = await self.round()
-            except StorageError as error:
-                log.error("messages wait for the journal", error=str(error))
-                sleep_s = AGAIN_S
-            except Exception:
-                # No belt may end for good (R-47).
-                log.exception("messages failed")
-                sleep_s = AGAIN_S
-            await nap(self._something, sleep_s, self._clock)
+        await keep_going("messages", self.round, self._something, self._clock, AGAIN_S)
 
     async def round(self) -> float:
         """Try everything that is due; return how long nothing can happen."""

@@ -14,13 +14,13 @@ import structlog
 
 from waystation.db.engine import Database
 from waystation.flows.messages import Audience, iso_text
-from waystation.flows.nap import nap
-from waystation.flows.report_text import Facts, report_table, report_text
+from waystation.flows.report_studies import NamesOf, studies_of
+from waystation.flows.report_text import Facts, patients_table, report_table, report_text
+from waystation.flows.rounds import keep_going
 from waystation.journal import backlog, days, reporting
 from waystation.journal.ids import IdSource
 from waystation.journal.reporting import Period
 from waystation.journal.watching import Message
-from waystation.model.errors import StorageError
 from waystation.timing.report_times import ReportTimes
 
 log = structlog.get_logger()
@@ -31,13 +31,18 @@ DAILY_S = 400 * 86_400.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReportSettings:
-    """``[report.NAME]``.  covers: names of destinations, groups and peers; empty: everything."""
+    """``[report.NAME]``.
+
+    covers: names of destinations, groups and peers; empty: everything.  names: whether it may
+    tell patients.
+    """
 
     name: str
     times: ReportTimes
     audience: Audience
     zone: tzinfo
     covers: frozenset[str] = frozenset()
+    names: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +55,10 @@ class Cast:
 
 
 class Reports:
-    """The belt of reports.  clock: Unix seconds.  posted: called when messages were posted."""
+    """The belt of reports.  clock: Unix seconds.  posted: called when messages were posted.
+
+    names_of: reads the names of patients, for reports that may tell them.
+    """
 
     def __init__(
         self,
@@ -60,11 +68,13 @@ class Reports:
         ids: IdSource,
         clock: Callable[[], float],
         posted: Callable[[], None],
+        names_of: NamesOf | None = None,
     ) -> None:
         self._database = database
         self._ids = ids
         self._clock = clock
         self._posted = posted
+        self._names_of = names_of
         self._something = asyncio.Event()
         self.change(settings, cast)
 
@@ -75,18 +85,7 @@ class Reports:
 
     async def run(self) -> None:
         """Report until cancelled."""
-        while True:
-            self._something.clear()
-            try:
-                sleep_s = await self.round()
-            except StorageError as error:
-                log.error("reports wait for the journal", error=str(error))
-                sleep_s = AGAIN_S
-            except Exception:
-                # No belt may end for good (R-47).
-                log.exception("reporting failed")
-                sleep_s = AGAIN_S
-            await nap(self._something, sleep_s, self._clock)
+        await keep_going("reports", self.round, self._something, self._clock, AGAIN_S)
 
     async def round(self) -> float | None:
         """Post what is due; return how long nothing is, None if there are no reports."""
@@ -108,6 +107,10 @@ class Reports:
         now = self._clock()
         studies = await self._studies(since, now)
         waiting = await self._waiting()
+        patients = None
+        if settings.names:
+            wanted = _covered(settings, self._cast.destinations, set())
+            patients = await studies_of(self._database, since, now, wanted, self._names_of)
 
         def compose(period: Period) -> list[Message]:
             facts = Facts(
@@ -119,6 +122,7 @@ class Reports:
                 peers=self._peers(settings, period),
                 studies=studies,
                 waiting=waiting,
+                patients=patients,
             )
             return messages_of(settings, facts)
 
@@ -170,6 +174,9 @@ def messages_of(settings: ReportSettings, facts: Facts) -> list[Message]:
     period = facts.period
     local = datetime.fromtimestamp(period.until, settings.zone)
     table = report_table(facts)
+    tables = [(f"report-{local:%Y-%m-%d}.csv", table)]
+    if facts.patients is not None:
+        tables.append((f"studies-{local:%Y-%m-%d}.csv", patients_table(facts.patients)))
     return settings.audience.messages(
         f"[{facts.node}] report {facts.name} of {local:%Y-%m-%d %H:%M}",
         report_text(facts),
@@ -181,5 +188,5 @@ def messages_of(settings: ReportSettings, facts: Facts) -> list[Message]:
             "until": iso_text(period.until),
             "table": table,
         },
-        [(f"report-{local:%Y-%m-%d}.csv", table)],
+        tables,
     )

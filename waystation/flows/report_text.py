@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import tzinfo
 
 from waystation.flows.messages import moment_text
+from waystation.flows.report_studies import Patients, patients_rows, patients_text
 from waystation.journal import days
 from waystation.journal.reporting import Outage, Period
 from waystation.model.printable import cell
@@ -34,6 +35,7 @@ class Facts:
 
     studies: destination → how many were delivered, wholly or in part.  waiting: destination →
     (bytes, creation of the oldest).  destinations, peers: those to tell of, in order.
+    patients: None unless the report may tell who they are.
     """
 
     name: str
@@ -44,6 +46,7 @@ class Facts:
     peers: Sequence[str]
     studies: Mapping[str, int] = field(default_factory=dict)
     waiting: Mapping[str, tuple[int, float]] = field(default_factory=dict)
+    patients: Patients | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +77,8 @@ def report_text(facts: Facts) -> str:
     lines += ["", "PEERS"]
     for name in facts.peers:
         lines += ["", name or ANYBODY, *map(_shown, peer_lines(facts, name))]
+    if facts.patients is not None:
+        lines += patients_text(facts.patients)
     return "\n".join([*lines, ""])
 
 
@@ -95,6 +100,13 @@ def report_table(facts: Facts) -> str:
                         *("" if number is None else number for number in numbers),
                     ]
                 )
+    return text.getvalue()
+
+
+def patients_table(patients: Patients) -> str:
+    """Return the studies as CSV."""
+    text = io.StringIO()
+    csv.writer(text).writerows(patients_rows(patients))
     return text.getvalue()
 
 

@@ -15,13 +15,12 @@ from waystation.db.engine import Database
 from waystation.db.statement import Transaction
 from waystation.flows.conditions import Conditions
 from waystation.flows.messages import Teller
-from waystation.flows.nap import nap
 from waystation.flows.outages import Outages
+from waystation.flows.rounds import keep_going
 from waystation.journal import recovery, watching
 from waystation.journal.days import REFUSED, Days
 from waystation.journal.ids import IdSource
 from waystation.journal.watching import Message
-from waystation.model.errors import StorageError
 from waystation.timing.incident import Incidents, Notice
 
 log = structlog.get_logger()
@@ -61,6 +60,7 @@ class Watch:
         self._refused: dict[tuple[str, str], int] = {}
         self._heard_at: dict[str, float] = {}
         self._tidied_at = clock()
+        self._crowd_s = 0.0
 
     def wake(self) -> None:
         """Something may be wrong, or right again."""
@@ -83,23 +83,19 @@ class Watch:
 
     async def run(self) -> None:
         """Look until cancelled."""
-        loop = asyncio.get_running_loop()
-        while True:
-            self._something.clear()
-            began = loop.time()
-            try:
-                sleep_s = await self.round()
-            except StorageError as error:
-                log.error("watching waits for the journal", error=str(error))
-                sleep_s = AGAIN_S
-            except Exception:
-                # No belt may end for good (R-47).
-                log.exception("watching failed")
-                sleep_s = AGAIN_S
+        await keep_going("watch", self._after_the_crowd, self._something, self._clock, AGAIN_S)
+
+    async def _after_the_crowd(self) -> float:
+        """Look once for all the changes of a moment."""
+        await asyncio.sleep(self._crowd_s)
+        self._something.clear()
+        now = asyncio.get_running_loop().time
+        began = now()
+        try:
+            return await self.round()
+        finally:
             # Where very much is held a look takes its time; it shall not take everybody's.
-            crowd_s = max(CROWD_S, WORTH * (loop.time() - began))
-            await nap(self._something, sleep_s, self._clock)
-            await asyncio.sleep(crowd_s)
+            self._crowd_s = max(CROWD_S, WORTH * (now() - began))
 
     async def round(self) -> float:
         """Look once; return how long nothing can happen by itself."""

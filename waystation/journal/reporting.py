@@ -24,6 +24,14 @@ _STUDIES = (
     "SELECT DISTINCT destination, study FROM delivery WHERE id > :after AND id <= :upto"
     " AND state = 'done' AND ended_at >= :since AND ended_at < :until"
 )
+_NAMED = (
+    "SELECT d.destination, d.study, d.state, count(*), min(d.arrival),"
+    " max(a.patient_id), max(a.modality)"
+    " FROM delivery d JOIN arrival a ON a.id = d.arrival WHERE d.id > :after AND d.id <= :upto"
+    " AND (d.state IN ('waiting', 'sending', 'held')"
+    " OR d.state = 'done' AND d.ended_at >= :since AND d.ended_at < :until)"
+    " GROUP BY d.destination, d.study, d.state"
+)
 _OUTAGES = (
     "SELECT destination, began_at, ended_at, why FROM outage"
     " WHERE began_at < :until AND coalesce(ended_at, :until) > :since ORDER BY began_at, id"
@@ -53,6 +61,19 @@ class Period:
     counts: Totals
     outages: tuple[Outage, ...]
     standing: dict[tuple[str, str], int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NamedStudy:
+    """Deliveries of one study at one destination in one state.  arrival: one of its objects."""
+
+    destination: str
+    study: str
+    state: str
+    objects: int
+    arrival: int
+    patient_id: str
+    modality: str
 
 
 def since(name: str) -> Job[float | None]:
@@ -132,5 +153,32 @@ def studies(
             return None, []
         values = {"after": after, "upto": row[0], "since": since, "until": until}
         return int(row[0]), [(r[0], r[1]) for r in transaction.rows(_STUDIES, values)]
+
+    return job
+
+
+def named(after: int, since: float, until: float) -> Job[tuple[int | None, list[NamedStudy]]]:
+    """Read the studies that were delivered in a period or wait now, from one page of deliveries.
+
+    Returns the id to go on behind, None at the end.
+    """
+
+    def job(transaction: Transaction) -> tuple[int | None, list[NamedStudy]]:
+        row = transaction.one(_PAGE_END, {"after": after, "limit": PAGE})
+        if row is None or row[0] is None:
+            return None, []
+        values = {"after": after, "upto": row[0], "since": since, "until": until}
+        return int(row[0]), [
+            NamedStudy(
+                destination=r[0],
+                study=r[1],
+                state=r[2],
+                objects=r[3],
+                arrival=r[4],
+                patient_id=r[5],
+                modality=r[6],
+            )
+            for r in transaction.rows(_NAMED, values)
+        ]
 
     return job

@@ -7,15 +7,15 @@ had gone out whose fate is unknown (S-7).  A call that raised is never used agai
 
 import asyncio
 import itertools
-import ssl
 import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Self
 
 from waystation.model.errors import LostError, UnreachableError
 from waystation.model.peer import Remote
+from waystation.net.connecting import connect
 from waystation.net.conversation import Conversation, Patience
-from waystation.net.tls import client_context, tls_failed
 from waystation.wire import status as words
 from waystation.wire.association import Association
 from waystation.wire.commands import C_ECHO_RQ, C_STORE_RQ, RESPONSE_BIT, Command
@@ -28,7 +28,14 @@ from waystation.wire.events import (
     MessageBegun,
     Released,
 )
-from waystation.wire.items import AcceptedContext, AssociateRequest, ProposedContext
+from waystation.wire.items import (
+    AcceptedContext,
+    AssociateAccept,
+    AssociateRequest,
+    Extended,
+    ProposedContext,
+    Role,
+)
 from waystation.wire.limits import Limits
 
 Buffer = bytes | memoryview
@@ -86,7 +93,10 @@ class Call:
         contexts: Sequence[ProposedContext],
         waits: Waits | None = None,
         limits: Limits | None = None,
-    ) -> "Call":
+        *,
+        roles: Sequence[Role] = (),
+        extended: Sequence[Extended] = (),
+    ) -> Self:
         """Connect, negotiate, and return the established association.
 
         Raises `UnreachableError`; its ``permanent`` is True for a permanent rejection.
@@ -97,9 +107,11 @@ class Call:
             calling_ae=remote.calling_ae,
             contexts=tuple(contexts),
             max_pdu=limits.max_pdu,
+            roles=tuple(roles),
+            extended=tuple(extended),
         )
         call = cls(request, waits or Waits(), limits)
-        await call._connect(remote)
+        call._conversation = await connect(remote, call._waits.connect_s, call._converse)
         opened = False
         try:
             await call._associate(remote)
@@ -108,36 +120,6 @@ class Call:
             if not opened:
                 call.abort()
         return call
-
-    async def _connect(self, remote: Remote) -> None:
-        context = client_context(remote.tls) if remote.tls is not None else None
-        server_name = None
-        if remote.tls is not None:
-            server_name = remote.tls.server_name or remote.host
-        loop = asyncio.get_running_loop()
-        where = f"{remote.host}:{remote.port}"
-        try:
-            async with asyncio.timeout(self._waits.connect_s):
-                _, self._conversation = await loop.create_connection(
-                    self._converse,
-                    remote.host,
-                    remote.port,
-                    ssl=context,
-                    server_hostname=server_name,
-                )
-        except TimeoutError as error:
-            raise UnreachableError(
-                "connect", f"{where}: no connection within {self._waits.connect_s:g} s"
-            ) from error
-        except ssl.SSLError as error:
-            raise tls_failed(where, error) from error
-        except UnicodeError as error:
-            raise UnreachableError("name", f"{where}: not a host name") from error
-        except OSError as error:
-            # getaddrinfo's errors are the only ones with negative numbers.
-            layer = "name" if error.errno is not None and error.errno < 0 else "connect"
-            reason = error.strerror or str(error)
-            raise UnreachableError(layer, f"{where}: {reason}") from error
 
     def _converse(self) -> Conversation:
         patience = Patience(request_s=self._waits.release_s, idle_s=1e9)
@@ -221,6 +203,11 @@ class Call:
         return self._association.contexts
 
     @property
+    def accepted(self) -> AssociateAccept | None:
+        """What the peer answered to the request for this association."""
+        return self._association.accepted
+
+    @property
     def alive(self) -> bool:
         """True while operations can be sent."""
         conversation = self._conversation
@@ -268,10 +255,12 @@ class Call:
         sop_class_uid: str,
         sop_instance_uid: str,
         data: Buffer | AsyncIterator[Buffer],
+        originator: tuple[str, int] | None = None,
     ) -> Command:
         """Send one instance; return the response with its status.
 
         data: the data set in the context's transfer syntax, whole or in pieces.
+        originator: who asked for it by C-MOVE (AE title), and the Message ID of that request.
         Raises `LostError`.
         """
         command = Command(
@@ -279,6 +268,8 @@ class Call:
             message_id=next(self._message_ids),
             sop_class_uid=sop_class_uid,
             sop_instance_uid=sop_instance_uid,
+            move_originator_ae=originator[0] if originator else "",
+            move_originator_message_id=originator[1] if originator else None,
         )
         self.sent += 1
         if isinstance(data, bytes | memoryview):
