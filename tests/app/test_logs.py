@@ -2,6 +2,7 @@
 
 import io
 import json
+import threading
 from collections.abc import Iterator
 
 import pytest
@@ -85,3 +86,27 @@ def test_a_traceback_shows_no_values_of_variables(
         structlog.get_logger().exception("storing failed")
     assert "surprise" in written.getvalue()
     assert "DOE" not in written.getvalue().replace('"DOE^JANE"', "")
+
+
+class Overtaken(list[str]):
+    """Lines that wait; while the first is put down, another thread comes with its own."""
+
+    def __init__(self, other: threading.Thread) -> None:
+        super().__init__()
+        self.other = other
+
+    def append(self, line: str) -> None:
+        super().append(line)
+        if not self.other.ident:
+            self.other.start()
+            self.other.join(0.05)
+
+
+def test_of_two_threads_that_come_at_once_none_leaves_its_line_to_the_other() -> None:
+    written = io.StringIO()
+    lines = logs.Lines(written, 0, "text")
+    second = threading.Thread(target=lines.soon, args=("second\n",))
+    lines._soon = Overtaken(second)
+    lines.soon("first\n")
+    second.join()
+    assert sorted(written.getvalue().split()) == ["first", "second"]

@@ -1,5 +1,7 @@
 """Groups: one of several destinations takes each study (R-42 to R-46, RT-7)."""
 
+import asyncio
+
 import pytest
 
 from tests.flows.rig import Rig, destination, study
@@ -149,6 +151,27 @@ async def test_nobody_open_waits_in_the_group_and_starts_when_somebody_opens(rig
     await until(lambda: "a never opens" in rig.node.groups.why_waiting("reading"))
     await rig.node.reload(rig.settings(two(a, b) + group() + TO_READING))
     await rig.wait_for({"done": 2})
+
+
+@pytest.mark.req("R-40")
+async def test_what_waited_too_long_in_a_group_goes_to_the_first_that_is_well_whatever_the_hours(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(groups, "LONGEST_SLEEP_S", 0.1)
+    a, b = await both(rig)
+    shut = destination("a", a.port, 'window = "never"') + destination(
+        "b", b.port, 'window = "never"'
+    )
+    await rig.start(shut + group('send_anyway_after = "500ms"') + TO_READING)
+    await rig.accepted(*study(3))
+    assert await rig.states() == {"waiting": 3}
+    await rig.wait_for({"done": 3})
+    assert [len(a.objects), len(b.objects)] == [3, 0]
+    await rig.accepted(*study(2, seed="later"))
+    await asyncio.sleep(0.2)
+    assert len(a.objects) == 3
+    await rig.wait_for({"done": 5})
+    await until(lambda: not rig.node.belts["a"]._claiming.through)
 
 
 @pytest.mark.req("R-44")

@@ -12,7 +12,7 @@ from functools import cache
 from typing import Any
 
 from waystation.app.explaining_now import Standing, gather_waits
-from waystation.app.explaining_rules import Verdicts
+from waystation.app.explaining_rules import Verdicts, senders
 from waystation.app.explaining_ways import Around, ways
 from waystation.app.past_rules import PastRules
 from waystation.blobs.reading import BlobReader
@@ -33,7 +33,6 @@ from waystation.web.shapes_explain import (
     FateSaid,
     GatherSaid,
     Patient,
-    Sender,
 )
 
 Read = Callable[[Job[Any]], Any]
@@ -117,7 +116,7 @@ class Explainer:
             judged=judged,
             first_at=min(times),
             last_at=max(times),
-            senders=_senders(fates),
+            senders=senders(fate.arrival.source for fate in fates),
             patient=patient,
             gathers=[self._gather(row) for row in rows],
             rules=verdicts.said(),
@@ -207,21 +206,6 @@ class Explainer:
             return int(read(studies.ahead(destination, priority, due)))
 
         return Around(standing=self._standing, chosen=chosen, contexts=asked, ahead=ahead)
-
-
-def _senders(fates: Sequence[Fate]) -> list[Sender]:
-    counted = Counter(fate.arrival.source for fate in fates)
-    return [
-        Sender(
-            peer=source.peer,
-            calling_ae=source.calling_ae,
-            called_ae=source.called_ae,
-            address=source.address,
-            way_in=source.way_in,
-            objects=n,
-        )
-        for source, n in counted.items()
-    ]
 
 
 def _patient(head: Head) -> Patient:

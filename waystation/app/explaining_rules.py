@@ -8,10 +8,11 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+from waystation.model.arrival import Source
 from waystation.model.plan import Verdict
 from waystation.rules.plan import FAILED
 from waystation.rules.read import RuleSet
-from waystation.web.shapes_explain import Clause, RuleSaid
+from waystation.web.shapes_explain import Clause, RuleSaid, Sender
 
 MOST_CLAUSES = 3
 
@@ -82,3 +83,18 @@ def _clauses(counted: Sequence[tuple[tuple[bool, str], int]]) -> list[Clause]:
     found = [Clause(matched=m, clause=text, objects=n) for (m, text), n in ordered]
     yes = [clause for clause in found if clause.matched][:MOST_CLAUSES]
     return yes + [clause for clause in found if not clause.matched][:MOST_CLAUSES]
+
+
+def senders(sources: Iterable[Source]) -> list[Sender]:
+    """Return who sent how many objects."""
+    return [
+        Sender(
+            peer=source.peer,
+            calling_ae=source.calling_ae,
+            called_ae=source.called_ae,
+            address=source.address,
+            way_in=source.way_in,
+            objects=n,
+        )
+        for source, n in Counter(sources).items()
+    ]

@@ -6,6 +6,7 @@ those may hold patient data (S-68).
 
 import logging
 import sys
+import threading
 from asyncio import get_running_loop
 from collections.abc import MutableMapping
 from contextlib import suppress
@@ -30,7 +31,8 @@ class Lines:
     """A text file whose failures nobody hears of.
 
     A full volume or a closed pipe behind the log must not end in a belt that only wanted to tell
-    what it did: the image matters more than the line about it.  level, form: as it was set up.
+    what it did: the image matters more than the line about it.  Belts, the threads of the disk and
+    those of the journal all write here.  level, form: as it was set up.
     """
 
     def __init__(self, file: TextIO, level: int, form: str) -> None:
@@ -38,27 +40,30 @@ class Lines:
         self.form = form
         self._file = file
         self._soon: list[str] = []
+        self._lock = threading.Lock()
 
     def soon(self, line: str) -> None:
         """Write a whole line within a moment, together with others, and before any later one."""
-        self._soon.append(line)
-        if len(self._soon) == 1:
+        with self._lock:
+            self._soon.append(line)
+            waiting = len(self._soon)
+        if waiting == 1:
             try:
                 get_running_loop().call_later(SOON_S, self.write)
             except RuntimeError:
                 self.write()
-        elif len(self._soon) >= MOST_LINES:
+        elif waiting >= MOST_LINES:
             self.write()
 
     def write(self, text: str = "") -> None:
         """Write what waits, and ``text``."""
-        waiting, self._soon = self._soon, []
-        with suppress(OSError, ValueError):
+        with self._lock, suppress(OSError, ValueError):
+            waiting, self._soon = self._soon, []
             self._file.write("".join(waiting) + text)
             self._file.flush()
 
     def flush(self) -> None:
-        with suppress(OSError, ValueError):
+        with self._lock, suppress(OSError, ValueError):
             self._file.flush()
 
 

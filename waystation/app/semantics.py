@@ -23,7 +23,7 @@ from waystation.app.settings_destination import DicomDestination
 from waystation.app.settings_dicom import DicomSettings
 from waystation.app.settings_group import member_tables
 from waystation.app.settings_node import ArchiveSettings, WebSettings, WorklistSettings
-from waystation.app.settings_rule import RoutingSettings
+from waystation.app.settings_rule import RoutingSettings, sends_of
 from waystation.app.specificity import rivals
 from waystation.app.vocabulary import wrong_words
 
@@ -69,17 +69,6 @@ def _rule_names(parts: Parts) -> Iterator[Problem]:
             )
         elif isinstance(name, str):
             seen.add(name)
-
-
-def sends_of(rule: Mapping[str, object]) -> Iterator[tuple[Path, str]]:
-    """Yield each destination name in ``send`` as written, with its path inside the rule."""
-    send = rule.get("send")
-    for position, entry in enumerate(send if isinstance(send, list) else []):
-        inside: Path = ("send", position)
-        if isinstance(entry, dict):
-            entry, inside = entry.get("to"), (*inside, "to")
-        if isinstance(entry, str):
-            yield inside, entry
 
 
 def _table_names(parts: Parts, table: str) -> set[str]:

@@ -13,6 +13,7 @@ from waystation.app.lines import Path
 from waystation.app.parts import Parts
 from waystation.app.semantics_schedule import window_problems, windows_of
 from waystation.app.settings_group import GroupSettings, member_tables
+from waystation.app.settings_rule import sends_of
 from waystation.app.wiring_schedule import Windows
 
 ARCHIVE = "archive"
@@ -54,17 +55,8 @@ def _names(parts: Parts, name: str, at: Path, written: object) -> Iterator[Probl
         elif to in seen:
             yield Problem(path=here, text=f'"{to}" is a member twice')
         seen.add(to)
-    if seen and not _used(parts, name):
+    if seen and not any(to == name for rule in parts.raw_rules() for _, to in sends_of(rule)):
         yield Problem(path=at, text="no rule sends to it", warning=True)
-
-
-def _used(parts: Parts, name: str) -> bool:
-    for rule in parts.raw_rules():
-        send = rule.get("send")
-        for entry in send if isinstance(send, list) else []:
-            if entry == name or (isinstance(entry, dict) and entry.get("to") == name):
-                return True
-    return False
 
 
 def _members(parts: Parts, windows: Windows, at: Path, table: GroupSettings) -> Iterator[Problem]:

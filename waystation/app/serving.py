@@ -19,6 +19,7 @@ import structlog
 
 from waystation.app import logs
 from waystation.app.faults import ConfigFaults
+from waystation.app.lastgood import LAST_GOOD, last_good_text
 from waystation.app.node import Node
 from waystation.app.read import Loaded, load, load_text, read_text
 from waystation.app.server import WebServer
@@ -30,7 +31,6 @@ from waystation.web.site import site
 
 log = structlog.get_logger()
 LOOK_S = 2.0
-LAST_GOOD = "config.last_good"
 
 
 class Serving:
@@ -158,8 +158,6 @@ def _last_good(path: Path | None) -> str | None:
     The folder of the journal stands in the file itself: a file that does not even say that
     much has no last good text.
     """
-    from waystation.app.lastgood import last_good_text
-
     try:
         text = read_text(path)
     except ConfigFaults:

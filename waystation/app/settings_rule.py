@@ -4,10 +4,12 @@ Conditions and expressions stay plain data here; the rules package compiles them
 wrong with them.
 """
 
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
+from waystation.app.lines import Path
 from waystation.app.settings_base import Flag, Name, Table, _as_tuple, complaint
 from waystation.app.settings_dicom import Wait
 from waystation.app.settings_when import When
@@ -165,3 +167,14 @@ class RoutingSettings(Table):
     otherwise: Literal["hold", "refuse", "discard", "archive"] = Field(
         default="hold", description="No rule matched: hold, refuse (0124H), discard, or archive"
     )
+
+
+def sends_of(rule: Mapping[str, object]) -> Iterator[tuple[Path, str]]:
+    """Yield each destination name in ``send`` as written, with its path inside the rule."""
+    send = rule.get("send")
+    for position, entry in enumerate(send if isinstance(send, list) else []):
+        inside: Path = ("send", position)
+        if isinstance(entry, dict):
+            entry, inside = entry.get("to"), (*inside, "to")
+        if isinstance(entry, str):
+            yield inside, entry

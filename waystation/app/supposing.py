@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 from waystation.app import wiring_group
-from waystation.app.explaining_rules import Verdicts
+from waystation.app.explaining_rules import Verdicts, senders
 from waystation.app.settings import Settings
 from waystation.app.wiring_lane import lane_settings
 from waystation.app.wiring_schedule import Windows
@@ -26,7 +26,7 @@ from waystation.net.gate import title_matches
 from waystation.rules.plan import explain, plan, refusal
 from waystation.timing.failover import Choice, Member, choose
 from waystation.timing.window import Schedule
-from waystation.web.shapes_explain import ChoiceSaid, Explained, FateSaid, Sender, WaySaid
+from waystation.web.shapes_explain import ChoiceSaid, Explained, FateSaid, WaySaid
 
 WILD = "*?"
 Key = tuple[Target, str, str]
@@ -118,7 +118,6 @@ class Supposing:
         uid: str,
     ) -> Explained:
         first = arrivals[0].instance
-        senders = Counter(arrival.source for arrival in arrivals)
         return Explained(
             level=level,
             uid=uid,
@@ -132,17 +131,7 @@ class Supposing:
             judged=len(arrivals),
             first_at=self.at,
             last_at=self.at,
-            senders=[
-                Sender(
-                    peer=source.peer,
-                    calling_ae=source.calling_ae,
-                    called_ae=source.called_ae,
-                    address=source.address,
-                    way_in=source.way_in,
-                    objects=n,
-                )
-                for source, n in senders.items()
-            ],
+            senders=senders(one.source for one in arrivals),
             patient=None,
             gathers=[],
             rules=verdicts.said(),

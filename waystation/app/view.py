@@ -32,6 +32,7 @@ from waystation.web.view import (
     ReplayAsked,
     ReplayDone,
     StatusView,
+    queue_view,
 )
 
 log = structlog.get_logger()
@@ -78,16 +79,7 @@ class View:
             for name, belt in list(node.belts.items())
         ]
         views += [self._without_lane(name, counted) for name, counted in counts.items()]
-        return QueueView(
-            lanes=tuple(views),
-            held=seen.held,
-            unplanned=seen.unplanned,
-            now=now,
-            ages=old.lanes,
-            gathers=old.gathers,
-            gathering=old.gathering,
-            today=old.today,
-        )
+        return queue_view(views, seen, old, now)
 
     def _without_lane(self, name: str, counts: LaneCounts) -> LaneView:
         """Return what waits where no lane is: for a member of a group, or for nobody."""

@@ -16,7 +16,7 @@ from waystation.journal.entries import Chosen, LaneCounts
 from waystation.journal.recovery import PAUSED
 from waystation.model.errors import StorageError
 from waystation.web import shapes
-from waystation.web.view import LaneView, QueueView
+from waystation.web.view import LaneView, queue_view
 
 T = TypeVar("T")
 NOT_RUNNING = "the node is not running"
@@ -50,16 +50,7 @@ class StoppedJournal:
         """Return the queue in numbers."""
         now = time.time()
         seen, old = self.read(queue.overview()), self.read(ages.ages(now, ages.midnight(now)))
-        view = QueueView(
-            lanes=tuple(map(self._lane, seen.lanes)),
-            held=seen.held,
-            unplanned=seen.unplanned,
-            now=now,
-            ages=old.lanes,
-            gathers=old.gathers,
-            gathering=old.gathering,
-            today=old.today,
-        )
+        view = queue_view([self._lane(counts) for counts in seen.lanes], seen, old, now)
         return shapes.queue(view).model_dump(mode="json")
 
     def _lane(self, counts: LaneCounts) -> LaneView:

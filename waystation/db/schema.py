@@ -116,6 +116,8 @@ delivery = Table(
     # What left, where it is not what was stored.
     Column("sent_syntax", Text, nullable=False, server_default=text("''")),
     Column("sent_sha256", LargeBinary),
+    # Digest of what is done to the object on its way, "" for nothing.
+    Column("recipe", Text, nullable=False, server_default=text("''")),
 )
 Index("delivery_by_arrival", delivery.c.arrival)
 Index(
@@ -324,4 +326,64 @@ daily = Table(
     Column("detail", Text, primary_key=True),
     Column("n", BigInteger, nullable=False),
     Column("bytes", BigInteger, nullable=False),
+)
+
+# The steps of rules, by digest.
+recipe = Table(
+    "recipe",
+    metadata,
+    Column("digest", Text, primary_key=True),
+    Column("text", Text, nullable=False),
+)
+
+# What became of an object by a recipe: the new head, or in ``blob`` the whole object.
+treatment = Table(
+    "treatment",
+    metadata,
+    Column("arrival", BigInteger, primary_key=True, autoincrement=False),
+    Column("recipe", Text, primary_key=True),
+    # Digest of the tables, profiles and keys that were used.
+    Column("tools", Text, primary_key=True),
+    Column("head", LargeBinary, nullable=False),
+    Column("tail_offset", BigInteger, nullable=False),
+    Column("blob", Text, nullable=False, server_default=text("''")),
+    Column("sha256", LargeBinary, nullable=False),
+    Column("size_bytes", BigInteger, nullable=False),
+    Column("sop_class", Text, nullable=False),
+    Column("sop_instance", Text, nullable=False),
+    Column("study", Text, nullable=False),
+    Column("series", Text, nullable=False),
+    Column("transfer_syntax", Text, nullable=False),
+    # Profile and its digest if our de-identification ran.
+    Column("deidentified", Text, nullable=False, server_default=text("''")),
+    Column("changes", Text, nullable=False, server_default=text("''")),
+    Column("report", Text, nullable=False, server_default=text("''")),
+    Column("made_at", Double, nullable=False),
+)
+Index(
+    "treatment_by_blob",
+    treatment.c.blob,
+    sqlite_where=text("blob <> ''"),
+    postgresql_where=text("blob <> ''"),
+)
+
+# Why a validation held a delivery: both values, side by side; only permitted people see them.
+finding = Table(
+    "finding",
+    metadata,
+    Column("delivery", Identity, primary_key=True, autoincrement=False),
+    Column("at", Double, nullable=False),
+    Column("detail", Text, nullable=False),
+)
+
+# Who was first seen under a Patient ID, for validation.
+person = Table(
+    "person",
+    metadata,
+    Column("issuer", Text, primary_key=True),
+    Column("patient_id", Text, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("birth", Text, nullable=False),
+    Column("sex", Text, nullable=False),
+    Column("seen_at", Double, nullable=False),
 )

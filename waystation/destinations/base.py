@@ -6,12 +6,13 @@ answer that was received (S-7).  When the way itself fails it yields that for th
 and stops; the rest was not tried.  It raises nothing for what a peer or a disk can do.
 """
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeGuard
 
 from waystation.model.delivery import Delivery
 from waystation.model.outcome import Deferred, Outcome
+from waystation.timing.lane import LANE_FAULTS
 
 # Objects up to this size are read, verified and sent whole; bigger ones in pieces.
 WHOLE_BYTES = 4 << 20
@@ -46,3 +47,19 @@ class Destination(Protocol):
 
     async def close(self) -> None:
         """End what is open."""
+
+
+def way_failed(outcome: Outcome) -> TypeGuard[Deferred]:
+    """Return whether it was the way that failed: then nothing else is tried on it."""
+    return isinstance(outcome, Deferred) and outcome.fault in LANE_FAULTS
+
+
+async def singly(
+    batch: Sequence[Delivery], one: Callable[[Delivery], Awaitable[Outcome]]
+) -> AsyncGenerator[tuple[Delivery, Outcome], None]:
+    """Send a batch object by object; stop when the way itself fails."""
+    for delivery in batch:
+        outcome = await one(delivery)
+        yield delivery, outcome
+        if way_failed(outcome):
+            return

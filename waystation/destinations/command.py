@@ -22,13 +22,12 @@ from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from waystation.destinations.base import Cargo
+from waystation.destinations.base import Cargo, singly
 from waystation.destinations.naming import component, read_template
 from waystation.destinations.outgoing import OutgoingFile, outgoing
 from waystation.model.delivery import Delivery, HoldReason
 from waystation.model.errors import StorageError
 from waystation.model.outcome import Deferred, Delivered, Fault, Outcome, Refused
-from waystation.timing.lane import LANE_FAULTS
 from waystation.timing.status import classify_silence
 
 TRY_LATER = 75
@@ -66,15 +65,11 @@ class CommandDestination:
         self._root = settings.work / f"{component(name)}-{mark}"
         self._swept = False
 
-    async def send(
+    def send(
         self, batch: Sequence[Delivery], cargo: Cargo
     ) -> AsyncGenerator[tuple[Delivery, Outcome], None]:
         """Run the program for each object; stop when it asks to wait or cannot be run."""
-        for delivery in batch:
-            outcome = await self._one(delivery, cargo)
-            yield delivery, outcome
-            if isinstance(outcome, Deferred) and outcome.fault in LANE_FAULTS:
-                return
+        return singly(batch, lambda delivery: self._one(delivery, cargo))
 
     async def probe(self) -> Deferred | None:
         """Look whether the program may be run; running it would need an object."""

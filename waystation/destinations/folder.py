@@ -17,7 +17,7 @@ from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from waystation.destinations.base import Cargo
+from waystation.destinations.base import Cargo, singly
 from waystation.destinations.naming import DEFAULT_TEMPLATE, marked, read_template
 from waystation.destinations.outgoing import OutgoingFile, outgoing
 from waystation.model.delivery import Delivery, HoldReason
@@ -48,15 +48,11 @@ class FolderDestination:
         self._path = settings.path
         self._template = read_template(settings.template)
 
-    async def send(
+    def send(
         self, batch: Sequence[Delivery], cargo: Cargo
     ) -> AsyncGenerator[tuple[Delivery, Outcome], None]:
         """Write each object; stop when the folder itself fails."""
-        for delivery in batch:
-            outcome = await self._one(delivery, cargo)
-            yield delivery, outcome
-            if isinstance(outcome, Deferred) and outcome.fault is Fault.TRANSIENT:
-                return
+        return singly(batch, lambda delivery: self._one(delivery, cargo))
 
     async def _one(self, delivery: Delivery, cargo: Cargo) -> Outcome:
         try:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from waystation.destinations.base import Cargo
+from waystation.destinations.base import Cargo, singly
 from waystation.destinations.naming import DEFAULT_TEMPLATE, marked, read_template
 from waystation.destinations.outgoing import OutgoingFile, outgoing
 from waystation.destinations.s3_answers import code_of, meaning
@@ -26,7 +26,6 @@ from waystation.model.outcome import Deferred, Delivered, Fault, Outcome, Refuse
 if TYPE_CHECKING:
     from obstore.store import ClientConfig, RetryConfig, S3Config, S3Store
 
-LANE_FAULTS = (Fault.TRANSIENT, Fault.UNKNOWN, Fault.PEER)
 MULTIPART_BYTES = 64 << 20
 SLOWEST_BYTES_PER_S = 128 << 10
 _PART_BYTES = 16 << 20
@@ -84,15 +83,11 @@ class S3Destination:
             self._stores[retries] = open_store(self._settings, retries)
         return self._stores[retries]
 
-    async def send(
+    def send(
         self, batch: Sequence[Delivery], cargo: Cargo
     ) -> AsyncGenerator[tuple[Delivery, Outcome], None]:
         """Put each object; stop when the way itself fails."""
-        for delivery in batch:
-            outcome = await self._one(delivery, cargo)
-            yield delivery, outcome
-            if isinstance(outcome, Deferred) and outcome.fault in LANE_FAULTS:
-                return
+        return singly(batch, lambda delivery: self._one(delivery, cargo))
 
     async def _one(self, delivery: Delivery, cargo: Cargo) -> Outcome:
         from obstore.exceptions import BaseError

@@ -14,7 +14,7 @@ from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from waystation.destinations.base import Cargo
+from waystation.destinations.base import Cargo, way_failed
 from waystation.destinations.naming import DEFAULT_TEMPLATE, read_template
 from waystation.destinations.outgoing import OutgoingFile, outgoing
 from waystation.destinations.sftp_session import Closed, Session, SftpCall, open_session
@@ -24,8 +24,6 @@ from waystation.model.outcome import Deferred, Fault, Outcome, Refused
 
 if TYPE_CHECKING:
     from asyncssh import SFTPError
-
-LANE_FAULTS = (Fault.TRANSIENT, Fault.UNKNOWN, Fault.PEER)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +67,7 @@ class SftpDestination:
                 finally:
                     await file.close()
                 yield delivery, outcome
-                if isinstance(outcome, Deferred) and outcome.fault in LANE_FAULTS:
+                if way_failed(outcome):
                     return
         finally:
             if session is not None:

@@ -17,7 +17,7 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 
-from waystation.destinations.base import Cargo
+from waystation.destinations.base import Cargo, way_failed
 from waystation.destinations.http import Server
 from waystation.destinations.store_request import StoreRequest, cut
 from waystation.dicomweb import multipart
@@ -239,12 +239,8 @@ def _halves(group: Sequence[Delivery]) -> list[Sequence[Delivery]]:
 
 def _ordered(endings: Sequence[Ending], again: Sequence[Sequence[Delivery]] = ()) -> Ended:
     """Put what stops the lane last, once, so that nothing that was delivered is forgotten."""
-    stopping = [ending for ending in endings if _stops(ending[1])]
-    others = [ending for ending in endings if not _stops(ending[1])]
+    stopping = [ending for ending in endings if way_failed(ending[1])]
+    others = [ending for ending in endings if not way_failed(ending[1])]
     if stopping:
         return Ended(endings=[*others, stopping[0]], stop=True)
     return Ended(endings=others, again=[part for part in again if part])
-
-
-def _stops(outcome: Outcome) -> bool:
-    return isinstance(outcome, Deferred) and outcome.fault in LANE_FAULTS

@@ -16,7 +16,7 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
-from waystation.destinations.base import Cargo
+from waystation.destinations.base import Cargo, way_failed
 from waystation.destinations.fields import EVENT_FIELDS, values_of
 from waystation.destinations.http import Server
 from waystation.model.delivery import Delivery
@@ -24,7 +24,6 @@ from waystation.model.outcome import Deferred, Delivered, Outcome
 from waystation.net.credentials import Identity
 from waystation.net.http import HttpSettings, Reply
 from waystation.timing.http import classify_http
-from waystation.timing.lane import LANE_FAULTS
 
 EVENT = "waystation.objects"
 PING = "waystation.ping"
@@ -63,7 +62,7 @@ class WebhookDestination:
         for start in range(0, len(batch), size):
             group = batch[start : start + size]
             outcome = await self._post(EVENT, event_id(group), self._objects(group))
-            if isinstance(outcome, Deferred) and outcome.fault in LANE_FAULTS:
+            if way_failed(outcome):
                 yield group[0], outcome
                 return
             for delivery in group:
@@ -74,7 +73,7 @@ class WebhookDestination:
     async def probe(self) -> Deferred | None:
         """Post an event that tells of nothing."""
         outcome = await self._post(PING, f"ping-{int(self._clock())}", [])
-        if isinstance(outcome, Deferred) and outcome.fault in LANE_FAULTS:
+        if way_failed(outcome):
             return outcome
         return None
 

@@ -28,6 +28,8 @@ JPEG_2000_LOSSLESS: Final = "1.2.840.10008.1.2.4.90"
 JPEG_2000: Final = "1.2.840.10008.1.2.4.91"
 RLE_LOSSLESS: Final = "1.2.840.10008.1.2.5"
 HTJ2K_LOSSLESS: Final = "1.2.840.10008.1.2.4.201"
+HTJ2K_LOSSLESS_RPCL: Final = "1.2.840.10008.1.2.4.202"
+HTJ2K: Final = "1.2.840.10008.1.2.4.203"
 # Implicit little endian with big-endian pixels, written by old GE scanners.
 GE_PRIVATE_IMPLICIT: Final = "1.2.840.113619.5.2"
 

@@ -63,7 +63,8 @@ class Claiming:
     """Of one lane.
 
     screen: names those of a batch that ``refuse_when`` takes away.  first_due: by priority, the
-    earliest due time of what was waiting when last looked.
+    earliest due time of what was waiting when last looked.  through: studies that a group sends
+    whatever the window (R-40).
     """
 
     def __init__(
@@ -77,6 +78,7 @@ class Claiming:
     ) -> None:
         self.settings = settings
         self.first_due: list[float | None] = [None] * len(PRIORITIES)
+        self.through: set[str] = set()
         self._name = name
         self._database = database
         self._settling = settling
@@ -150,6 +152,8 @@ class Claiming:
 
     def passes_now(self) -> bool:
         """Return whether something known may leave, be the window open or shut."""
+        if self.through:
+            return True
         now = self._clock()
         terms = self.settings.terms
         for priority, due in zip(PRIORITIES, self.first_due, strict=True):
@@ -179,7 +183,7 @@ class Claiming:
         known = self.first_due[STAT]
         stat_hinted = stat_hinted or (known is not None and known <= now)
         if not stat_hinted and due_by[NORMAL:] == [None, None]:
-            return None, set()
+            return await self._let_through(busy, now, only_stat), set()
         last = "" if aside is None else aside.study_uid
         served = {*self._fairness.served, *([last] if last else [])}
         seen = await self._look(due_by, busy=busy, served=served)
@@ -187,7 +191,19 @@ class Claiming:
         free = [each for each in seen.studies if each.study not in busy]
         free = [each for each in free if each.study != last] or free
         picked = self._fairness.pick(free, now=now, open_since=self._open_since)
-        return self._turn(picked, now), wanted & set(busy)
+        turn = self._turn(picked, now) or await self._let_through(busy, now, only_stat)
+        return turn, wanted & set(busy)
+
+    async def _let_through(self, busy: Collection[str], now: float, only_stat: bool) -> Turn | None:
+        """Return a turn of a study that no window holds back; forget those that are through."""
+        if only_stat:
+            return None
+        for study in sorted(self.through.difference(busy)):
+            found = await self._database.read(claims.of_study(self._name, study, now))
+            if found is not None:
+                return self._turn(found, now)
+            self.through.discard(study)
+        return None
 
     def _turn(self, picked: Candidate | None, now: float) -> Turn | None:
         if picked is None:
@@ -232,6 +248,8 @@ class Claiming:
         turn.whatever = settings.terms.passes(turn.priority)
         if is_open:
             turn.begun, turn.shut_at = True, None
+        elif turn.study in self.through:
+            due_by, turn.whatever = now, True
         elif settings.finish_study and turn.begun:
             turn.shut_at = turn.shut_at or now
             due_by, made_by = now, turn.shut_at

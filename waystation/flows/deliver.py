@@ -114,6 +114,11 @@ class LaneBelt:
         """How fast it goes."""
         return self._settling.pace
 
+    def let_through(self, study_uid: str) -> None:
+        """Send what waits of a study whatever the window (R-40)."""
+        self._claiming.through.add(study_uid)
+        self.wake()
+
     def wake(self, study_uid: str | None = None, *, stat: bool = True) -> None:
         """There may be something to do; ``study_uid``: only for this study.
 
@@ -160,8 +165,6 @@ class LaneBelt:
             self._noticed = health
             self._changed(self.name)
 
-    # the lane's life
-
     async def run(self) -> None:
         """Serve the lane until `stop`."""
         await keep_going(
@@ -203,8 +206,6 @@ class LaneBelt:
         if not waits:
             return None
         return min(max(min(waits), SHORTEST_S), LONGEST_SLEEP_S)
-
-    # rounds
 
     async def _round(self) -> float | None:
         """Start what may start now; return how long nothing can happen."""
@@ -291,8 +292,6 @@ class LaneBelt:
     async def _claim(self, turn: Turn) -> list[Delivery]:
         limit = BATCH if self.lane.away_since is None else 1
         return await self._claiming.batch(turn, limit, self.lane.aside)
-
-    # one study
 
     async def _serve(self, turn: Turn, batch: list[Delivery]) -> None:
         """Send one study until nothing of it may leave, or others are to have a turn."""

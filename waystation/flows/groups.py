@@ -236,20 +236,28 @@ class GroupBelt:
         members = {member.name: member for member in self._members(settings)}
         now = self._clock()
         mine = members.get(found.member)
+        anyway = settings.anyway_s is not None and now - found.oldest_at >= settings.anyway_s
         if found.begun and stays(settings.habits, mine, found.last_at, now):
             await self._send_to(group, found, Choice(found.member, ""), repeat=False)
+            self._let_through(found.member if anyway else "", study)
             return
-        anyway = settings.anyway_s is not None and now - found.oldest_at >= settings.anyway_s
         key = found.patient if settings.habits.sticky_patient and found.patient else study
         choice = choose(settings.habits, list(members.values()), key, stat=found.stat or anyway)
         if choice.member:
             ill = found.begun and (mine is None or mine.ill(settings.habits))
             repeat = ill and choice.member != found.member and settings.habits.whole_study
             await self._send_to(group, found, choice, repeat=repeat)
+            self._let_through(choice.member if anyway else "", study)
             return
         self._waits[group] = choice.why
         if not found.begun and found.at != (group,):
             await self._database.write(groups.back_to_group(group, study))
+
+    def _let_through(self, member: str, study: str) -> None:
+        """A member's own hours do not hold back what has waited for too long (R-40)."""
+        belt = self._belts().get(member)
+        if belt is not None and not belt.settings.window.is_open(self._clock()):
+            belt.let_through(study)
 
     async def _send_to(self, group: str, found: Standing, choice: Choice, *, repeat: bool) -> None:
         if found.at == (choice.member,) and found.member == choice.member:

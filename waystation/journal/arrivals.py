@@ -23,9 +23,9 @@ COLUMNS = (
 _NAMES = COLUMNS.replace(" ", "").split(",")
 ADD_DELIVERY = (
     "INSERT INTO delivery (id, arrival, destination, study, priority, rules, state, due,"
-    " created_at, by_rule, why, hold_reason, ended_at, grp, origin, required)"
+    " created_at, by_rule, why, hold_reason, ended_at, grp, origin, required, recipe)"
     " VALUES (:id, :arrival, :destination, :study, :priority, :rules, :state, :due,"
-    " :created_at, :by_rule, :why, :hold_reason, :ended_at, :grp, :origin, :required)"
+    " :created_at, :by_rule, :why, :hold_reason, :ended_at, :grp, :origin, :required, :recipe)"
 )
 
 
@@ -141,6 +141,7 @@ def delivery_row(
         "grp": target.destination if target.group else "",
         "origin": origin,
         "required": int(target.required),
+        "recipe": target.recipe,
     }
 
 

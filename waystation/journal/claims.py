@@ -34,7 +34,7 @@ _FIELDS = (
     "d.id, d.arrival, d.destination, d.study, a.sop_class, a.sop_instance, a.transfer_syntax,"
     " a.calling_ae, a.blob, a.size_bytes, a.sha256, a.received_at, d.attempts,"
     " d.object_failures, d.first_failed_at, a.series, d.priority, d.grp, d.origin, d.required,"
-    " d.created_at, d.rules, a.seal, a.study"
+    " d.created_at, d.rules, a.seal, a.study, d.recipe"
 )
 CLAIMABLE = (
     "SELECT " + _FIELDS + " FROM delivery d JOIN arrival a ON a.id = d.arrival"
@@ -194,6 +194,20 @@ def _beside(
     return found
 
 
+def of_study(destination: str, study: str, now: float) -> Job[Candidate | None]:
+    """Read what is due of one study, its most urgent priority; None if nothing is."""
+
+    def job(transaction: Transaction) -> Candidate | None:
+        values = {"to": destination, "study": study, "due_by": now}
+        for priority in PRIORITIES:
+            row = transaction.one(OF_STUDY, values | {"priority": priority})
+            if row is not None:
+                return Candidate(study=study, priority=priority, since=float(row[0]))
+        return None
+
+    return job
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
     """What a lane asks for.
@@ -305,6 +319,7 @@ def _delivery_from(row: Row) -> Delivery:
         created_at=row[20],
         rules=row[21],
         sealed=row[22] is None or bytes(row[22]) == _seal(row),
+        recipe=row[24],
     )
 
 

@@ -12,7 +12,7 @@ its bytes would count as never acknowledged, and be forgotten at the next start.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any
 
@@ -105,21 +105,8 @@ def _candidates(transaction: Transaction, chosen: Chosen, action: Action) -> lis
     found: list[Listed] = []
     for state in starting_states(action):
         if chosen.state in ("", state):
-            found += listed(transaction, _only(chosen, state))
+            found += listed(transaction, replace(chosen, state=state))
     return sorted(found, key=lambda entry: entry.id)[: chosen.limit]
-
-
-def _only(chosen: Chosen, state: str) -> Chosen:
-    return Chosen(
-        destination=chosen.destination,
-        study=chosen.study,
-        state=state,
-        reason=chosen.reason,
-        ids=chosen.ids,
-        after=chosen.after,
-        until=chosen.until,
-        limit=chosen.limit,
-    )
 
 
 _UPDATES = {
@@ -177,8 +164,8 @@ def _clear_mirrored_holds(transaction: Transaction, arrivals: set[int]) -> None:
 
 _COPY = (
     "INSERT INTO delivery (id, arrival, destination, study, priority, rules, state, due,"
-    " created_at, origin, required, why) SELECT :new, d.arrival, d.destination, d.study,"
-    " d.priority, d.rules, 'waiting', :now, :now, 'resend', d.required, :why"
+    " created_at, origin, required, why, recipe) SELECT :new, d.arrival, d.destination, d.study,"
+    " d.priority, d.rules, 'waiting', :now, :now, 'resend', d.required, :why, d.recipe"
     " FROM delivery d JOIN arrival a ON a.id = d.arrival"
     " WHERE d.id = :id AND d.state = 'done' AND a.blob_gone = 0"
 )

@@ -102,15 +102,26 @@ def from_row(row: Row) -> Gather:
 
 def _targets_text(targets: Sequence[Target]) -> str:
     return json.dumps(
-        [[t.destination, list(t.rules), t.priority, t.required, t.group] for t in targets],
+        [
+            [t.destination, list(t.rules), t.priority, t.required, t.group, t.recipe]
+            for t in targets
+        ],
         ensure_ascii=False,
     )
 
 
 def _targets_from(text: str) -> tuple[Target, ...]:
     return tuple(
-        Target(destination=to, rules=tuple(rules), priority=priority, required=must, group=group)
-        for to, rules, priority, must, group in json.loads(text)
+        Target(
+            destination=to,
+            rules=tuple(rules),
+            priority=priority,
+            required=must,
+            group=group,
+            # An earlier version knew no recipes.
+            recipe=recipe[0] if recipe else "",
+        )
+        for to, rules, priority, must, group, *recipe in json.loads(text)
     )
 
 

@@ -138,7 +138,7 @@ _CHOSEN = (
     " why = CASE WHEN choice.member = :member THEN choice.why ELSE :why END, member = :member"
 )
 _TAKEN = (
-    "SELECT DISTINCT d.arrival, d.rules, d.priority, d.required FROM delivery d"
+    "SELECT DISTINCT d.arrival, d.rules, d.priority, d.required, d.recipe FROM delivery d"
     " JOIN arrival a ON a.id = d.arrival"
     " WHERE d.grp = :grp AND d.grp <> '' AND d.study = :study AND d.state = 'done'"
     " AND d.destination <> :member AND a.blob_gone = 0"
@@ -201,7 +201,7 @@ def _repeat(transaction: Transaction, order: Move, ids: IdSource, now: float, sh
     """Make deliveries to the new member of what another one took."""
     values = {"grp": order.group, "study": order.study, "member": order.member}
     rows = []
-    for arrival_id, rules, priority, required in transaction.rows(_TAKEN, values):
+    for arrival_id, rules, priority, required, recipe in transaction.rows(_TAKEN, values):
         arrival = arrivals.read(transaction, arrival_id)
         if arrival is None:
             continue
@@ -210,6 +210,7 @@ def _repeat(transaction: Transaction, order: Move, ids: IdSource, now: float, sh
             rules=tuple(str(rules).split(", ")),
             priority=_PRIORITIES[priority],
             required=bool(required),
+            recipe=recipe,
         )
         row = arrivals.delivery_row(arrival, target, ids.next(), now, "switch")
         rows.append(row | {"grp": order.group})

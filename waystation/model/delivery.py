@@ -76,6 +76,10 @@ class HoldReason(Enum):
     CORRUPT = "corrupt"
     OPERATOR = "operator"
     NO_ARCHIVE = "no-archive"
+    VALIDATION = "validation"
+    CHARSET = "charset"
+    DEID_FAILED = "deid-failed"
+    NOT_DEIDENTIFIED = "not-deidentified"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +91,7 @@ class Delivery:
     priority: 0 stat, 1 normal, 2 low.  group: whose obligation it is, "" for none.
     sealed: False if the journal's row does not say what it said when it was written.
     origin: rule, replay, resend, switch or late.  rules: the names of those that asked for it.
+    recipe: digest of what is done to the object on its way, "" for nothing.
     """
 
     id: int
@@ -112,3 +117,4 @@ class Delivery:
     created_at: float = 0.0
     rules: str = ""
     sealed: bool = True
+    recipe: str = ""

@@ -170,6 +170,7 @@ class _Filters:
             hold=hold,
             required=any(vote.way.required for vote in votes),
             group=to in self._ruleset.groups,
+            recipe=votes[0].rule.recipe,
         )
 
     def _ask(self, to: str) -> tuple[str, HoldReason | None]:

@@ -2,8 +2,8 @@
 
 Contract: `read_rules` takes what the TOML parser gave and returns compiled rules, every fault at
 once, and warnings about what is legal but doubtful.  Rules with faults must not be used.
-Steps (validate, edit, deidentify) are refused by name: a rule that asks for a step which nobody
-carries out must not load.
+Steps (validate, edit, deidentify) come as one text under ``steps``; what they mean is not decided
+here.
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence

@@ -17,10 +17,9 @@ ON_FORCE = ("send", "hold")
 # Keys that only a rule that gathers may have.
 GATHERING = ("take", "if_complete", "late", "late_whole_within", "force_after", "on_force")
 KEYS = (
-    *("name", "enabled", "when", "if", "send", "then", "stop", "priority", "trigger"),
+    *("name", "enabled", "when", "if", "send", "then", "stop", "priority", "trigger", "steps"),
     *GATHERING,
 )
-NOT_YET = ("validate", "edit", "deidentify")
 
 
 def one_of(words: Sequence[str], got: object) -> str:
@@ -63,6 +62,7 @@ class RuleReader:
             stat_if=stat_if,
             low_if=low_if,
             gathering=self._gathering(),
+            steps=self._steps(),
         )
         if "send" in self._table and "then" in self._table:
             self._fault("", "send and then exclude each other")
@@ -77,9 +77,7 @@ class RuleReader:
         if not self._name:
             self._fault("name", "every rule needs a name")
         for key in self._table:
-            if key in NOT_YET:
-                self._fault(key, "not available in this version")
-            elif key not in KEYS:
+            if key not in KEYS:
                 self._fault(key, f'unknown key "{key}"{did_you_mean(key, KEYS)}')
 
     def _when(self) -> Condition:
@@ -148,6 +146,14 @@ class RuleReader:
             for key in ("stat", "low")
         )
         return stat, low
+
+    def _steps(self) -> tuple[str, ...]:
+        """Return the text of the recipe, made of validate, edit and deidentify before."""
+        text = self._table.get("steps", "")
+        if not isinstance(text, str):
+            self._fault("steps", "expected the text of a recipe")
+            return ()
+        return (text,) if text else ()
 
     def _gathering(self) -> Gathering | None:
         level = self._choice("trigger", TRIGGERS, "instance")

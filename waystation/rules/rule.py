@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from waystation.model.recipe import digest_of
 from waystation.rules.conditions import ALWAYS, Condition, Look
 from waystation.rules.expression import StudyCondition
 
@@ -41,7 +42,8 @@ class Rule:
 
     when: its `when` and `if` together.  stat_if, low_if: when its priority is another.
     gathering: None for a rule that plans each object at once.  steps: what is done to the object
-    on its way, in order; two rules with different steps make two versions of it (R-21).
+    on its way, as the text of a recipe, or nothing; two rules with different steps make two
+    versions of it (R-21).
     """
 
     name: str
@@ -55,6 +57,11 @@ class Rule:
     low_if: Condition | None = None
     gathering: Gathering | None = None
     steps: tuple[str, ...] = ()
+
+    @property
+    def recipe(self) -> str:
+        """The digest of its steps, "" for none."""
+        return digest_of(self.steps[0]) if self.steps else ""
 
     def priority_of(self, seen: Look) -> str:
         """Return the priority of what this rule sends of the object (R-33)."""

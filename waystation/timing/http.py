@@ -13,8 +13,6 @@ from waystation.model.outcome import Deferred, Fault
 
 TRANSIENT = {408, 425, 429}
 PEER = {401, 403, 404, 405, 407, 410}
-# What may be the fault of one object among many, so that the others deserve a request of their own.
-PERHAPS_ONE = {400, 409, 413, 415, 422}
 TOO_LARGE = 413
 # No answer from whoever stands behind: an object may have been what broke it.
 PERHAPS_BROKEN_BY_ONE = {500, 502, 504}

@@ -19,7 +19,9 @@ import numpy as np
 
 from waystation.dicom.uids import (
     ENCAPSULATED_UNCOMPRESSED,
+    HTJ2K,
     HTJ2K_LOSSLESS,
+    HTJ2K_LOSSLESS_RPCL,
     JPEG_2000,
     JPEG_2000_LOSSLESS,
     JPEG_BASELINE,
@@ -34,7 +36,6 @@ from waystation.transforms.errors import UnfitError
 from waystation.transforms.image import Image
 from waystation.transforms.jpeg import look
 
-HTJ2K_RPCL, HTJ2K = "1.2.840.10008.1.2.4.202", "1.2.840.10008.1.2.4.203"
 ITEM = b"\xfe\xff\x00\xe0"
 Array = np.ndarray[Any, np.dtype[Any]]
 Found = tuple[Array, int, str]  # samples, bits of precision, photometric interpretation
@@ -182,7 +183,7 @@ DECODERS: dict[str, Callable[[bytes, Image], Found]] = {
         syntax: _by_pydicom(syntax)
         for syntax in (
             *(JPEG_2000_LOSSLESS, JPEG_2000, RLE_LOSSLESS),
-            *(HTJ2K_LOSSLESS, HTJ2K_RPCL, HTJ2K),
+            *(HTJ2K_LOSSLESS, HTJ2K_LOSSLESS_RPCL, HTJ2K),
         )
     },
 }

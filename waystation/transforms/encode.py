@@ -1,7 +1,7 @@
 """One uncompressed frame to a code stream without loss.
 
 Contract: runs only in a codec child (S-41).  `encode` decodes what it made and compares it with
-the frame, byte for byte: what is not the same is never given away (`UnfitError`).  Colours stay
+the frame, byte for byte: what is not the same is never given away (`NoEncoderError`).  Colours stay
 as they are: no transform is applied, so Photometric Interpretation stays too.
 """
 
@@ -17,7 +17,7 @@ from waystation.dicom.uids import (
     RLE_LOSSLESS,
 )
 from waystation.transforms.decode import Array, decode, described
-from waystation.transforms.errors import UnfitError
+from waystation.transforms.errors import NoEncoderError
 from waystation.transforms.image import Image
 
 
@@ -26,7 +26,7 @@ def encode(syntax: str, frame: bytes, image: Image) -> bytes:
     code = ENCODERS[syntax](frame, image)
     again, _ = decode(syntax, code, image)
     if again != frame:
-        raise UnfitError("compressing it would have changed it")
+        raise NoEncoderError("compressing it would have changed it")
     return code + b"\0" * (len(code) % 2)
 
 
@@ -41,7 +41,7 @@ def _by_pydicom(syntax: str) -> Callable[[bytes, Image], bytes]:
             encoder = get_encoder(syntax)
             return bytes(encoder.encode(frame, encoding_plugin="pylibjpeg", **options))
         except (RuntimeError, ValueError, AttributeError, NotImplementedError) as error:
-            raise UnfitError(f"cannot be compressed so: {str(error)[:200]}") from error
+            raise NoEncoderError(f"cannot be compressed so: {str(error)[:200]}") from error
 
     return encoded
 
@@ -52,19 +52,19 @@ def _by_imagecodecs(
     """Return an encoder; signs: whether its streams say that numbers have a sign."""
 
     def encoded(frame: bytes, image: Image) -> bytes:
-        import imagecodecs
-
         try:
+            import imagecodecs
+
             return bytes(getattr(imagecodecs, name)(_array(frame, image, signs), **options))
-        except (RuntimeError, ValueError) as error:
-            raise UnfitError(f"cannot be compressed so: {str(error)[:200]}") from error
+        except (RuntimeError, ValueError, ImportError) as error:
+            raise NoEncoderError(f"cannot be compressed so: {str(error)[:200]}") from error
 
     return encoded
 
 
 def _array(frame: bytes, image: Image, signs: bool) -> Array:
     if image.allocated > 16:
-        raise UnfitError(f"{image.allocated} bits are too many")
+        raise NoEncoderError(f"{image.allocated} bits are too many")
     shape = (image.rows, image.columns) + ((image.samples,) if image.samples > 1 else ())
     kind = "i" if signs and image.signed else "u"
     return np.frombuffer(frame, f"<{kind}{image.allocated // 8}").reshape(shape)

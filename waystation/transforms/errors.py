@@ -3,3 +3,7 @@
 
 class UnfitError(Exception):
     """This object cannot be had in that form; nothing of it was changed."""
+
+
+class NoEncoderError(UnfitError):
+    """The encoder is not here, or cannot say this image without changing it."""

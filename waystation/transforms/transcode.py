@@ -10,6 +10,7 @@ loss is certain and the head does not say so, Lossy Image Compression becomes 01
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from itertools import count
 from typing import BinaryIO
 
 from waystation.dicom.head import Head
@@ -50,7 +51,8 @@ class Opened:
     """A data set in explicit little endian: its head, its frames, and what follows them.
 
     frames: uncompressed, interleaved.  photometric: what the frames have; lossy: the stream says
-    that something is lost.  Both are known once the first frame was taken.
+    that something is lost.  Both are known once the first frame was taken.  gone: elements that
+    the new head is not to have.
     """
 
     head: Head
@@ -58,6 +60,7 @@ class Opened:
     image: Image
     frames: Iterator[tuple[bytes, str, bool]]
     rest: bytes
+    gone: frozenset[int] = frozenset()
 
 
 def transcode(
@@ -70,27 +73,28 @@ def transcode(
     """
     has, wanted = ways
     if has in PLAIN and wanted in PLAIN:
-        _recode(source, out, has, wanted)
+        recode_file(source, out, has, wanted)
         return []
     if has in PLAIN and has != EXPLICIT_VR_LE:
-        _recode(source, scratch, has, EXPLICIT_VR_LE)
+        recode_file(source, scratch, has, EXPLICIT_VR_LE)
         source, has = scratch, EXPLICIT_VR_LE
     if has not in PLAIN and has not in DECODERS:
         raise UnfitError("no codec reads its transfer syntax")
-    head = _head_of(source, has)
+    head = head_of(source, has)
     if PIXELS not in head.elements and wanted in PLAIN:
         # Nothing is compressed in it: such a syntax is explicit little endian then.
-        _recode(source, out, EXPLICIT_VR_LE, wanted)
+        recode_file(source, out, EXPLICIT_VR_LE, wanted)
         return []
-    opened = _open(source, has, head, tick)
+    opened = open_pixels(source, has, head, tick)
     if wanted in PLAIN:
-        return _write_plain(opened, wanted, out)
+        return write_plain(opened, wanted, out)
     if wanted not in ENCODERS:
         raise UnfitError("no codec writes that transfer syntax")
-    return _write_compressed(opened, wanted, out)
+    return write_compressed(opened, wanted, out)
 
 
-def _recode(source: BinaryIO, out: BinaryIO, has: str, wanted: str) -> None:
+def recode_file(source: BinaryIO, out: BinaryIO, has: str, wanted: str) -> None:
+    """Write ``source`` in another uncompressed syntax."""
     recoder = Recoder(has, wanted)
     source.seek(0)
     while piece := source.read(PIECE):
@@ -98,7 +102,8 @@ def _recode(source: BinaryIO, out: BinaryIO, has: str, wanted: str) -> None:
     out.writelines(recoder.finish())
 
 
-def _head_of(source: BinaryIO, has: str) -> Head:
+def head_of(source: BinaryIO, has: str) -> Head:
+    """Return the whole head of ``source``."""
     walker = Walker(has, limits=replace(LIMITS, indexed_bytes=BIGGEST_HEAD_VALUE))
     source.seek(0)
     while piece := source.read(PIECE):
@@ -109,7 +114,8 @@ def _head_of(source: BinaryIO, has: str) -> Head:
     return head
 
 
-def _open(source: BinaryIO, has: str, head: Head, tick: Tick) -> Opened:
+def open_pixels(source: BinaryIO, has: str, head: Head, tick: Tick) -> Opened:
+    """Return the pixels of ``source``, of which no frame was read yet."""
     if PIXELS not in head.elements:
         raise UnfitError("it has no pixels to compress")
     image = image_of(head)
@@ -139,11 +145,12 @@ def _native(
         source.seek(start + number * image.frame_bytes)
         frame = source.read(image.frame_bytes)
         if image.samples > 1 and image.planar == 1:
-            frame = _interleaved(frame, image)
+            frame = interleaved(frame, image)
         yield frame, image.photometric, False
 
 
-def _interleaved(frame: bytes, image: Image) -> bytes:
+def interleaved(frame: bytes, image: Image) -> bytes:
+    """Return a frame by pixel that is by plane."""
     width = image.allocated // 8
     plane = len(frame) // image.samples
     made = bytearray(len(frame))
@@ -159,28 +166,9 @@ def _decoded(
     source: BinaryIO, has: str, what: tuple[Head, Image], tick: Tick
 ) -> Iterator[tuple[bytes, str, bool]]:
     """Yield the frames of compressed pixels."""
-    from pydicom.encaps import generate_frames
-
     head, image = what
-    _, start, _ = head.elements[PIXELS]
-    offsets, lengths = head.raw(EXTENDED_OFFSETS), head.raw(EXTENDED_LENGTHS)
-    source.seek(start)
     number = 0
-    codes = generate_frames(
-        source,
-        number_of_frames=image.frames,
-        extended_offsets=(offsets, lengths) if offsets and lengths else None,
-    )
-    while True:
-        tick(number)
-        try:
-            code = next(codes, None)
-        except ValueError as error:
-            raise UnfitError(f"its fragments give no frames: {str(error)[:200]}") from error
-        if code is None:
-            break
-        if number >= image.frames:
-            raise UnfitError(f"it holds more frames than the {image.frames} of its head")
+    for code in codes(source, head, image, tick):
         frame, photometric = decode(has, code, image)
         yield frame, photometric, is_lossy(has, code)
         number += 1
@@ -188,7 +176,33 @@ def _decoded(
         raise UnfitError(f"it holds {number} frames, its head says {image.frames}")
 
 
-def _write_plain(opened: Opened, wanted: str, out: BinaryIO) -> list[str]:
+def codes(source: BinaryIO, head: Head, image: Image, tick: Tick) -> Iterator[bytes]:
+    """Yield the code stream of each frame; `UnfitError` for more than the head promises."""
+    from pydicom.encaps import generate_frames
+
+    _, start, _ = head.elements[PIXELS]
+    offsets, lengths = head.raw(EXTENDED_OFFSETS), head.raw(EXTENDED_LENGTHS)
+    source.seek(start)
+    found = generate_frames(
+        source,
+        number_of_frames=image.frames,
+        extended_offsets=(offsets, lengths) if offsets and lengths else None,
+    )
+    for number in count():
+        tick(number)
+        try:
+            code = next(found, None)
+        except ValueError as error:
+            raise UnfitError(f"its fragments give no frames: {str(error)[:200]}") from error
+        if code is None:
+            return
+        if number >= image.frames:
+            raise UnfitError(f"it holds more frames than the {image.frames} of its head")
+        yield code
+
+
+def write_plain(opened: Opened, wanted: str, out: BinaryIO) -> list[str]:
+    """Write it uncompressed; return what changed."""
     image = opened.image
     frame, photometric, lossy = next(opened.frames)
     changes, words = _changes(opened, photometric, lossy)
@@ -209,7 +223,8 @@ def _write_plain(opened: Opened, wanted: str, out: BinaryIO) -> list[str]:
     return [*words, "PixelData decompressed"]
 
 
-def _write_compressed(opened: Opened, wanted: str, out: BinaryIO) -> list[str]:
+def write_compressed(opened: Opened, wanted: str, out: BinaryIO) -> list[str]:
+    """Write it compressed without loss; return what changed."""
     image = opened.image
     frame, photometric, lossy = next(opened.frames)
     if photometric.startswith("YBR") and photometric.endswith(("422", "420")):
@@ -253,7 +268,8 @@ def _changes(opened: Opened, photometric: str, lossy: bool) -> tuple[dict[int, C
     if lossy and head.text(LOSSY) != "01":
         changes[LOSSY] = ("CS", b"01")
         words.append("LossyImageCompression now 01")
-    icons = plain_icons(head, opened.syntax) if opened.syntax in DECODERS else None
+    has_icons = opened.syntax in DECODERS and ICONS not in opened.gone
+    icons = plain_icons(head, opened.syntax) if has_icons else None
     if icons is not None:
         changes[ICONS] = ("SQ", icons)
         words.append("IconImageSequence decompressed")
@@ -261,4 +277,5 @@ def _changes(opened: Opened, photometric: str, lossy: bool) -> tuple[dict[int, C
         if tag in head.elements:
             changes[tag] = None
             words.append("extended offset table removed")
+    changes |= {tag: None for tag in opened.gone if tag in head.elements}
     return changes, list(dict.fromkeys(words))

@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from waystation.journal.ages import Share
+from waystation.journal.ages import Ages, Share
 from waystation.journal.decisions import Action
-from waystation.journal.entries import Chosen, LaneCounts, Listed, ListedArrival, Story
+from waystation.journal.entries import Chosen, LaneCounts, Listed, ListedArrival, Overview, Story
 from waystation.web.shapes_explain import Explained
 
 
@@ -64,6 +64,20 @@ class QueueView:
     gathers: int = 0
     gathering: int = 0
     today: Mapping[str, int] = field(default_factory=dict)
+
+
+def queue_view(lanes: Sequence[LaneView], seen: Overview, old: Ages, now: float) -> QueueView:
+    """Return what the journal told of the queue, beside the lanes as they are."""
+    return QueueView(
+        lanes=tuple(lanes),
+        held=seen.held,
+        unplanned=seen.unplanned,
+        now=now,
+        ages=old.lanes,
+        gathers=old.gathers,
+        gathering=old.gathering,
+        today=old.today,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

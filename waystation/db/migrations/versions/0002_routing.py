@@ -20,6 +20,7 @@ def upgrade() -> None:
     _columns()
     _queue()
     _routing()
+    _gathers()
     _watching()
 
 
@@ -116,6 +117,11 @@ def _routing() -> None:
         sa.Column("data", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("arrival"),
     )
+    op.create_index("choice_by_member", "choice", ["member"])
+    op.create_index("head_by_age", "head", ["kept_at"])
+
+
+def _gathers() -> None:
     op.create_table(
         "gather",
         sa.Column("id", IDENTITY, autoincrement=False, nullable=False),
@@ -141,8 +147,6 @@ def _routing() -> None:
         sa.Column("arrival", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.PrimaryKeyConstraint("gather", "arrival"),
     )
-    op.create_index("choice_by_member", "choice", ["member"])
-    op.create_index("head_by_age", "head", ["kept_at"])
     op.create_index("gather_of", "gather", ["rule", "uid"])
     op.create_index(
         "gather_open",
