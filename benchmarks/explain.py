@@ -18,8 +18,7 @@ from benchmarks.contenders import NEVER, fresh
 from benchmarks.figures import Figure, percentile
 from benchmarks.plan import Bench
 from benchmarks.queue_growth import accept_times_ms
-from tests.objects.files import Stored
-from tests.objects.study import KINDS, data_sets
+from tests.objects.samples import study
 from tests.peers.node import Node, rule_to
 from tests.peers.program import wait_until
 
@@ -44,9 +43,9 @@ def explain(bench: Bench, say: Callable[[str], None]) -> list[Figure]:
     full = bench.amounts.warm_up
     large, many = (LARGE, MANY) if full else (QUICK_LARGE, QUICK_MANY)
     with Node(fresh(bench.run), CONFIG) as node:
-        accept_times_ms(node, objects(large, "large"))
+        accept_times_ms(node, study(large, "large", "small"))
         for number in range(0, many - large, STUDY):
-            accept_times_ms(node, objects(STUDY, f"study {number}"))
+            accept_times_ms(node, study(STUDY, f"study {number}", "small"))
         wait_until(lambda: asked(node, "destinations")["unplanned"] == 0, "plans")
         say(f"explain: {large} objects")
         explaining = explain_s(node)
@@ -62,20 +61,6 @@ def explain(bench: Bench, say: Callable[[str], None]) -> list[Figure]:
     return [
         Figure(name=name, unit=unit, ours=value, bar=bar, higher=False)
         for name, unit, value, bar in values
-    ]
-
-
-def objects(count: int, seed: str) -> list[Stored]:
-    """Return one study of small objects."""
-    kind = KINDS["small"]
-    return [
-        Stored(
-            sop_class=kind.sop_class,
-            sop_instance=uid,
-            transfer_syntax=kind.transfer_syntax,
-            data_set=data_set,
-        )
-        for uid, data_set in data_sets(kind, count, seed)
     ]
 
 
@@ -116,12 +101,12 @@ def live_ratio(node: Node) -> float:
     """Return the 95th percentile of accepting beside a replay, over that without."""
     alone, beside = [], []
     for number in range(TIMES):
-        alone += accept_times_ms(node, objects(LIVE, f"alone {number}"))
+        alone += accept_times_ms(node, study(LIVE, f"alone {number}", "small"))
         stop = threading.Event()
         replaying = threading.Thread(target=replay_until, args=(node, stop))
         replaying.start()
         try:
-            beside += accept_times_ms(node, objects(LIVE, f"beside {number}"))
+            beside += accept_times_ms(node, study(LIVE, f"beside {number}", "small"))
         finally:
             stop.set()
             replaying.join()

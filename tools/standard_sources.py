@@ -38,7 +38,13 @@ def standard(name: str) -> list[dict[str, Any]]:
 
 def wrapped(words: Iterable[str], margin: str = "") -> list[str]:
     """Return lines of words, as long as a line of source may be."""
-    return textwrap.wrap(" ".join(words), 100, initial_indent=margin, subsequent_indent=margin)
+    return textwrap.wrap(
+        " ".join(words),
+        100,
+        initial_indent=margin,
+        subsequent_indent=margin,
+        break_on_hyphens=False,
+    )
 
 
 def packed(parts: Mapping[str, Iterable[int]]) -> list[str]:

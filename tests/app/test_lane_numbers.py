@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.flows.rig import Rig, destination, study
+from tests.flows.rig import Rig, destination
 from tests.flows.test_lanes import SLOWLY
+from tests.objects.samples import study
 from waystation.app.lane_numbers import LaneNumbers
 from waystation.app.view import View
 from waystation.timing.budget import Limits, RateEntry

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.flows.rig import Rig, destination, rule, study
+from tests.flows.rig import Rig, destination, rule
 from tests.objects.files import Stored
+from tests.objects.samples import study
 from waystation.app.view import View
 from waystation.journal.decisions import Action
 from waystation.journal.entries import Chosen

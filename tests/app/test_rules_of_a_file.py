@@ -160,7 +160,7 @@ def test_a_rule_with_everything_is_compiled(read: Load) -> None:
     assert set(found.ruleset.admission.refuse_when) == {"", "ct1"}
     assert found.ruleset.otherwise_for("ct1") == "refuse"
     assert found.ruleset.otherwise_for("ct2") == "hold"
-    assert found.ruleset.wholes() == (("all", "study"),)
+    assert found.ruleset.wholes == (("all", "study"),)
     assert found.ruleset.filters["pacs"].refuse_when is not None
 
 

@@ -20,6 +20,10 @@ PEER = '[peer.{0}]\nae_title = "{1}"\naddress = {2}\n'
         ('[[rule]]\nname = "all"\n', '1 rule.all: needs "send", or "then"'),
         (f'{PACS}{RULE}then = "hold"\n', '8 rule.all.then: is only for a rule without "send"'),
         (f'{PACS}{RULE}when = {{ Rows = "x" }}\n', "8 rule.all.when.Rows: "),
+        (
+            '[duplicates]\ncompare = "content"\ndifferent = "refuse"\n',
+            "2 duplicates.compare: pixels are compared after the answer",
+        ),
         ('[dicom]\nrefuse = ["CTImage"]\n', "2 dicom.refuse: "),
         (f'{PACS}accept = ["CTImage"]\n', "5 destination.pacs.accept: "),
         (f'{PACS}window = "24:00-07:00"\n', "5 destination.pacs.window: no hours: 24:00 can"),

@@ -8,26 +8,13 @@ from pathlib import Path
 
 from tests.net.sink import SHORT, Answer, Sink, running
 from tests.objects.files import Stored, read_stored
-from tests.objects.study import KINDS, data_sets, uid_of
+from tests.objects.study import uid_of
 from waystation.destinations.base import Destination, Pieces
 from waystation.destinations.dicom import DicomDestination, DicomSettings
 from waystation.destinations.folder import FolderDestination, FolderSettings
 from waystation.model.delivery import Delivery
 from waystation.model.errors import StorageError
 from waystation.model.outcome import Outcome
-
-
-def study(count: int, seed: object = 0) -> list[Stored]:
-    kind = KINDS["tiny"]
-    return [
-        Stored(
-            sop_class=kind.sop_class,
-            sop_instance=uid,
-            transfer_syntax=kind.transfer_syntax,
-            data_set=data_set,
-        )
-        for uid, data_set in data_sets(kind, count, seed)
-    ]
 
 
 def delivery(number: int, stored: Stored, *, seed: object = 0, calling_ae: str = "CT1") -> Delivery:

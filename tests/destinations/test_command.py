@@ -11,9 +11,10 @@ from typing import Any
 
 import pytest
 
-from tests.destinations.making import Hold, load_of, study
+from tests.destinations.making import Hold, load_of
 from tests.destinations.making_ways import program
 from tests.objects.files import read_stored
+from tests.objects.samples import study
 from waystation.destinations.command import CommandDestination, CommandSettings, unfit
 from waystation.model.delivery import Delivery
 from waystation.model.outcome import Deferred, Delivered, Fault, Outcome

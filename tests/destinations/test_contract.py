@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.destinations.making import Way, load_of, outcomes_of, study, way_of
+from tests.destinations.making import Way, load_of, outcomes_of, way_of
 from tests.destinations.making_remote import REMOTE_WAYS
 from tests.destinations.making_ways import command_way, stow_way
+from tests.objects.samples import study
 from waystation.model.delivery import HoldReason
 from waystation.model.outcome import Deferred, Delivered, Fault, Refused
 

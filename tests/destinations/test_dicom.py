@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 import trustme
 
-from tests.destinations.making import DicomWay, load_of, outcomes_of, study
+from tests.destinations.making import DicomWay, load_of, outcomes_of
 from tests.net.sink import ABORT, CUT, SHORT, SILENT, TWICE, Answer, Sink, running, until
+from tests.objects.samples import study
 from waystation.destinations.dicom import DicomDestination, DicomSettings
 from waystation.model.errors import UnreachableError
 from waystation.model.outcome import Deferred, Delivered, Fault

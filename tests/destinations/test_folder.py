@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from tests.destinations.making import load_of, study
+from tests.destinations.making import load_of
+from tests.objects.samples import study
 from waystation.destinations.folder import FolderDestination, FolderSettings
 from waystation.destinations.naming import DEFAULT_TEMPLATE as TEMPLATE
 from waystation.model.delivery import Delivery

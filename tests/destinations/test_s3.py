@@ -7,10 +7,11 @@ from dataclasses import replace
 
 import pytest
 
-from tests.destinations.making import Hold, delivery, load_of, study
+from tests.destinations.making import Hold, delivery, load_of
 from tests.destinations.making_remote import moto, s3_settings
 from tests.destinations.s3_front import CUT, HANG, Answer, Front, fronting
 from tests.objects.files import Stored, read_stored
+from tests.objects.samples import study
 from tests.peers.program import free_port
 from waystation.destinations import s3
 from waystation.destinations.s3 import DIGEST, OTHER_KEY, S3Destination, S3Settings

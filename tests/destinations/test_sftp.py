@@ -9,10 +9,11 @@ from pathlib import Path
 import asyncssh
 import pytest
 
-from tests.destinations.making import Hold, delivery, load_of, study
+from tests.destinations.making import Hold, delivery, load_of
 from tests.destinations.making_remote import sftp_settings
 from tests.destinations.sftp_server import USER, Server, serving
 from tests.objects.files import Stored, read_stored
+from tests.objects.samples import study
 from tests.peers.sshd import Sshd, make_key
 from waystation.destinations.sftp import SftpDestination
 from waystation.destinations.sftp_upload import OTHER_NAME

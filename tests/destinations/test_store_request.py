@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.destinations.making import Hold, load_of, study
+from tests.destinations.making import Hold, load_of
+from tests.objects.samples import study
 from waystation.destinations.store_request import WRITE_BYTES, StoreRequest, cut
 from waystation.model.errors import StorageError
 

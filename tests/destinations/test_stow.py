@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.destinations.making import load_of, outcomes_of, study
+from tests.destinations.making import load_of, outcomes_of
 from tests.destinations.making_ways import QUICK, StowWay
 from tests.net.http_sink import (
     CUT,
@@ -22,6 +22,7 @@ from tests.net.http_sink import (
     stores_all,
 )
 from tests.objects.files import Stored
+from tests.objects.samples import study
 from waystation.destinations.stow import MOST_KNOWN, StowDestination, StowSettings, remember
 from waystation.model.outcome import Deferred, Delivered, Fault, Outcome, Refused
 from waystation.net.credentials import Basic, Fetched

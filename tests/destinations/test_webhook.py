@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from tests.destinations.making import Hold, delivery, load_of, study
+from tests.destinations.making import Hold, delivery, load_of
 from tests.destinations.making_ways import QUICK
 from tests.net.http_sink import CUT, SILENT, Answer, HttpSink, serving
+from tests.objects.samples import study
 from waystation.destinations.fields import EVENT_FIELDS, VALUES
 from waystation.destinations.webhook import WebhookDestination, WebhookSettings, key_of
 from waystation.model.outcome import Deferred, Delivered, Fault, Outcome

@@ -13,7 +13,6 @@ from typing import Any
 from tests.net.sink import Sink, call_to, store, until_async
 from tests.objects.files import Stored
 from tests.objects.samples import sample
-from tests.objects.study import KINDS, Kind, data_sets
 from waystation.app.node import Node
 from waystation.app.read import load_text
 from waystation.app.settings import Settings
@@ -53,20 +52,6 @@ def rule(*names: str, when: str = "") -> str:
     condition = f"when = {when}\n" if when else ""
     listed = ", ".join(f'"{name}"' for name in names)
     return f'[[rule]]\nname = "to {" ".join(names)}"\n{condition}send = [{listed}]\n'
-
-
-def study(count: int, seed: object = 0, kind: str | Kind = "tiny") -> list[Stored]:
-    """Return ``count`` objects of one study."""
-    what = KINDS[kind] if isinstance(kind, str) else kind
-    return [
-        Stored(
-            sop_class=what.sop_class,
-            sop_instance=uid,
-            transfer_syntax=what.transfer_syntax,
-            data_set=data_set,
-        )
-        for uid, data_set in data_sets(what, count, seed)
-    ]
 
 
 def changed(stored: Stored) -> Stored:

@@ -8,7 +8,8 @@ from typing import Any, cast
 
 import pytest
 
-from tests.destinations.making import load_of, study
+from tests.destinations.making import load_of
+from tests.objects.samples import study
 from waystation.destinations.base import WHOLE_BYTES, Pieces
 from waystation.flows.cargo import JournalCargo
 from waystation.flows.recent import Recent

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.flows.rig import BIG, CT, TINY, TO_A, Rig, destination, rule, study
+from tests.flows.rig import BIG, CT, TINY, TO_A, Rig, destination, rule
 from tests.net.sink import SILENT, Sink, call_to, store, until
 from tests.objects.files import Stored
+from tests.objects.samples import study
 from waystation.dicom.head import Head
 from waystation.flows.route import Acknowledged
 from waystation.journal import arrivals

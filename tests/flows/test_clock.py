@@ -4,8 +4,9 @@ import time
 
 import pytest
 
-from tests.flows.rig import TO_A, Rig, destination, study
+from tests.flows.rig import TO_A, Rig, destination
 from tests.net.sink import until_async
+from tests.objects.samples import study
 
 STEPS = [-3600.0, 3600.0, 400_000_000.0]
 PATIENT = '{ first = "1s", cap = "1s", lifetime = "9000d", tries = 9, object = ["40m"] }'

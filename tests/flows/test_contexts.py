@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from tests.flows.rig import Rig, destination, rule, study
+from tests.flows.rig import Rig, destination, rule
 from tests.net.sink import Sink, until
 from tests.objects import public
-from tests.objects.samples import compressed, in_syntax
+from tests.objects.samples import compressed, in_syntax, study
 from tests.peers.pynetdicom_scp import ScriptedScp
 
 VIDEO = "1.2.840.10008.1.2.4.100"

@@ -7,9 +7,10 @@ from dataclasses import replace
 
 import pytest
 
-from tests.flows.rig import BIG, CT, TINY, TO_A, Rig, destination, rule, study
+from tests.flows.rig import BIG, CT, TINY, TO_A, Rig, destination, rule
 from tests.net.sink import ABORT, CUT, SILENT, Answer, Sink, until
 from tests.objects.files import Stored
+from tests.objects.samples import study
 from tests.objects.study import uid_of
 from waystation.destinations.base import Cargo
 from waystation.destinations.dicom import DicomDestination

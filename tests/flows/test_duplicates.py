@@ -5,9 +5,10 @@ from collections import Counter
 
 import pytest
 
-from tests.flows.rig import CT, TINY, TO_A, Rig, changed, destination, study
+from tests.flows.rig import CT, TINY, TO_A, Rig, changed, destination
 from tests.net.sink import Sink, until
 from tests.objects.files import Stored
+from tests.objects.samples import study
 
 
 @pytest.mark.req("R-74", "S-17")

@@ -11,9 +11,10 @@ from logging import ERROR, INFO, WARNING
 import pytest
 import structlog
 
-from tests.flows.rig import Rig, destination, rule, study
+from tests.flows.rig import Rig, destination, rule
 from tests.flows.telling import arrival_from, delivery_to
 from tests.net.sink import Sink
+from tests.objects.samples import study
 from waystation.app import logs
 from waystation.flows.eventlog import EventLog, EventSettings
 from waystation.model.arrival import Source

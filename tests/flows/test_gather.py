@@ -4,7 +4,8 @@ import asyncio
 
 import pytest
 
-from tests.flows.rig import TINY, Rig, destination, study
+from tests.flows.rig import TINY, Rig, destination
+from tests.objects.samples import study
 from waystation.journal import gather_endings, gathers
 from waystation.rules.expression import StudyCondition, StudyFacts
 

@@ -4,11 +4,12 @@ import asyncio
 
 import pytest
 
-from tests.flows.rig import Rig, destination, study
+from tests.flows.rig import Rig, destination
 from tests.flows.test_groups import TO_READING, both, chosen, group, two
 from tests.net.sink import Answer, Service, Sink, until
 from tests.objects.elements import EXPLICIT_LITTLE, element
 from tests.objects.files import Stored
+from tests.objects.samples import study
 from waystation.app.acting import Acting
 from waystation.journal.decisions import Action
 from waystation.journal.entries import Chosen

@@ -4,8 +4,9 @@ import asyncio
 
 import pytest
 
-from tests.flows.rig import Rig, destination, study
+from tests.flows.rig import Rig, destination
 from tests.net.sink import Answer, Sink, until, until_async
+from tests.objects.samples import study
 from waystation.flows import groups
 from waystation.timing.lane import Lane
 

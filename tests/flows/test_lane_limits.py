@@ -8,8 +8,9 @@ import pytest
 from structlog.testing import capture_logs
 
 from tests.flows.priorities import RULES, names
-from tests.flows.rig import TINY, Rig, destination, study
+from tests.flows.rig import TINY, Rig, destination
 from tests.net.sink import Sink, until
+from tests.objects.samples import study
 from waystation.destinations.base import Cargo
 from waystation.destinations.dicom import DicomDestination
 from waystation.model.delivery import Delivery
@@ -156,30 +157,6 @@ async def test_a_thousand_errors_never_seen_before_hold_a_thousand_and_the_lane_
     assert len([entry for entry in logs if entry["event"] == "sending failed"]) == 1000
     assert len(raised) == 1000
     assert max(raised.values()) == 1
-
-
-@pytest.mark.req("R-47", "N-8", "N-9")
-async def test_one_lane_that_raises_on_every_call_costs_the_others_nothing(
-    rig: Rig, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    send = DicomDestination.send
-
-    async def raising(
-        self: DicomDestination, batch: Sequence[Delivery], cargo: Cargo
-    ) -> AsyncGenerator[tuple[Delivery, Outcome], None]:
-        if self.name == "a":
-            raise RuntimeError("surprise")
-        async for found in send(self, batch, cargo):
-            yield found
-
-    monkeypatch.setattr(DicomDestination, "send", raising)
-    one, two = await rig.sink(), await rig.sink()
-    tables = destination("a", one.port) + destination("b", two.port)
-    await rig.start(tables + '[[rule]]\nname = "all"\nsend = ["a", "b"]\n')
-    await rig.accepted(*study(20))
-    await rig.wait_for({"done": 20}, to="b")
-    await rig.wait_for({"held:object-refused": 20}, to="a")
-    assert two.uids() == names(study(20))
 
 
 async def test_whoever_wants_to_know_hears_when_the_health_of_a_lane_changes(rig: Rig) -> None:

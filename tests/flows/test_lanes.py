@@ -8,8 +8,9 @@ from datetime import datetime, timedelta
 import pytest
 
 from tests.flows.priorities import RULES, names
-from tests.flows.rig import TINY, Rig, destination, study
+from tests.flows.rig import TINY, Rig, destination
 from tests.net.sink import SILENT, Sink, until
+from tests.objects.samples import study
 
 SLOWLY = 'limits = { rate = "40KiB/s" }'
 

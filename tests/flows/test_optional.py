@@ -2,7 +2,8 @@
 
 import pytest
 
-from tests.flows.rig import Rig, destination, study
+from tests.flows.rig import Rig, destination
+from tests.objects.samples import study
 
 RULE = '[[rule]]\nname = "all"\nsend = ["b", { to = "a", required = false }]\n'
 

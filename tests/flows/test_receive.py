@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from tests.flows.rig import BIG, CT, TINY, TO_A, Rig, changed, destination, study
+from tests.flows.rig import BIG, CT, TINY, TO_A, Rig, changed, destination
 from tests.net.sink import call_to, store
 from tests.objects.elements import element
 from tests.objects.files import Stored
-from tests.objects.samples import in_syntax
+from tests.objects.samples import in_syntax, study
 from tests.objects.study import KINDS
 from waystation.blobs.folder import Draft
 from waystation.model.errors import LostError, StorageError

@@ -5,7 +5,8 @@ from collections import Counter
 
 import pytest
 
-from tests.flows.rig import Rig, destination, rule, study
+from tests.flows.rig import Rig, destination, rule
+from tests.objects.samples import study
 
 RELOADS = 120
 

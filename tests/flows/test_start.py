@@ -5,8 +5,9 @@ import os
 
 import pytest
 
-from tests.flows.rig import BIG, CT, TINY, TO_A, Rig, destination, rule, study
+from tests.flows.rig import BIG, CT, TINY, TO_A, Rig, destination, rule
 from tests.objects.files import Stored
+from tests.objects.samples import study
 from tests.objects.study import uid_of
 from waystation.app.node import Node
 from waystation.db.engine import Database

@@ -4,9 +4,10 @@ import asyncio
 
 import pytest
 
-from tests.flows.rig import TO_A, Rig, destination, study
+from tests.flows.rig import TO_A, Rig, destination
 from tests.net.mail_sink import Mailbox, mailbox
 from tests.net.sink import Sink, until
+from tests.objects.samples import study
 
 
 def alert(box: Mailbox, extra: str = "") -> str:

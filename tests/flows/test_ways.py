@@ -5,9 +5,10 @@ from pathlib import Path
 import pytest
 
 from tests.destinations.making_ways import program
-from tests.flows.rig import RETRY, TO_A, Rig, study
+from tests.flows.rig import RETRY, TO_A, Rig
 from tests.net.http_sink import CUT, Answer, HttpSink, Request, serving, stores_all
 from tests.net.sink import until, until_async
+from tests.objects.samples import study
 from waystation.timing.lane import Health
 
 

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.flows.rig import TO_A, Rig, destination, study
+from tests.flows.rig import TO_A, Rig, destination
 from tests.net.sink import until_async
+from tests.objects.samples import study
 from waystation.app import serving
 from waystation.app.faults import ConfigFaults
 from waystation.app.read import load

@@ -6,33 +6,29 @@ sending.  After each step the counts agree with the rows, and with what the test
 """
 
 from pathlib import Path
-from typing import ClassVar
 
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
-    RuleBasedStateMachine,
     invariant,
     rule,
     run_state_machine_as_test,
 )
 
-from tests.journal.making import NOW, MemoryJournal, adopted, arrival, claim_next, plan_to
-from waystation.journal import arrivals, counts, keeping, queue, recovery
+from tests.journal.lives import LOST, Life
+from tests.journal.making import adopted, arrival, plan_to
+from waystation.journal import arrivals, keeping, queue, recovery
 from waystation.journal.decisions import Action, Decision, decide, decide_arrivals
-from waystation.journal.deliveries import Settlement, hold_all, release_gone, settle
+from waystation.journal.deliveries import hold_all, release_gone
 from waystation.journal.entries import Chosen
-from waystation.journal.ids import IdSource
 from waystation.model.arrival import Arrival
-from waystation.model.delivery import Delivery, HoldReason, State, Step
+from waystation.model.delivery import HoldReason, State, Step
 from waystation.model.plan import Plan, Target
 
 PLACES = ("pacs", "cd")
 FAR = 1 << 62
 ENDINGS = (Step.DELIVERED, Step.DELIVERED, Step.DEFERRED, Step.REFUSED, Step.LOST, Step.EXPIRE)
-# Mostly the commit comes through.
-LOST = st.integers(0, 7).map(lambda n: n == 7)
 
 fates = st.one_of(
     st.builds(
@@ -56,25 +52,17 @@ fates = st.one_of(
 )
 
 
-class Journal(RuleBasedStateMachine):
+class Journal(Life):
     """The journal, and beside it what must be true of it."""
 
-    # One for all lives, so that the tables are made once.
-    folder: ClassVar[Path]
+    grace_s = 1000.0
 
     def __init__(self) -> None:
         super().__init__()
-        self.journal = MemoryJournal(self.folder)
-        self.ids = IdSource()
-        self.now = NOW
         self.unplanned: list[Arrival] = []
         self.logged: list[Arrival] = []
         self.in_tables: set[int] = set()
-        self.sending: list[Delivery] = []
         self.made = dict.fromkeys(PLACES, 0)
-
-    def teardown(self) -> None:
-        self.journal.close()
 
     @rule(study=st.sampled_from(["1.1", "1.2"]), n=st.integers(1, 4))
     def receive(self, study: str, n: int) -> None:
@@ -102,25 +90,14 @@ class Journal(RuleBasedStateMachine):
 
     @rule(place=st.sampled_from(PLACES), limit=st.integers(1, 3), lost=LOST)
     def claim(self, place: str, limit: int, lost: bool) -> None:
-        job = claim_next(place, now=self.now, lease_until=self.now + 60, limit=limit)
-        batch = self.journal.run(job, lost=lost)
         known = {delivery.id for delivery in self.sending}
+        batch = self.leased(place, limit, lost=lost)
         assert not [delivery for delivery in batch if delivery.id in known]
-        if not lost:
-            self.sending += batch
 
     @rule(step=st.sampled_from(ENDINGS), n=st.integers(1, 3), lost=LOST)
     def settle(self, step: Step, n: int, lost: bool) -> None:
-        batch = self.sending[:n]
         hold = HoldReason.EXPIRED if step in (Step.REFUSED, Step.EXPIRE) else None
-        items = [
-            Settlement(delivery=d, step=step, due=self.now + 5, now=self.now, hold=hold)
-            for d in batch
-        ]
-        settled = self.journal.run(settle(items), lost=lost)
-        assert settled == len(batch)
-        if not lost:
-            self.sending = self.sending[n:]
+        self.settled(step, n, hold, later_s=5, lost=lost)
 
     @rule(
         action=st.sampled_from(list(Action)),
@@ -145,8 +122,7 @@ class Journal(RuleBasedStateMachine):
 
     @rule()
     def die_and_start_again(self) -> None:
-        assert self.journal.run(recovery.return_leases(self.now)) == len(self.sending)
-        self.sending = []
+        super().die_and_start_again()
         waiting = self.journal.run(arrivals.unplanned(0, 1000))
         assert {one.id for one in waiting} == {one.id for one in self.unplanned}
         self.unplanned = list(waiting)
@@ -170,26 +146,6 @@ class Journal(RuleBasedStateMachine):
         self.journal.run(keeping.purge(FAR, 100), lost=lost)
         after = {row[0] for row in self.journal.rows("SELECT id FROM arrival")}
         self.in_tables -= {int(str(gone)) for gone in before - after}
-
-    @invariant()
-    def nothing_is_unaccounted_for(self) -> None:
-        assert self.journal.unaccounted(self.now - 1000) == (0, 0, 0, 0, 0)
-
-    @invariant()
-    def the_tally_agrees_with_the_rows(self) -> None:
-        tallied = {
-            (destination, state): n
-            for destination, states in self.journal.run(counts.tallies()).items()
-            for state, n in states.items()
-            if n
-        }
-        counted = {
-            (row[0], row[1]): row[2]
-            for row in self.journal.rows(
-                "SELECT destination, state, count(*) FROM delivery GROUP BY destination, state"
-            )
-        }
-        assert tallied == counted
 
     @invariant()
     def every_delivery_ever_made_is_in_a_state(self) -> None:

@@ -5,26 +5,24 @@ for another with or without what it took already; people decide; the power goes 
 """
 
 from pathlib import Path
-from typing import ClassVar
 
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
-    RuleBasedStateMachine,
     invariant,
     rule,
     run_state_machine_as_test,
 )
 
-from tests.journal.making import NOW, MemoryJournal, adopted, arrival, claim_next
-from waystation.journal import counts, groups, recovery
+from tests.journal.lives import LOST, Life
+from tests.journal.making import adopted, arrival
+from waystation.journal import groups
 from waystation.journal.decisions import Action, Decision, decide
-from waystation.journal.deliveries import Settlement, hold_all, release_gone, settle
+from waystation.journal.deliveries import hold_all, release_gone
 from waystation.journal.entries import Chosen
 from waystation.journal.groups import Move, Moved, Standing
-from waystation.journal.ids import IdSource
-from waystation.model.delivery import Delivery, HoldReason, Step
+from waystation.model.delivery import HoldReason, Step
 from waystation.model.plan import Plan, Target
 
 GROUP = "reading"
@@ -36,26 +34,15 @@ ENDINGS = (Step.DELIVERED, Step.DELIVERED, Step.DELIVERED, Step.DEFERRED, Step.R
 ACTIONS = (Action.RETRY, Action.HOLD, Action.RELEASE, Action.DISCARD)
 studies = st.sampled_from(STUDIES)
 members = st.sampled_from(MEMBERS)
-lost_power = st.integers(0, 7).map(lambda n: n == 7)
 
 
-class Group(RuleBasedStateMachine):
+class Group(Life):
     """The journal's rows of one group, and beside them what must be true of them."""
-
-    # One for all lives, so that the tables are made once.
-    folder: ClassVar[Path]
 
     def __init__(self) -> None:
         super().__init__()
-        self.journal = MemoryJournal(self.folder)
-        self.ids = IdSource()
-        self.now = NOW
-        self.sending: list[Delivery] = []
         self.arrived = 0
         self.repeats = 0
-
-    def teardown(self) -> None:
-        self.journal.close()
 
     @rule(study=studies, n=st.integers(1, 3))
     def receive(self, study: str, n: int) -> None:
@@ -63,7 +50,7 @@ class Group(RuleBasedStateMachine):
         self.journal.run(adopted(self.ids, *new, now=self.now, data=b"x"))
         self.arrived += n
 
-    @rule(study=studies, member=members, whole=st.booleans(), lost=lost_power)
+    @rule(study=studies, member=members, whole=st.booleans(), lost=LOST)
     def choose(self, study: str, member: str, whole: bool, lost: bool) -> None:
         """As the belt does: only who has begun and is ill is left with its part repeated."""
         found = self.journal.run(groups.standing(GROUP, study))
@@ -113,23 +100,14 @@ class Group(RuleBasedStateMachine):
         self.claim(first, 3, False)
         self.settle(Step.DELIVERED, 3, False)
 
-    @rule(member=members, limit=st.integers(1, 3), lost=lost_power)
+    @rule(member=members, limit=st.integers(1, 3), lost=LOST)
     def claim(self, member: str, limit: int, lost: bool) -> None:
-        job = claim_next(member, now=self.now, lease_until=self.now + 60, limit=limit)
-        batch = self.journal.run(job, lost=lost)
-        if not lost:
-            self.sending += batch
+        self.leased(member, limit, lost=lost)
 
-    @rule(step=st.sampled_from(ENDINGS), n=st.integers(1, 3), lost=lost_power)
+    @rule(step=st.sampled_from(ENDINGS), n=st.integers(1, 3), lost=LOST)
     def settle(self, step: Step, n: int, lost: bool) -> None:
-        batch = self.sending[:n]
         hold = HoldReason.OBJECT_REFUSED if step is Step.REFUSED else None
-        items = [
-            Settlement(delivery=d, step=step, due=self.now, now=self.now, hold=hold) for d in batch
-        ]
-        assert self.journal.run(settle(items), lost=lost) == len(batch)
-        if not lost:
-            self.sending = self.sending[n:]
+        self.settled(step, n, hold, lost=lost)
 
     @rule(action=st.sampled_from(ACTIONS), member=members)
     def decide(self, action: Action, member: str) -> None:
@@ -140,11 +118,6 @@ class Group(RuleBasedStateMachine):
     def somebody_is_gone_and_comes_back(self, name: str) -> None:
         self.journal.run(hold_all(name, HoldReason.DESTINATION_GONE, "gone"))
         self.journal.run(release_gone(name, self.now))
-
-    @rule()
-    def die_and_start_again(self) -> None:
-        assert self.journal.run(recovery.return_leases(self.now)) == len(self.sending)
-        self.sending = []
 
     @rule()
     def old_choices_are_forgotten(self) -> None:
@@ -166,23 +139,6 @@ class Group(RuleBasedStateMachine):
             f"SELECT d.arrival FROM delivery d WHERE d.study = ? AND {condition}", study
         )
         return {row[0] for row in rows}
-
-    @invariant()
-    def nothing_is_unaccounted_for(self) -> None:
-        assert self.journal.unaccounted(self.now) == (0, 0, 0, 0, 0)
-
-    @invariant()
-    def the_tally_agrees_with_the_rows(self) -> None:
-        tallied = {
-            (place, state): n
-            for place, states in self.journal.run(counts.tallies()).items()
-            for state, n in states.items()
-            if n
-        }
-        rows = self.journal.rows(
-            "SELECT destination, state, count(*) FROM delivery GROUP BY destination, state"
-        )
-        assert tallied == {(row[0], row[1]): row[2] for row in rows}
 
     @invariant()
     def every_arrival_has_one_delivery_to_the_group_and_planned_repeats(self) -> None:

@@ -7,10 +7,11 @@ from dataclasses import replace
 
 import pytest
 
-from tests.flows.rig import CT, TINY, TO_A, Rig, changed, destination, rule, study
+from tests.flows.rig import CT, TINY, TO_A, Rig, changed, destination, rule
 from tests.net.sink import store
 from tests.objects.elements import element, header
 from tests.objects.files import Stored
+from tests.objects.samples import study
 
 
 @pytest.mark.req("N-1")

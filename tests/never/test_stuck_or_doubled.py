@@ -7,16 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from tests.flows.rig import CT, TINY, TO_A, Rig, destination, rule, study
+from tests.flows.rig import CT, TINY, TO_A, Rig, destination, rule
 from tests.journal.making import claim_next
 from tests.net.sink import until
+from tests.objects.samples import study
 from waystation.destinations.base import Cargo
 from waystation.destinations.dicom import DicomDestination
 from waystation.model.delivery import Delivery
 from waystation.model.outcome import Outcome
 
 
-@pytest.mark.req("N-8", "N-9")
+@pytest.mark.req("R-47", "N-8", "N-9")
 async def test_a_destination_that_raises_on_every_call_fails_for_itself_alone(
     rig: Rig, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -35,14 +35,21 @@ ENCAPSULATED = {
 
 def sample(kind: str | Kind = "tiny", *, seed: object = 0) -> Stored:
     """Return one object, explicit VR little endian or whatever ``kind`` says."""
+    return study(1, seed, kind)[0]
+
+
+def study(count: int, seed: object = 0, kind: str | Kind = "tiny") -> list[Stored]:
+    """Return ``count`` objects of one study."""
     what = KINDS[kind] if isinstance(kind, str) else kind
-    sop_uid, data_set = next(data_sets(what, 1, seed))
-    return Stored(
-        sop_class=what.sop_class,
-        sop_instance=sop_uid,
-        transfer_syntax=what.transfer_syntax,
-        data_set=data_set,
-    )
+    return [
+        Stored(
+            sop_class=what.sop_class,
+            sop_instance=sop_uid,
+            transfer_syntax=what.transfer_syntax,
+            data_set=data_set,
+        )
+        for sop_uid, data_set in data_sets(what, count, seed)
+    ]
 
 
 def compressed(transfer_syntax: str, *, seed: object = 0) -> Stored:

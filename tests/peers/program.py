@@ -4,10 +4,9 @@ Contract: a `Program` dies with the process that started it (Linux parent-death 
 `close` ends it in any state, a stopped one too.  Its output goes to a file in its folder.
 """
 
-import contextlib
 import ctypes
 import os
-import random
+import secrets
 import signal
 import socket
 import subprocess
@@ -22,7 +21,7 @@ import pytest
 PR_SET_PDEATHSIG = 1
 LIBC = ctypes.CDLL(None, use_errno=True)
 HOST = "127.0.0.1"
-PORTS = (15_000, 32_000)
+PORTS = range(15_000, 32_000)
 
 
 class PeerFailed(Exception):
@@ -41,14 +40,24 @@ def need(program: str, *, access: int = os.X_OK) -> str:
 def free_port() -> int:
     """Return a TCP port that nobody uses, from below those the system gives to callers.
 
-    Those above may be taken by an outgoing connection before the peer has bound them.
+    Those above may be taken by an outgoing connection before the peer has bound them.  A port is
+    given to one process of all on this machine, which keeps it to its end: its claim is a name
+    among the abstract sockets of Linux.
     """
     while True:
-        port = random.randrange(*PORTS)
-        with socket.socket() as probe, contextlib.suppress(OSError):
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind((HOST, port))
-            return port
+        port = secrets.choice(PORTS)
+        claim = socket.socket(socket.AF_UNIX)
+        try:
+            claim.bind(f"\0waystation-test-port-{port}")
+            # Not every peer would bind one that is still in TIME_WAIT, and some bind all addresses.
+            with socket.socket() as probe:
+                probe.bind(("", port))
+        except OSError:
+            claim.close()
+            continue
+        # Open to the end of the process.
+        claim.detach()
+        return port
 
 
 def answers(port: int) -> bool:

@@ -6,6 +6,7 @@ import pytest
 
 from tests.objects.samples import IMPLICIT_LITTLE, as_file, in_syntax, sample
 from tests.objects.study import PRIVATE_CLASS, make_study
+from tests.peers import program
 from tests.peers.dcmtk import StoreScp, dcmsend, echoscu, storescu
 from tests.peers.orthanc import Modality, Orthanc
 from tests.peers.pynetdicom_scp import ABORT, ScriptedScp
@@ -13,6 +14,13 @@ from tests.peers.pynetdicom_scu import Refused, Rejection, Scu
 from tests.peers.raw import RawClient
 
 pytestmark = pytest.mark.peer
+
+
+def test_no_port_is_given_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    first = program.free_port()
+    monkeypatch.setattr(program, "PORTS", range(first, first + 20))
+    given = [program.free_port() for _ in range(5)]
+    assert len({first, *given}) == 6
 
 
 def test_storescu_to_storescp_keeps_every_byte(tmp_path: Path) -> None:

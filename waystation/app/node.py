@@ -24,6 +24,7 @@ from waystation.app.watching import Watched, Watching
 from waystation.app.wiring_schedule import Windows
 from waystation.blobs.folder import BlobFolder
 from waystation.codecs.pool import CodecPool
+from waystation.flows.alike import Likeness
 from waystation.flows.cargo import JournalCargo
 from waystation.flows.clockwatch import ClockWatch
 from waystation.flows.conditions import Sights
@@ -138,6 +139,7 @@ class Node:
             self.gathers.joined,
             self.contexts.planned,
             self.watching,
+            Likeness(self.database, cargo, self.codecs).of,
         )
         self.groups = GroupBelt(
             wiring_group.groups(self.settings, self.windows),

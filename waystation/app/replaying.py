@@ -69,7 +69,7 @@ class Replaying:
         node = self._node
         routing = node.router.routing
         condition = condition_of(asked.where, node.settings)
-        if asked.to and asked.to not in (*routing.destinations, *routing.groups):
+        if asked.to and asked.to not in (*routing.destinations, *routing.ruleset.groups):
             raise ConfigError("--to", f'no destination or group "{asked.to}"')
         order = Order(by=asked.user, now=node.clock(), again=asked.again, dry=asked.preview)
         after = id_at(asked.since) - 1

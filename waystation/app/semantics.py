@@ -46,6 +46,7 @@ def examine(parts: Parts, environ: Mapping[str, str]) -> list[Problem]:
         *_peers(parts),
         *_listeners(parts),
         *_not_built(parts),
+        *_duplicates(parts),
         *wrong_words(parts),
         *files_and_folders(parts, environ),
         *remote(parts, environ),
@@ -69,6 +70,19 @@ def _rule_names(parts: Parts) -> Iterator[Problem]:
             )
         elif isinstance(name, str):
             seen.add(name)
+
+
+def _duplicates(parts: Parts) -> Iterator[Problem]:
+    raw = parts.document.get("duplicates")
+    if isinstance(raw, dict) and (raw.get("compare"), raw.get("different")) == (
+        "content",
+        "refuse",
+    ):
+        yield Problem(
+            path=("duplicates", "compare"),
+            text='pixels are compared after the answer, so "content" cannot go with different = '
+            '"refuse"; say compare = "bytes", or different = "hold"',
+        )
 
 
 def _table_names(parts: Parts, table: str) -> set[str]:

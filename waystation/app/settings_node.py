@@ -71,8 +71,6 @@ class SpoolSettings(Table):
 class DuplicateSettings(Table):
     """What happens when a SOP Instance UID comes again."""
 
-    later: ClassVar[frozenset[str]] = frozenset({"compare"})
-
     resend_after: Duration = Field(
         default=600.0, description="Equal bytes are delivered again once the first is this old"
     )
@@ -84,6 +82,11 @@ class DuplicateSettings(Table):
     )
     memory: Duration = Field(
         default=30 * 86_400.0, description="How long digests are remembered after the file is gone"
+    )
+    compare: Literal["bytes", "content"] = Field(
+        default="bytes",
+        description="What counts as equal: the same bytes, or also the same image in another "
+        "lossless coding (each such pair is decoded and compared)",
     )
 
 

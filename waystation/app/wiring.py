@@ -195,13 +195,14 @@ def routing(settings: Settings, windows: Mapping[str, Window]) -> Routing:
     return Routing(
         ruleset=read.ruleset,
         destinations=frozenset(settings.destination),
-        groups=frozenset(settings.group),
         duplicates=DuplicatePolicy(
-            resend_after_s=table.resend_after, same=table.same, different=table.different
+            resend_after_s=table.resend_after,
+            same=table.same,
+            different=table.different,
+            content=table.compare == "content",
         ),
         zone=zone,
         windows=windows,
-        wholes=read.ruleset.wholes(),
     )
 
 

@@ -41,6 +41,9 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "alert": ("waystation.cli.alert:alert", "Test who hears of trouble and gets reports"),
     "echo": ("waystation.cli.echo:echo", "Ask a peer whether it is there (C-ECHO)"),
     "send": ("waystation.cli.send:send", "Send files and folders to a peer (C-STORE)"),
+    "find": ("waystation.cli.find:find", "Ask a peer what it has (C-FIND)"),
+    "get": ("waystation.cli.retrieve:get", "Fetch objects from a peer (C-GET)"),
+    "move": ("waystation.cli.retrieve:move", "Have a peer send objects (C-MOVE)"),
     "demo": ("waystation.cli.demo:demo", "Show one small study on its way to a simulated PACS"),
     "simulate-peer": ("waystation.cli.simulate:simulate", "Play a PACS or a modality"),
 }

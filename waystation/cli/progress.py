@@ -1,4 +1,4 @@
-"""A progress bar on the terminal, counted in bytes."""
+"""Progress on the terminal, counted in bytes or in sub-operations."""
 
 from types import TracebackType
 from typing import TYPE_CHECKING
@@ -7,6 +7,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from waystation.app.dicom_files import DicomFile
+    from waystation.wire.commands import Command
 
 
 class ByteBar:
@@ -35,6 +36,41 @@ class ByteBar:
     def __enter__(self) -> "Callable[[DicomFile], None]":
         self._progress.start()
         return lambda file: self._progress.advance(self._task, file.size_bytes)
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._progress.stop()
+
+
+class CountBar:
+    """Shows how many sub-operations are over, as the peer counts them."""
+
+    def __init__(self) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
+
+        self._progress = Progress(
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+            console=Console(stderr=True),
+            transient=True,
+        )
+        self._task = self._progress.add_task("", total=None)
+
+    def __enter__(self) -> "Callable[[Command], None]":
+        self._progress.start()
+        return self._told
+
+    def _told(self, command: "Command") -> None:
+        done = sum(n or 0 for n in (command.completed, command.failed, command.warning))
+        if command.remaining is not None:
+            total = done + command.remaining
+            self._progress.update(self._task, total=total, completed=done)
 
     def __exit__(
         self,

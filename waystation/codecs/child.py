@@ -1,8 +1,10 @@
 """The codec child: ``python -m waystation.codecs.child PARENT ADDRESS_BYTES CPU_S``.
 
 Contract: says ``{"ready": true}`` once it can work; then reads jobs from standard input, one JSON
-object per line (files and syntaxes), and answers each on what was standard output:
-``{"frame": n}`` now and then, at last either ``{"size": n, "sha256": hex, "changes": [...]}``,
+object per line (files, the syntax that the object has, and either ``wants``, the syntax it is to
+have, ``redact``, a `RedactJob`, or ``preview``), and answers each on what was standard output:
+``{"frame": n}`` now and then, at last either
+``{"size": n, "sha256": hex, "syntax": uid, "changes": [...]}``,
 ``{"failed": why}``, or ``{"room": why}`` if our own disk was short.  Whatever the codecs print goes
 nowhere.  It ends with its input, and by itself when memory ran out.
 """
@@ -13,15 +15,19 @@ import os
 import sys
 import time
 import warnings
-from typing import Any, TextIO
+from typing import Any, BinaryIO, TextIO
 
 from waystation.codecs.confine import allow_cpu, confine
 from waystation.dicom.errors import DatasetError
 from waystation.transforms.errors import UnfitError
-from waystation.transforms.transcode import transcode
+from waystation.transforms.redact import redact
+from waystation.transforms.redact_job import Glimpse, RedactJob
+from waystation.transforms.redact_preview import preview
+from waystation.transforms.transcode import Tick, transcode
 
 NEWS_S = 0.5
 PIECE = 1 << 20
+Files = tuple[BinaryIO, BinaryIO, BinaryIO]  # source, scratch, out
 
 
 def main() -> None:
@@ -65,7 +71,7 @@ def _work(job: dict[str, str], answers: TextIO, cpu_s: int) -> dict[str, Any]:
         open(job["out"], "w+b") as out,
     ):
         try:
-            changes = transcode(source, scratch, out, (job["has"], job["wants"]), tick)
+            syntax, changes = _made(job, (source, scratch, out), tick)
             size = out.seek(0, os.SEEK_END)
             out.seek(0)
             digest = hashlib.file_digest(out, "sha256").hexdigest()
@@ -78,7 +84,19 @@ def _work(job: dict[str, str], answers: TextIO, cpu_s: int) -> dict[str, Any]:
             if isinstance(error, MemoryError):
                 raise
             return {"failed": f"the codec failed: {type(error).__name__}"}
-    return {"size": size, "sha256": digest, "changes": changes}
+    return {"size": size, "sha256": digest, "syntax": syntax, "changes": changes}
+
+
+def _made(job: dict[str, str], files: Files, tick: Tick) -> tuple[str, list[str]]:
+    """Do the job; return the syntax of what was made ("" for a picture), and what changed."""
+    source, scratch, out = files
+    if "redact" in job:
+        what = (job["has"], RedactJob.of_text(job["redact"]))
+        return redact(source, scratch, out, what, tick)
+    if "preview" in job:
+        preview(source, scratch, out, (job["has"], Glimpse.of_text(job["preview"])))
+        return "", []
+    return job["wants"], transcode(source, scratch, out, (job["has"], job["wants"]), tick)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ import secrets
 import shutil
 import sys
 from collections import OrderedDict
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +25,7 @@ import structlog
 import waystation
 from waystation.codecs.child_process import Child
 from waystation.codecs.errors import CodecError, WorkroomError
+from waystation.transforms.redact_job import Glimpse, RedactJob
 
 log = structlog.get_logger()
 PIECE = 1 << 20
@@ -46,15 +47,17 @@ class CodecLimits:
 
 
 class Converted:
-    """A data set in another syntax, in a file that `drop` removes.
+    """What a child made of a data set, in a file that `drop` removes.
 
-    changes: what is different besides the syntax, in words.  Reading raises `WorkroomError`.
+    transfer_syntax_uid: what it has now.  changes: what is different besides the syntax, in words.
+    Reading raises `WorkroomError`.
     """
 
-    def __init__(self, path: Path, size_bytes: int, sha256: str, changes: tuple[str, ...]) -> None:
-        self.size_bytes = size_bytes
-        self.sha256 = sha256
-        self.changes = changes
+    def __init__(self, path: Path, answer: Mapping[str, Any]) -> None:
+        self.size_bytes = int(answer["size"])
+        self.sha256 = str(answer["sha256"])
+        self.transfer_syntax_uid = str(answer["syntax"])
+        self.changes = tuple(map(str, answer["changes"]))
         self._path = path
 
     async def whole(self) -> bytes:
@@ -107,30 +110,53 @@ class CodecPool:
 
         Raises `CodecError`, `WorkroomError`, and whatever ``source`` raises.
         """
-        if self._strikes.get(digest, 0) >= self.limits.strikes:
-            raise CodecError(f"its pixels have stopped the codec {self.limits.strikes} times")
-        return await self._converted(source, digest, (has, wanted))
+        return await self._converted(source, digest, {"has": has, "wants": wanted})
+
+    async def redact(
+        self, source: bytes | AsyncIterator[bytes], *, digest: str, syntax: str, job: RedactJob
+    ) -> Converted:
+        """Return the data set of ``source`` with the pixels of ``job`` blacked (D-34, D-35).
+
+        digest: SHA-256 of the object as it was received.  The result may have another transfer
+        syntax.  Raises `CodecError`, `WorkroomError`, and whatever ``source`` raises.
+        """
+        return await self._converted(source, digest, {"has": syntax, "redact": job.text()})
+
+    async def preview(
+        self, source: bytes | AsyncIterator[bytes], *, digest: str, syntax: str, glimpse: Glimpse
+    ) -> bytes:
+        """Return one frame of ``source`` as PNG, with the pixels of a job marked (D-41).
+
+        Raises `CodecError`, `WorkroomError`, and whatever ``source`` raises.
+        """
+        job = {"has": syntax, "preview": glimpse.text()}
+        made = await self._converted(source, digest, job)
+        try:
+            return await made.whole()
+        finally:
+            made.drop()
 
     async def _converted(
-        self, source: bytes | AsyncIterator[bytes], digest: str, ways: tuple[str, str]
+        self, source: bytes | AsyncIterator[bytes], digest: str, what: dict[str, str]
     ) -> Converted:
+        if self._strikes.get(digest, 0) >= self.limits.strikes:
+            raise CodecError(f"its pixels have stopped the codec {self.limits.strikes} times")
         self._prepare()
         name = self._folder / secrets.token_hex(8)
         given, scratch, made = (name.with_suffix(end) for end in (".in", ".scratch", ".out"))
         done = False
         try:
             await self._write(given, source)
-            job = {"in": given, "scratch": scratch, "out": made, "has": ways[0], "wants": ways[1]}
+            job = {**what, "in": str(given), "scratch": str(scratch), "out": str(made)}
             # A source comes as slowly as its lane is granted bytes: no child waits for that.
             async with self._room:
-                answer = await self._run({key: str(value) for key, value in job.items()}, digest)
+                answer = await self._run(job, digest)
             if "room" in answer:
                 raise WorkroomError(f"converting: {answer['room']}")
             if "failed" in answer:
                 raise CodecError(str(answer["failed"]))
             done = True
-            changes = tuple(map(str, answer["changes"]))
-            return Converted(made, int(answer["size"]), str(answer["sha256"]), changes)
+            return Converted(made, answer)
         finally:
             for path in (given, scratch) if done else (given, scratch, made):
                 path.unlink(missing_ok=True)

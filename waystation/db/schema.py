@@ -13,16 +13,15 @@ from sqlalchemy import (
     Index,
     Integer,
     LargeBinary,
-    MetaData,
     Table,
     Text,
     text,
 )
 
-metadata = MetaData()
+from waystation.db import schema_archive
+from waystation.db.schema_base import Identity, metadata
 
-# SQLite keeps a row at its key only if the type says INTEGER.
-Identity = BigInteger().with_variant(Integer(), "sqlite")
+__all__ = ("metadata", "schema_archive")
 
 arrival = Table(
     "arrival",

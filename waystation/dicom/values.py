@@ -8,6 +8,7 @@ wrong value must not stop an image (N-4).  PS3.5 sections 6.1 and 6.2.
 
 from struct import calcsize, iter_unpack
 
+from waystation.dicom.charsets import IN_CHARSET, decode
 from waystation.dicom.tags import format_tag
 
 Value = str | int | float
@@ -24,17 +25,7 @@ NUMBERS = {
 }
 # One value whatever it contains: the backslash is an ordinary character there.
 SINGLE = frozenset({"ST", "LT", "UT", "UR"})
-# VRs that the Specific Character Set speaks about; all other text is ASCII.
-IN_CHARSET = frozenset({"LO", "LT", "PN", "SH", "ST", "UC", "UT"})
 TEXT = IN_CHARSET | {"AE", "AS", "CS", "DA", "DS", "DT", "IS", "TM", "UI", "UR"}
-SIMPLE_CHARSETS = {
-    "": "ascii",
-    "ISO_IR 6": "ascii",
-    "ISO_IR 100": "latin-1",
-    "ISO_IR 101": "iso8859-2",
-    "ISO_IR 144": "iso8859-5",
-    "ISO_IR 192": "utf-8",
-}
 
 
 def decode_values(
@@ -76,27 +67,6 @@ def split_text(text: str, vr: str) -> list[str]:
 
 def decode_text(raw: bytes, vr: str, charset: str) -> str:
     """Return the text; what the character set cannot say comes out as U+FFFD."""
-    if raw.isascii() and b"\x1b" not in raw and "\\" not in charset and charset in SIMPLE_CHARSETS:
+    if raw.isascii() and b"\x1b" not in raw and not charset:
         return raw.decode("ascii")
-    if vr not in IN_CHARSET:
-        return raw.decode("latin-1")
-    simple = SIMPLE_CHARSETS.get(charset)
-    if simple:
-        # Latin-1 in objects that declare nothing is the commonest lie of all.
-        return raw.decode("latin-1" if simple == "ascii" else simple, "replace")
-    return _by_pydicom(raw, vr, charset)
-
-
-def _by_pydicom(raw: bytes, vr: str, charset: str) -> str:
-    import warnings
-
-    from pydicom.charset import convert_encodings, decode_bytes
-
-    delimiters = {0x5C, 0x0A, 0x0C, 0x0D, 0x09} | ({0x5E, 0x3D} if vr == "PN" else set())
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
-            encodings = convert_encodings([part.strip() for part in charset.split("\\")])
-            return str(decode_bytes(raw, encodings, delimiters))
-        except (LookupError, UnicodeError, ValueError):
-            return raw.decode("latin-1")
+    return decode(raw, charset, vr)

@@ -48,9 +48,8 @@ ROOM_S = 20.0
 class Routing:
     """What routing goes by; replaced whole on reload.
 
-    destinations, groups: names that exist.  zone: of the node, for weekday and hour.
+    destinations: names that exist.  zone: of the node, for weekday and hour.
     revision: of the configuration text that says all this, 0 if it is not known.
-    wholes: (rule, level) of the rules that take all of a study once one object matches.
     windows: the schedules by name.
     """
 
@@ -58,9 +57,7 @@ class Routing:
     destinations: Collection[str]
     duplicates: DuplicatePolicy
     zone: tzinfo
-    groups: Collection[str] = ()
     revision: int = 0
-    wholes: tuple[tuple[str, str], ...] = ()
     windows: Mapping[str, Window] = field(default_factory=dict)
 
     def facts(self, arrival: Arrival) -> Facts:
@@ -69,10 +66,10 @@ class Routing:
 
     def placed(self, target: Target) -> Target:
         """Return the target as it can be used: held if there is no such way out."""
-        if target.destination in self.destinations or target.filtered_by:
-            return target
-        if target.destination in self.groups:
-            return replace(target, group=True)
+        group = target.destination in self.ruleset.groups
+        if group or target.destination in self.destinations or target.filtered_by:
+            # A gather may have been asked for when the name was another thing.
+            return target if target.group is group else replace(target, group=group)
         missing = HoldReason.DESTINATION_GONE
         return replace(
             target, hold=HoldReason.NO_ARCHIVE if target.destination == ARCHIVE else missing
@@ -111,7 +108,9 @@ class Router:
         joined: Callable[[Sequence[Gather], Carrier | None], None] = lambda _gathers, _by: None,
         planned: Callable[[str, Instance], None] = lambda _destination, _instance: None,
         witness: Witness = SILENT,
+        alike: Callable[[Arrival, bytes | None], Awaitable[Collection[int]]] | None = None,
     ) -> None:
+        self._alike = alike
         self._planned = planned
         self._witness = witness
         self._joined = joined
@@ -228,15 +227,21 @@ class Router:
         lsn = self._log.watermark(lsns) if lsns else None
         now = self._clock()
         policy = routing.duplicates
-
+        alike = await self._likenesses(batch) if policy.content else {}
         again: dict[int, str] = {}
 
         def judged(arrival: Arrival, made: Plan, earlier: Sequence[Earlier]) -> Plan:
+            if same := alike.get(arrival.id):
+                earlier = [
+                    replace(one, sha256=arrival.sha256) if one.arrival_id in same else one
+                    for one in earlier
+                ]
             final = judge(policy, arrival, made, earlier, now)
             again[arrival.id] = kind_of(arrival, earlier, final)
             return final
 
-        job = adopt(adoptions, self._ids, now, judged, lsn, routing.revision, routing.wholes)
+        wholes = routing.ruleset.wholes
+        job = adopt(adoptions, self._ids, now, judged, lsn, routing.revision, wholes)
         done = await self._database.write(job, urgent=False)
         self._log.settled(lsns)
         if lsn is not None:
@@ -255,6 +260,13 @@ class Router:
                     wanted[place] = wanted.get(place, False) or target.priority == "stat"
         for (destination, study), stat in wanted.items():
             self._wake(destination, study, stat)
+
+    async def _likenesses(self, batch: Sequence[Acknowledged]) -> dict[int, Collection[int]]:
+        """Return by arrival which earlier ones are the same image, coded otherwise (R-75)."""
+        if self._alike is None:
+            return {}
+        found = await asyncio.gather(*(self._alike(item.arrival, item.data) for item in batch))
+        return {item.arrival.id: same for item, same in zip(batch, found, strict=True) if same}
 
     async def _adoption(self, routing: Routing, item: Acknowledged) -> Adoption:
         arrival = item.arrival

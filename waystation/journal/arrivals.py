@@ -189,6 +189,23 @@ def parcel(arrival_id: int) -> Job[bytes | None]:
     return job
 
 
+def versions(sop_instance_uid: str, but: int, limit: int) -> Job[list[Arrival]]:
+    """Read what was received under a SOP Instance UID and is still here, the newest first.
+
+    but: id of the arrival that is left out.
+    """
+
+    def job(transaction: Transaction) -> list[Arrival]:
+        rows = transaction.rows(
+            "SELECT " + COLUMNS + " FROM arrival WHERE sop_instance = :uid AND id <> :but"
+            " AND planned = 1 AND blob_gone = 0 ORDER BY id DESC LIMIT :limit",
+            {"uid": sop_instance_uid, "but": but, "limit": limit},
+        )
+        return [arrival_from(row) for row in rows]
+
+    return job
+
+
 def digests(sop_instance_uid: str) -> Job[set[str]]:
     """Read the digests of everything received under a SOP Instance UID."""
 

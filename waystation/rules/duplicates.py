@@ -20,11 +20,15 @@ FIRST_KEPT = "duplicates.different=first"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DuplicatePolicy:
-    """``[duplicates]``: resend_after_s in seconds; same: skip, send; different: as the spec."""
+    """``[duplicates]``: resend_after_s in seconds; same: skip, send; different: as the spec.
+
+    content: the same image in another coding counts as equal bytes (``compare = "content"``).
+    """
 
     resend_after_s: float = 600.0
     same: str = "skip"
     different: str = "hold"
+    content: bool = False
 
 
 def judge(

@@ -28,6 +28,8 @@ class RuleSet:
     """All that planning needs: the rules in file order, what else, and the ways' filters.
 
     filters: by destination.  groups: which names in `send` are groups.  index: of the rules.
+    may_refuse: whether an object may be refused before its sender gets an answer.
+    wholes: (name, level) of the rules that gather all of a series or study.
     """
 
     rules: tuple[Rule, ...] = ()
@@ -36,27 +38,26 @@ class RuleSet:
     groups: frozenset[str] = frozenset()
     admission: Admission = field(default_factory=Admission)
     index: RuleIndex = field(init=False, repr=False, compare=False)
+    may_refuse: bool = field(init=False, repr=False, compare=False)
+    wholes: tuple[tuple[str, str], ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "index", index_of(self.rules))
+        said = {self.otherwise, *self.admission.otherwise.values()}
+        object.__setattr__(self, "may_refuse", bool(self.admission.refuse_when) or "refuse" in said)
+        object.__setattr__(self, "wholes", _wholes(self.rules))
 
     def otherwise_for(self, peer: str) -> str:
         """Return what becomes of an object of this peer that no rule takes (R-34)."""
         return self.admission.otherwise.get(peer) or self.otherwise
 
-    @property
-    def may_refuse(self) -> bool:
-        """Tell whether an object may be refused before its sender gets an answer."""
-        said = {self.otherwise, *self.admission.otherwise.values()}
-        return bool(self.admission.refuse_when) or "refuse" in said
 
-    def wholes(self) -> tuple[tuple[str, str], ...]:
-        """Return (name, level) of the rules that gather all of a series or study."""
-        return tuple(
-            (rule.name, rule.gathering.level)
-            for rule in self.rules
-            if rule.enabled and rule.gathering is not None and rule.gathering.whole
-        )
+def _wholes(rules: Sequence[Rule]) -> tuple[tuple[str, str], ...]:
+    return tuple(
+        (rule.name, rule.gathering.level)
+        for rule in rules
+        if rule.enabled and rule.gathering is not None and rule.gathering.whole
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +111,7 @@ def _turned_away(ruleset: RuleSet) -> Iterator[RuleFault]:
     """A refusal is said before anybody knows what its study will be."""
     if "refuse" not in {ruleset.otherwise, *ruleset.admission.otherwise.values()}:
         return
-    for name, level in ruleset.wholes():
+    for name, level in ruleset.wholes:
         problem = (
             f'takes all of a {level}, but otherwise = "refuse" turns away what matches no rule'
         )

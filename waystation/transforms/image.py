@@ -47,15 +47,20 @@ class Image:
         return self.frame_bytes * self.frames
 
 
-def image_of(head: Head) -> Image:
-    """Return how the pixels of ``head`` are described."""
+def image_of(head: Head, allocations: tuple[int, ...] = (8, 16, 32)) -> Image:
+    """Return how the pixels of ``head`` are described; allocations: what fits the caller.
+
+    Floating point pixels have no Bits Stored: all that are allocated (C.7.6.24).
+    """
+    allocated = _number(head, ALLOCATED)
+    stored = _number(head, STORED, None if PIXELS in head.elements else allocated)
     image = Image(
         rows=_number(head, ROWS),
         columns=_number(head, COLUMNS),
         samples=_number(head, SAMPLES, 1),
-        allocated=_number(head, ALLOCATED),
-        stored=_number(head, STORED),
-        high=_number(head, HIGH, _number(head, STORED) - 1),
+        allocated=allocated,
+        stored=stored,
+        high=_number(head, HIGH, stored - 1),
         signed=_number(head, REPRESENTATION, 0) == 1,
         photometric=head.text(PHOTOMETRIC),
         planar=_number(head, PLANAR, 0),
@@ -65,7 +70,7 @@ def image_of(head: Head) -> Image:
         raise UnfitError(
             f"its pixels are described as {image.columns} x {image.rows} x {image.samples}"
         )
-    if image.allocated not in (8, 16, 32) or not 0 < image.stored <= image.allocated:
+    if image.allocated not in allocations or not 0 < image.stored <= image.allocated:
         raise UnfitError(f"its pixels have {image.stored} of {image.allocated} bits")
     if image.total_bytes > MOST_BYTES:
         raise UnfitError(f"its pixels would take {image.total_bytes} bytes uncompressed")

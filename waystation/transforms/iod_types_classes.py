@@ -16,213 +16,222 @@ CLASSES: Final = """
 5.1.4.1.1.1 cr-image; 5.1.4.1.1.1.1 digital-x-ray-image; 5.1.4.1.1.1.1.1 digital-x-ray-image;
 5.1.4.1.1.1.2 digital-mammography-x-ray-image; 5.1.4.1.1.1.2.1 digital-mammography-x-ray-image;
 5.1.4.1.1.1.3 digital-intra-oral-x-ray-image; 5.1.4.1.1.1.3.1 digital-intra-oral-x-ray-image;
-5.1.4.1.1.2 ct-image; 5.1.4.1.1.2.1 enhanced-ct-image; 5.1.4.1.1.2.2 legacy-converted-enhanced-ct-
-image; 5.1.4.1.1.3.1 us-multi-frame-image; 5.1.4.1.1.4 mr-image; 5.1.4.1.1.4.1 enhanced-mr-image;
-5.1.4.1.1.4.2 mr-spectroscopy; 5.1.4.1.1.4.3 enhanced-mr-color-image; 5.1.4.1.1.4.4 legacy-
-converted-enhanced-mr-image; 5.1.4.1.1.6.1 us-image; 5.1.4.1.1.6.2 enhanced-us-volume; 5.1.4.1.1.7
-secondary-capture-image; 5.1.4.1.1.7.1 multi-frame-single-bit-sc-image; 5.1.4.1.1.7.2 multi-frame-
-grayscale-byte-sc-image; 5.1.4.1.1.7.3 multi-frame-grayscale-word-sc-image; 5.1.4.1.1.7.4 multi-
-frame-true-color-sc-image; 5.1.4.1.1.9.1.1 12-lead-ecg; 5.1.4.1.1.9.1.2 general-ecg; 5.1.4.1.1.9.1.3
-ambulatory-ecg; 5.1.4.1.1.9.2.1 hemodynamic-waveform; 5.1.4.1.1.9.3.1 basic-cardiac-
-electrophysiology-waveform; 5.1.4.1.1.9.4.1 basic-voice-audio-waveform; 5.1.4.1.1.9.4.2 general-
-audio-waveform; 5.1.4.1.1.9.5.1 arterial-pulse-waveform; 5.1.4.1.1.9.6.1 respiratory-waveform;
-5.1.4.1.1.11.1 grayscale-softcopy-presentation-state; 5.1.4.1.1.11.2 color-softcopy-presentation-
-state; 5.1.4.1.1.11.3 pseudo-color-softcopy-presentation-state; 5.1.4.1.1.11.4 blending-softcopy-
-presentation-state; 5.1.4.1.1.11.5 xa-xrf-grayscale-softcopy-presentation-state; 5.1.4.1.1.11.6
-planar-mpr-volumetric-presentation-state; 5.1.4.1.1.11.7 planar-mpr-volumetric-presentation-state;
-5.1.4.1.1.11.8 advanced-blending-presentation-state; 5.1.4.1.1.11.9 volume-rendering-volumetric-
-presentation-state; 5.1.4.1.1.11.10 volume-rendering-volumetric-presentation-state; 5.1.4.1.1.11.11
+5.1.4.1.1.2 ct-image; 5.1.4.1.1.2.1 enhanced-ct-image; 5.1.4.1.1.2.2
+legacy-converted-enhanced-ct-image; 5.1.4.1.1.3.1 us-multi-frame-image; 5.1.4.1.1.4 mr-image;
+5.1.4.1.1.4.1 enhanced-mr-image; 5.1.4.1.1.4.2 mr-spectroscopy; 5.1.4.1.1.4.3
+enhanced-mr-color-image; 5.1.4.1.1.4.4 legacy-converted-enhanced-mr-image; 5.1.4.1.1.6.1 us-image;
+5.1.4.1.1.6.2 enhanced-us-volume; 5.1.4.1.1.7 secondary-capture-image; 5.1.4.1.1.7.1
+multi-frame-single-bit-sc-image; 5.1.4.1.1.7.2 multi-frame-grayscale-byte-sc-image; 5.1.4.1.1.7.3
+multi-frame-grayscale-word-sc-image; 5.1.4.1.1.7.4 multi-frame-true-color-sc-image; 5.1.4.1.1.9.1.1
+12-lead-ecg; 5.1.4.1.1.9.1.2 general-ecg; 5.1.4.1.1.9.1.3 ambulatory-ecg; 5.1.4.1.1.9.2.1
+hemodynamic-waveform; 5.1.4.1.1.9.3.1 basic-cardiac-electrophysiology-waveform; 5.1.4.1.1.9.4.1
+basic-voice-audio-waveform; 5.1.4.1.1.9.4.2 general-audio-waveform; 5.1.4.1.1.9.5.1
+arterial-pulse-waveform; 5.1.4.1.1.9.6.1 respiratory-waveform; 5.1.4.1.1.11.1
+grayscale-softcopy-presentation-state; 5.1.4.1.1.11.2 color-softcopy-presentation-state;
+5.1.4.1.1.11.3 pseudo-color-softcopy-presentation-state; 5.1.4.1.1.11.4
+blending-softcopy-presentation-state; 5.1.4.1.1.11.5 xa-xrf-grayscale-softcopy-presentation-state;
+5.1.4.1.1.11.6 planar-mpr-volumetric-presentation-state; 5.1.4.1.1.11.7
+planar-mpr-volumetric-presentation-state; 5.1.4.1.1.11.8 advanced-blending-presentation-state;
+5.1.4.1.1.11.9 volume-rendering-volumetric-presentation-state; 5.1.4.1.1.11.10
+volume-rendering-volumetric-presentation-state; 5.1.4.1.1.11.11
 volume-rendering-volumetric-presentation-state; 5.1.4.1.1.12.1 x-ray-angiographic-image;
 5.1.4.1.1.12.1.1 enhanced-xa-image; 5.1.4.1.1.12.2 x-ray-radiofluoroscopic-image; 5.1.4.1.1.12.2.1
 enhanced-xrf-image; 5.1.4.1.1.13.1.1 x-ray-3d-angiographic-image; 5.1.4.1.1.13.1.2
-x-ray-3d-craniofacial-image; 5.1.4.1.1.13.1.3 breast-tomosynthesis-image; 5.1.4.1.1.13.1.4 breast-
-projection-x-ray-image; 5.1.4.1.1.13.1.5 breast-projection-x-ray-image; 5.1.4.1.1.14.1
-intravascular-optical-coherence-tomography-image; 5.1.4.1.1.14.2 intravascular-optical-coherence-
-tomography-image; 5.1.4.1.1.20 nm-image; 5.1.4.1.1.30 parametric-map; 5.1.4.1.1.66 raw-data;
-5.1.4.1.1.66.1 spatial-registration; 5.1.4.1.1.66.2 spatial-fiducials; 5.1.4.1.1.66.3 deformable-
-spatial-registration; 5.1.4.1.1.66.4 segmentation; 5.1.4.1.1.66.5 surface-segmentation;
-5.1.4.1.1.66.6 tractography-results; 5.1.4.1.1.67 real-world-value-mapping; 5.1.4.1.1.68.1 surface-
-scan-mesh; 5.1.4.1.1.68.2 surface-scan-point-cloud; 5.1.4.1.1.77.1.1 vl-endoscopic-image;
-5.1.4.1.1.77.1.1.1 video-endoscopic-image; 5.1.4.1.1.77.1.2 vl-microscopic-image; 5.1.4.1.1.77.1.2.1
-video-microscopic-image; 5.1.4.1.1.77.1.3 vl-slide-coordinates-microscopic-image; 5.1.4.1.1.77.1.4
-vl-photographic-image; 5.1.4.1.1.77.1.4.1 video-photographic-image; 5.1.4.1.1.77.1.5.1 ophthalmic-
-photography-8-bit-image; 5.1.4.1.1.77.1.5.2 ophthalmic-photography-16-bit-image; 5.1.4.1.1.77.1.5.3
-stereometric-relationship; 5.1.4.1.1.77.1.5.4 ophthalmic-tomography-image; 5.1.4.1.1.77.1.5.5 wide-
-field-ophthalmic-photography-stereographic-projection-image; 5.1.4.1.1.77.1.5.6 wide-field-
-ophthalmic-photography-3d-coordinates-image; 5.1.4.1.1.77.1.5.7 ophthalmic-optical-coherence-
-tomography-en-face-image; 5.1.4.1.1.77.1.5.8 ophthalmic-optical-coherence-tomography-b-scan-volume-
-analysis; 5.1.4.1.1.77.1.6 vl-whole-slide-microscopy-image; 5.1.4.1.1.78.1 lensometry-measurements;
-5.1.4.1.1.78.2 autorefraction-measurements; 5.1.4.1.1.78.3 keratometry-measurements; 5.1.4.1.1.78.4
+x-ray-3d-craniofacial-image; 5.1.4.1.1.13.1.3 breast-tomosynthesis-image; 5.1.4.1.1.13.1.4
+breast-projection-x-ray-image; 5.1.4.1.1.13.1.5 breast-projection-x-ray-image; 5.1.4.1.1.14.1
+intravascular-optical-coherence-tomography-image; 5.1.4.1.1.14.2
+intravascular-optical-coherence-tomography-image; 5.1.4.1.1.20 nm-image; 5.1.4.1.1.30
+parametric-map; 5.1.4.1.1.66 raw-data; 5.1.4.1.1.66.1 spatial-registration; 5.1.4.1.1.66.2
+spatial-fiducials; 5.1.4.1.1.66.3 deformable-spatial-registration; 5.1.4.1.1.66.4 segmentation;
+5.1.4.1.1.66.5 surface-segmentation; 5.1.4.1.1.66.6 tractography-results; 5.1.4.1.1.67
+real-world-value-mapping; 5.1.4.1.1.68.1 surface-scan-mesh; 5.1.4.1.1.68.2 surface-scan-point-cloud;
+5.1.4.1.1.77.1.1 vl-endoscopic-image; 5.1.4.1.1.77.1.1.1 video-endoscopic-image; 5.1.4.1.1.77.1.2
+vl-microscopic-image; 5.1.4.1.1.77.1.2.1 video-microscopic-image; 5.1.4.1.1.77.1.3
+vl-slide-coordinates-microscopic-image; 5.1.4.1.1.77.1.4 vl-photographic-image; 5.1.4.1.1.77.1.4.1
+video-photographic-image; 5.1.4.1.1.77.1.5.1 ophthalmic-photography-8-bit-image; 5.1.4.1.1.77.1.5.2
+ophthalmic-photography-16-bit-image; 5.1.4.1.1.77.1.5.3 stereometric-relationship;
+5.1.4.1.1.77.1.5.4 ophthalmic-tomography-image; 5.1.4.1.1.77.1.5.5
+wide-field-ophthalmic-photography-stereographic-projection-image; 5.1.4.1.1.77.1.5.6
+wide-field-ophthalmic-photography-3d-coordinates-image; 5.1.4.1.1.77.1.5.7
+ophthalmic-optical-coherence-tomography-en-face-image; 5.1.4.1.1.77.1.5.8
+ophthalmic-optical-coherence-tomography-b-scan-volume-analysis; 5.1.4.1.1.77.1.6
+vl-whole-slide-microscopy-image; 5.1.4.1.1.78.1 lensometry-measurements; 5.1.4.1.1.78.2
+autorefraction-measurements; 5.1.4.1.1.78.3 keratometry-measurements; 5.1.4.1.1.78.4
 subjective-refraction-measurements; 5.1.4.1.1.78.5 visual-acuity-measurements; 5.1.4.1.1.78.6
 spectacle-prescription-report; 5.1.4.1.1.78.7 ophthalmic-axial-measurements; 5.1.4.1.1.78.8
 intraocular-lens-calculations; 5.1.4.1.1.79.1 macular-grid-thickness-and-volume-report;
-5.1.4.1.1.80.1 ophthalmic-visual-field-static-perimetry-measurements; 5.1.4.1.1.81.1 ophthalmic-
-thickness-map; 5.1.4.1.1.82.1 corneal-topography-map; 5.1.4.1.1.88.11 basic-text-sr; 5.1.4.1.1.88.22
-enhanced-sr; 5.1.4.1.1.88.33 comprehensive-sr; 5.1.4.1.1.88.34 comprehensive-3d-sr; 5.1.4.1.1.88.35
-extensible-sr; 5.1.4.1.1.88.40 procedure-log; 5.1.4.1.1.88.50 mammography-cad-sr; 5.1.4.1.1.88.59
-key-object-selection-document; 5.1.4.1.1.88.65 chest-cad-sr; 5.1.4.1.1.88.67 x-ray-radiation-dose-
-sr; 5.1.4.1.1.88.68 radiopharmaceutical-radiation-dose-sr; 5.1.4.1.1.88.69 colon-cad-sr;
-5.1.4.1.1.88.70 implantation-plan-sr-document; 5.1.4.1.1.88.71 acquisition-context-sr;
+5.1.4.1.1.80.1 ophthalmic-visual-field-static-perimetry-measurements; 5.1.4.1.1.81.1
+ophthalmic-thickness-map; 5.1.4.1.1.82.1 corneal-topography-map; 5.1.4.1.1.88.11 basic-text-sr;
+5.1.4.1.1.88.22 enhanced-sr; 5.1.4.1.1.88.33 comprehensive-sr; 5.1.4.1.1.88.34 comprehensive-3d-sr;
+5.1.4.1.1.88.35 extensible-sr; 5.1.4.1.1.88.40 procedure-log; 5.1.4.1.1.88.50 mammography-cad-sr;
+5.1.4.1.1.88.59 key-object-selection-document; 5.1.4.1.1.88.65 chest-cad-sr; 5.1.4.1.1.88.67
+x-ray-radiation-dose-sr; 5.1.4.1.1.88.68 radiopharmaceutical-radiation-dose-sr; 5.1.4.1.1.88.69
+colon-cad-sr; 5.1.4.1.1.88.70 implantation-plan-sr-document; 5.1.4.1.1.88.71 acquisition-context-sr;
 5.1.4.1.1.88.72 simplified-adult-echo-sr; 5.1.4.1.1.88.73 patient-radiation-dose-structured-report;
-5.1.4.1.1.88.74 planned-imaging-agent-administration-sr; 5.1.4.1.1.88.75 performed-imaging-agent-
-administration-sr; 5.1.4.1.1.90.1 content-assessment-results; 5.1.4.1.1.104.1 encapsulated-pdf;
-5.1.4.1.1.104.2 encapsulated-cda; 5.1.4.1.1.104.3 encapsulated-stl; 5.1.4.1.1.104.4 encapsulated-
-obj; 5.1.4.1.1.104.5 encapsulated-mtl; 5.1.4.1.1.128 pet-image; 5.1.4.1.1.130 enhanced-pet-image;
-5.1.4.1.1.128.1 legacy-converted-enhanced-pet-image; 5.1.4.1.1.131 basic-structured-display;
-5.1.4.1.1.200.2 ct-performed-procedure-protocol; 5.1.4.1.1.481.1 rt-image; 5.1.4.1.1.481.2 rt-dose;
-5.1.4.1.1.481.3 rt-structure-set; 5.1.4.1.1.481.4 rt-beams-treatment-record; 5.1.4.1.1.481.5 rt-
-plan; 5.1.4.1.1.481.6 rt-brachy-treatment-record; 5.1.4.1.1.481.7 rt-treatment-summary-record;
-5.1.4.1.1.481.8 rt-ion-plan; 5.1.4.1.1.481.9 rt-ion-beams-treatment-record; 5.1.4.1.1.481.10 rt-
-physician-intent; 5.1.4.1.1.481.11 rt-segment-annotation; 5.1.4.1.1.481.12 rt-radiation-set;
-5.1.4.1.1.481.13 c-arm-photon-electron-radiation; 5.1.4.1.1.481.14 tomotherapeutic-radiation;
-5.1.4.1.1.481.15 robotic-arm-radiation; 5.1.4.34.7 rt-beams-delivery-instruction; 5.1.4.34.10 rt-
-brachy-application-setup-delivery-instruction;
+5.1.4.1.1.88.74 planned-imaging-agent-administration-sr; 5.1.4.1.1.88.75
+performed-imaging-agent-administration-sr; 5.1.4.1.1.90.1 content-assessment-results;
+5.1.4.1.1.104.1 encapsulated-pdf; 5.1.4.1.1.104.2 encapsulated-cda; 5.1.4.1.1.104.3
+encapsulated-stl; 5.1.4.1.1.104.4 encapsulated-obj; 5.1.4.1.1.104.5 encapsulated-mtl; 5.1.4.1.1.128
+pet-image; 5.1.4.1.1.130 enhanced-pet-image; 5.1.4.1.1.128.1 legacy-converted-enhanced-pet-image;
+5.1.4.1.1.131 basic-structured-display; 5.1.4.1.1.200.2 ct-performed-procedure-protocol;
+5.1.4.1.1.481.1 rt-image; 5.1.4.1.1.481.2 rt-dose; 5.1.4.1.1.481.3 rt-structure-set; 5.1.4.1.1.481.4
+rt-beams-treatment-record; 5.1.4.1.1.481.5 rt-plan; 5.1.4.1.1.481.6 rt-brachy-treatment-record;
+5.1.4.1.1.481.7 rt-treatment-summary-record; 5.1.4.1.1.481.8 rt-ion-plan; 5.1.4.1.1.481.9
+rt-ion-beams-treatment-record; 5.1.4.1.1.481.10 rt-physician-intent; 5.1.4.1.1.481.11
+rt-segment-annotation; 5.1.4.1.1.481.12 rt-radiation-set; 5.1.4.1.1.481.13
+c-arm-photon-electron-radiation; 5.1.4.1.1.481.14 tomotherapeutic-radiation; 5.1.4.1.1.481.15
+robotic-arm-radiation; 5.1.4.34.7 rt-beams-delivery-instruction; 5.1.4.34.10
+rt-brachy-application-setup-delivery-instruction;
 """
 IODS: Final = """
 12-lead-ecg 65 66 67 68 70 75 76 79 81 106 601 607 610 697; acquisition-context-sr 65 66 67 68 70 76
 79 81 82 697 724 730 735; advanced-blending-presentation-state 65 66 67 68 70 75 76 78 81 82 385 587
 596 597 599 612 624 632 679 682 697 700; ambulatory-ecg 65 66 67 68 70 75 76 79 81 106 601 607 610
-697; arterial-pulse-waveform 65 66 67 68 70 75 76 79 81 82 106 601 607 610 697; autorefraction-
-measurements 65 66 67 68 70 75 76 81 82 393 489 496 697; basic-cardiac-electrophysiology-waveform 65
-66 67 68 70 75 76 79 81 106 601 607 610 697; basic-structured-display 65 66 67 68 70 75 76 81 82 385
-634 638 640 697 700; basic-text-sr 65 66 67 68 70 76 81 697 724 730 735; basic-voice-audio-waveform
-65 66 67 68 70 75 76 79 81 106 601 607 610 697; blending-softcopy-presentation-state 65 66 67 68 70
-75 76 81 132 385 587 596 597 599 612 624 631 632 697; breast-projection-x-ray-image 42 65 66 67 68
-70 75 76 78 79 81 82 88 93 102 104 106 108 111 117 375 388 471 574 697 700 702 | 1045 1051 1054 1058
-1060 1063 1066 1073 1076 1181 1183 1187 1189 1191 1195 1202 1244 1246 1248 1250 1252 1254 1255;
-breast-tomosynthesis-image 42 65 66 67 68 70 75 76 78 79 81 82 88 93 102 104 106 108 111 118 388 450
-459 468 470 471 697 700 702 | 1043 1045 1047 1049 1051 1054 1058 1060 1063 1064 1066 1213 1214;
-c-arm-photon-electron-radiation 65 66 67 68 70 75 76 78 81 82 697 700 704 920 921 973 983 998 1002;
-chest-cad-sr 65 66 67 68 70 76 79 81 697 724 730 735; colon-cad-sr 65 66 67 68 70 76 81 82 697 724
-730 735; color-softcopy-presentation-state 65 66 67 68 70 75 76 81 100 107 385 584 587 596 597 599
-612 621 624 626 627 632 697; comprehensive-3d-sr 65 66 67 68 70 76 79 81 697 724 730 735;
-comprehensive-sr 65 66 67 68 70 76 79 81 697 724 730 735; content-assessment-results 65 66 67 68 70
-75 76 81 82 697 700 888; corneal-topography-map 65 66 67 68 70 75 76 78 81 82 86 88 106 132 418 568
-569 573 632 697 704; cr-image 42 65 66 67 68 70 75 76 81 86 88 90 100 102 133 134 584 614 615 697
-700 704; ct-image 42 65 66 67 68 70 75 76 78 81 86 87 88 90 102 137 151 584 615 697 700 704; ct-
-performed-procedure-protocol 65 66 67 68 70 75 76 77 78 81 82 385 697 890 891 899 902 908 911 914;
-deformable-spatial-registration 65 66 67 68 70 75 76 78 81 82 385 697 700 704 747; digital-intra-
-oral-x-ray-image 42 65 66 67 68 70 75 76 78 81 86 88 90 100 102 104 106 186 190 191 192 193 194 375
-376 377 378 380 385 387 584 615 619 697 700 704; digital-mammography-x-ray-image 42 65 66 67 68 70
-75 76 78 81 86 88 90 100 102 104 106 186 190 191 192 193 194 375 376 377 378 380 381 384 584 615 619
-697 700 704; digital-x-ray-image 42 65 66 67 68 70 75 76 78 81 86 88 90 100 102 104 106 186 190 191
-192 193 194 375 376 377 378 380 584 615 619 697 700 704; encapsulated-cda 65 66 67 68 70 76 81 179
-697 769 773; encapsulated-mtl 65 66 67 68 70 76 81 82 632 697 700 769 773 919; encapsulated-obj 65
-66 67 68 70 76 78 81 82 632 697 700 769 773 919; encapsulated-pdf 65 66 67 68 70 76 81 179 697 769
-773; encapsulated-stl 65 66 67 68 70 76 78 81 82 632 697 700 769 773 919; enhanced-ct-image 42 65 66
-67 68 70 75 76 78 79 81 82 88 93 102 106 108 111 112 113 115 393 412 413 632 697 700 702 | 149 150
-1043 1045 1047 1049 1051 1054 1056 1058 1060 1062 1064 1066 1075 1076 1086 1161 1163 1164 1166 1168
-1169 1171 1172 1173 1175; enhanced-mr-color-image 42 65 66 67 68 70 75 76 78 79 81 82 88 93 102 106
-108 111 112 113 114 393 404 406 632 697 700 702; enhanced-mr-image 42 65 66 67 68 70 75 76 78 79 81
-82 88 93 102 106 108 111 112 113 114 115 393 404 406 632 697 700 702 | 1043 1045 1047 1049 1051 1054
-1056 1058 1060 1062 1064 1066 1075 1086 1119 1123 1125 1127 1129 1131 1134 1136 1140 1142 1143 1146
-1148 1152 1154; enhanced-pet-image 42 65 66 67 68 70 75 76 78 79 81 82 88 104 106 108 111 112 113
-472 474 475 477 478 697 700 702 | 1043 1045 1047 1049 1051 1054 1056 1058 1060 1062 1064 1075 1078
-1080 1215 1217 1219 1220 1222 1224 1226; enhanced-sr 65 66 67 68 70 76 79 81 697 724 730 735;
-enhanced-us-volume 42 65 66 67 68 70 75 76 78 79 81 82 86 88 93 102 106 108 111 112 113 124 482 483
-485 486 488 632 697 700 702 704 | 1043 1045 1047 1049 1051 1054 1056 1062 1064 1066 1072 1073 1075
-1082 1084 1086 1088 1228; enhanced-xa-image 42 65 66 67 68 70 75 76 78 79 81 82 88 93 99 102 104 106
-108 111 112 113 193 194 420 439 440 441 442 444 697 700 702 | 1045 1051 1054 1056 1058 1062 1066
-1068 1070 1072 1073 1075 1076 1181 1183 1185 1187 1189 1191 1193 1195 1197 1199 1201 1202 1204 1206;
-enhanced-xrf-image 42 65 66 67 68 70 75 76 78 79 81 82 88 93 99 102 104 106 108 111 112 113 190 193
-194 420 439 440 441 442 444 697 700 702 | 1045 1051 1054 1056 1058 1062 1066 1068 1070 1072 1073
-1075 1076 1181 1183 1185 1187 1189 1191 1193 1195 1199 1201 1202 1206; extensible-sr 65 66 67 68 70
-76 79 81 82 697 724 730 735; general-audio-waveform 65 66 67 68 70 75 76 79 81 82 106 601 607 610
-697; general-ecg 65 66 67 68 70 75 76 79 81 106 601 607 610 697; grayscale-softcopy-presentation-
-state 65 66 67 68 70 75 76 81 99 100 107 385 584 587 596 597 599 612 614 620 621 623 624 626 627 629
-697; hemodynamic-waveform 65 66 67 68 70 75 76 79 81 106 601 607 610 697; implantation-plan-sr-
-document 65 66 67 68 70 76 81 82 697 724 730 735; intraocular-lens-calculations 65 66 67 68 70 75 76
-81 82 393 489 535 697; intravascular-optical-coherence-tomography-image 65 66 67 68 70 75 76 78 79
-81 82 88 93 102 106 108 111 112 115 554 555 556 557 558 697 700 702 | 1043 1045 1054 1056 1058 1062
-1068 1238 1240 1242; keratometry-measurements 65 66 67 68 70 75 76 81 82 393 489 499 697; key-
-object-selection-document 65 66 67 68 70 76 81 697 724 735 737; legacy-converted-enhanced-ct-image
-42 65 66 67 68 70 75 76 78 79 81 82 88 90 93 102 106 108 111 112 113 393 412 697 700 702 | 1043 1045
-1047 1049 1051 1054 1056 1058 1060 1062 1066 1075 1076 1086 1089 1090 1091 1161; legacy-converted-
-enhanced-mr-image 42 65 66 67 68 70 75 76 78 79 81 82 88 90 93 102 106 108 111 112 113 114 393 404
-697 700 702 | 1043 1045 1047 1049 1051 1054 1056 1058 1060 1062 1064 1066 1075 1086 1089 1090 1091
-1119; legacy-converted-enhanced-pet-image 42 65 66 67 68 70 75 76 78 79 81 82 88 104 106 108 111 112
-113 472 475 697 700 702 | 1043 1045 1047 1049 1051 1054 1056 1058 1060 1062 1064 1075 1076 1086 1089
-1090 1091 1215; lensometry-measurements 65 66 67 68 70 75 76 81 82 393 489 494 697; macular-grid-
-thickness-and-volume-report 65 66 67 68 70 76 81 82 697 724 730 735; mammography-cad-sr 65 66 67 68
-70 76 81 697 724 730 735; mr-image 42 65 66 67 68 70 75 76 78 81 86 87 88 90 102 152 584 615 697 700
-704; mr-spectroscopy 42 65 66 67 68 70 75 76 78 79 81 82 93 106 108 111 112 113 114 393 409 410 411
-697 700 702 | 1043 1045 1047 1049 1051 1054 1056 1058 1066 1075 1086 1123 1127 1129 1134 1136 1140
-1142 1143 1148 1156 1158; multi-frame-grayscale-byte-sc-image 42 65 66 67 68 70 75 76 78 79 81 86 88
-95 96 97 102 108 111 179 180 181 182 615 697 700 702 704 | 1043 1047 1049; multi-frame-grayscale-
-word-sc-image 42 65 66 67 68 70 75 76 78 79 81 86 88 95 96 97 102 108 111 179 180 181 182 615 697
-700 702 704 | 1043 1047 1049; multi-frame-single-bit-sc-image 42 65 66 67 68 70 75 76 81 86 88 95 96
-97 102 179 180 181 182 697 700 702 704; multi-frame-true-color-sc-image 42 65 66 67 68 70 75 76 78
-79 81 86 88 95 96 97 102 108 111 179 180 181 182 632 697 700 702 704 | 1043 1047 1049; nm-image 42
-65 66 67 68 70 75 76 78 79 81 86 88 96 102 106 154 155 156 157 163 166 168 172 174 175 584 585 615
-632 697 700 702 704; ophthalmic-axial-measurements 65 66 67 68 70 75 76 81 82 393 489 518 697;
-ophthalmic-optical-coherence-tomography-b-scan-volume-analysis 65 66 67 68 70 75 76 78 81 82 88 108
-111 420 436 697 700 702 | 1043 1045 1047 1049 1051 1054 1058 1063 1064; ophthalmic-optical-
-coherence-tomography-en-face-image 65 66 67 68 70 75 76 78 81 82 86 88 132 419 420 432 434 632 697
-700; ophthalmic-photography-16-bit-image 65 66 67 68 70 75 76 79 81 86 88 93 95 96 102 106 385 414
-415 418 419 632 697 700 702 704; ophthalmic-photography-8-bit-image 65 66 67 68 70 75 76 79 81 86 88
-93 95 96 102 106 385 414 415 418 419 632 697 700 702 704; ophthalmic-thickness-map 65 66 67 68 70 75
-76 81 82 86 88 106 107 115 393 418 562 565 697 700 704; ophthalmic-tomography-image 65 66 67 68 70
-75 76 78 79 81 82 88 93 106 108 111 112 419 420 421 422 424 697 700 702 | 1043 1045 1047 1049 1051
-1054 1056 1058 1066 1179; ophthalmic-visual-field-static-perimetry-measurements 65 66 67 68 70 75 76
-81 82 536 537 542 547 551 553 697; parametric-map 42 65 66 67 68 70 75 76 78 79 81 82 86 88 102 106
-108 111 112 113 114 125 126 132 420 575 697 700 702 704 | 1043 1045 1047 1049 1051 1054 1056 1058
-1060 1063 1064 1066 1075 1089 1090 1093 1109 1256; patient-radiation-dose-structured-report 65 66 67
-68 70 76 79 81 82 697 724 730 735; performed-imaging-agent-administration-sr 65 66 67 68 70 76 79 81
-82 697 724 730 735; pet-image 42 65 66 67 68 70 75 76 78 79 81 86 87 88 102 106 154 369 372 373 374
-584 615 697 700 704; planar-mpr-volumetric-presentation-state 65 66 67 68 70 75 76 78 81 82 385 596
-599 612 650 653 656 657 658 663 668 670 697 700; planned-imaging-agent-administration-sr 65 66 67 68
-70 76 81 82 697 724 730 735; procedure-log 65 66 67 70 76 79 81 697 724 730 735; pseudo-color-
-softcopy-presentation-state 65 66 67 68 70 75 76 81 99 100 107 132 385 584 587 596 597 599 612 614
-621 623 624 626 627 629 632 697; radiopharmaceutical-radiation-dose-sr 65 66 67 68 70 76 79 81 82
-697 724 730 735; raw-data 42 65 66 67 68 70 75 76 78 79 81 106 697 738; real-world-value-mapping 65
-66 67 68 70 75 76 81 385 697 700 775; respiratory-waveform 65 66 67 68 70 75 76 79 81 82 106 601 607
-610 697; robotic-arm-radiation 65 66 67 68 70 75 76 78 81 82 697 700 704 920 921 973 983 1006 1008;
-rt-beams-delivery-instruction 65 66 67 68 70 75 76 81 357 697 700 704; rt-beams-treatment-record 65
-66 67 68 70 76 81 195 249 280 282 284 286 299 314 697 700 704; rt-brachy-application-setup-delivery-
-instruction 65 66 67 68 70 75 76 81 82 368 697 700 704; rt-brachy-treatment-record 65 66 67 68 70 76
-81 195 249 280 282 284 286 310 314 697 700 704; rt-dose 65 66 67 68 70 76 78 81 86 87 88 96 195 213
-216 222 225 227 584 585 614 697 700 702; rt-image 65 66 67 68 70 76 78 81 86 88 90 95 96 102 195 204
-279 614 615 697 700 702 704; rt-ion-beams-treatment-record 65 66 67 68 70 76 81 195 249 280 282 284
-286 314 352 697 700 704; rt-ion-plan 65 66 67 68 70 76 78 81 195 237 239 249 254 279 316 337 697 700
-704; rt-physician-intent 65 66 67 68 70 75 76 81 82 697 700 704 920 921 928 947 950; rt-plan 65 66
-67 68 70 76 78 81 195 237 239 242 249 254 269 278 279 697 700 704; rt-radiation-set 65 66 67 68 70
-75 76 78 81 82 697 700 704 920 921 962 969; rt-segment-annotation 65 66 67 68 70 75 76 81 82 697 700
-704 920 921 954 958; rt-structure-set 65 66 67 68 70 76 78 81 195 222 225 235 279 697 700 704; rt-
-treatment-summary-record 65 66 67 68 70 76 81 195 280 314 697 700 704; secondary-capture-image 42 65
-66 67 68 70 75 76 81 86 88 102 179 180 584 614 615 632 697 700 704; segmentation 42 65 66 67 68 70
-75 76 78 81 82 86 88 108 111 420 448 697 700 702 704 | 1043 1045 1047 1049 1054 1109 1208;
+697; arterial-pulse-waveform 65 66 67 68 70 75 76 79 81 82 106 601 607 610 697;
+autorefraction-measurements 65 66 67 68 70 75 76 81 82 393 489 496 697;
+basic-cardiac-electrophysiology-waveform 65 66 67 68 70 75 76 79 81 106 601 607 610 697;
+basic-structured-display 65 66 67 68 70 75 76 81 82 385 634 638 640 697 700; basic-text-sr 65 66 67
+68 70 76 81 697 724 730 735; basic-voice-audio-waveform 65 66 67 68 70 75 76 79 81 106 601 607 610
+697; blending-softcopy-presentation-state 65 66 67 68 70 75 76 81 132 385 587 596 597 599 612 624
+631 632 697; breast-projection-x-ray-image 42 65 66 67 68 70 75 76 78 79 81 82 88 93 102 104 106 108
+111 117 375 388 471 574 697 700 702 | 1045 1051 1054 1058 1060 1063 1066 1073 1076 1181 1183 1187
+1189 1191 1195 1202 1244 1246 1248 1250 1252 1254 1255; breast-tomosynthesis-image 42 65 66 67 68 70
+75 76 78 79 81 82 88 93 102 104 106 108 111 118 388 450 459 468 470 471 697 700 702 | 1043 1045 1047
+1049 1051 1054 1058 1060 1063 1064 1066 1213 1214; c-arm-photon-electron-radiation 65 66 67 68 70 75
+76 78 81 82 697 700 704 920 921 973 983 998 1002; chest-cad-sr 65 66 67 68 70 76 79 81 697 724 730
+735; colon-cad-sr 65 66 67 68 70 76 81 82 697 724 730 735; color-softcopy-presentation-state 65 66
+67 68 70 75 76 81 100 107 385 584 587 596 597 599 612 621 624 626 627 632 697; comprehensive-3d-sr
+65 66 67 68 70 76 79 81 697 724 730 735; comprehensive-sr 65 66 67 68 70 76 79 81 697 724 730 735;
+content-assessment-results 65 66 67 68 70 75 76 81 82 697 700 888; corneal-topography-map 65 66 67
+68 70 75 76 78 81 82 86 88 106 132 418 568 569 573 632 697 704; cr-image 42 65 66 67 68 70 75 76 81
+86 88 90 100 102 133 134 584 614 615 697 700 704; ct-image 42 65 66 67 68 70 75 76 78 81 86 87 88 90
+102 137 151 584 615 697 700 704; ct-performed-procedure-protocol 65 66 67 68 70 75 76 77 78 81 82
+385 697 890 891 899 902 908 911 914; deformable-spatial-registration 65 66 67 68 70 75 76 78 81 82
+385 697 700 704 747; digital-intra-oral-x-ray-image 42 65 66 67 68 70 75 76 78 81 86 88 90 100 102
+104 106 186 190 191 192 193 194 375 376 377 378 380 385 387 584 615 619 697 700 704;
+digital-mammography-x-ray-image 42 65 66 67 68 70 75 76 78 81 86 88 90 100 102 104 106 186 190 191
+192 193 194 375 376 377 378 380 381 384 584 615 619 697 700 704; digital-x-ray-image 42 65 66 67 68
+70 75 76 78 81 86 88 90 100 102 104 106 186 190 191 192 193 194 375 376 377 378 380 584 615 619 697
+700 704; encapsulated-cda 65 66 67 68 70 76 81 179 697 769 773; encapsulated-mtl 65 66 67 68 70 76
+81 82 632 697 700 769 773 919; encapsulated-obj 65 66 67 68 70 76 78 81 82 632 697 700 769 773 919;
+encapsulated-pdf 65 66 67 68 70 76 81 179 697 769 773; encapsulated-stl 65 66 67 68 70 76 78 81 82
+632 697 700 769 773 919; enhanced-ct-image 42 65 66 67 68 70 75 76 78 79 81 82 88 93 102 106 108 111
+112 113 115 393 412 413 632 697 700 702 | 149 150 1043 1045 1047 1049 1051 1054 1056 1058 1060 1062
+1064 1066 1075 1076 1086 1161 1163 1164 1166 1168 1169 1171 1172 1173 1175; enhanced-mr-color-image
+42 65 66 67 68 70 75 76 78 79 81 82 88 93 102 106 108 111 112 113 114 393 404 406 632 697 700 702;
+enhanced-mr-image 42 65 66 67 68 70 75 76 78 79 81 82 88 93 102 106 108 111 112 113 114 115 393 404
+406 632 697 700 702 | 1043 1045 1047 1049 1051 1054 1056 1058 1060 1062 1064 1066 1075 1086 1119
+1123 1125 1127 1129 1131 1134 1136 1140 1142 1143 1146 1148 1152 1154; enhanced-pet-image 42 65 66
+67 68 70 75 76 78 79 81 82 88 104 106 108 111 112 113 472 474 475 477 478 697 700 702 | 1043 1045
+1047 1049 1051 1054 1056 1058 1060 1062 1064 1075 1078 1080 1215 1217 1219 1220 1222 1224 1226;
+enhanced-sr 65 66 67 68 70 76 79 81 697 724 730 735; enhanced-us-volume 42 65 66 67 68 70 75 76 78
+79 81 82 86 88 93 102 106 108 111 112 113 124 482 483 485 486 488 632 697 700 702 704 | 1043 1045
+1047 1049 1051 1054 1056 1062 1064 1066 1072 1073 1075 1082 1084 1086 1088 1228; enhanced-xa-image
+42 65 66 67 68 70 75 76 78 79 81 82 88 93 99 102 104 106 108 111 112 113 193 194 420 439 440 441 442
+444 697 700 702 | 1045 1051 1054 1056 1058 1062 1066 1068 1070 1072 1073 1075 1076 1181 1183 1185
+1187 1189 1191 1193 1195 1197 1199 1201 1202 1204 1206; enhanced-xrf-image 42 65 66 67 68 70 75 76
+78 79 81 82 88 93 99 102 104 106 108 111 112 113 190 193 194 420 439 440 441 442 444 697 700 702 |
+1045 1051 1054 1056 1058 1062 1066 1068 1070 1072 1073 1075 1076 1181 1183 1185 1187 1189 1191 1193
+1195 1199 1201 1202 1206; extensible-sr 65 66 67 68 70 76 79 81 82 697 724 730 735;
+general-audio-waveform 65 66 67 68 70 75 76 79 81 82 106 601 607 610 697; general-ecg 65 66 67 68 70
+75 76 79 81 106 601 607 610 697; grayscale-softcopy-presentation-state 65 66 67 68 70 75 76 81 99
+100 107 385 584 587 596 597 599 612 614 620 621 623 624 626 627 629 697; hemodynamic-waveform 65 66
+67 68 70 75 76 79 81 106 601 607 610 697; implantation-plan-sr-document 65 66 67 68 70 76 81 82 697
+724 730 735; intraocular-lens-calculations 65 66 67 68 70 75 76 81 82 393 489 535 697;
+intravascular-optical-coherence-tomography-image 65 66 67 68 70 75 76 78 79 81 82 88 93 102 106 108
+111 112 115 554 555 556 557 558 697 700 702 | 1043 1045 1054 1056 1058 1062 1068 1238 1240 1242;
+keratometry-measurements 65 66 67 68 70 75 76 81 82 393 489 499 697; key-object-selection-document
+65 66 67 68 70 76 81 697 724 735 737; legacy-converted-enhanced-ct-image 42 65 66 67 68 70 75 76 78
+79 81 82 88 90 93 102 106 108 111 112 113 393 412 697 700 702 | 1043 1045 1047 1049 1051 1054 1056
+1058 1060 1062 1066 1075 1076 1086 1089 1090 1091 1161; legacy-converted-enhanced-mr-image 42 65 66
+67 68 70 75 76 78 79 81 82 88 90 93 102 106 108 111 112 113 114 393 404 697 700 702 | 1043 1045 1047
+1049 1051 1054 1056 1058 1060 1062 1064 1066 1075 1086 1089 1090 1091 1119;
+legacy-converted-enhanced-pet-image 42 65 66 67 68 70 75 76 78 79 81 82 88 104 106 108 111 112 113
+472 475 697 700 702 | 1043 1045 1047 1049 1051 1054 1056 1058 1060 1062 1064 1075 1076 1086 1089
+1090 1091 1215; lensometry-measurements 65 66 67 68 70 75 76 81 82 393 489 494 697;
+macular-grid-thickness-and-volume-report 65 66 67 68 70 76 81 82 697 724 730 735; mammography-cad-sr
+65 66 67 68 70 76 81 697 724 730 735; mr-image 42 65 66 67 68 70 75 76 78 81 86 87 88 90 102 152 584
+615 697 700 704; mr-spectroscopy 42 65 66 67 68 70 75 76 78 79 81 82 93 106 108 111 112 113 114 393
+409 410 411 697 700 702 | 1043 1045 1047 1049 1051 1054 1056 1058 1066 1075 1086 1123 1127 1129 1134
+1136 1140 1142 1143 1148 1156 1158; multi-frame-grayscale-byte-sc-image 42 65 66 67 68 70 75 76 78
+79 81 86 88 95 96 97 102 108 111 179 180 181 182 615 697 700 702 704 | 1043 1047 1049;
+multi-frame-grayscale-word-sc-image 42 65 66 67 68 70 75 76 78 79 81 86 88 95 96 97 102 108 111 179
+180 181 182 615 697 700 702 704 | 1043 1047 1049; multi-frame-single-bit-sc-image 42 65 66 67 68 70
+75 76 81 86 88 95 96 97 102 179 180 181 182 697 700 702 704; multi-frame-true-color-sc-image 42 65
+66 67 68 70 75 76 78 79 81 86 88 95 96 97 102 108 111 179 180 181 182 632 697 700 702 704 | 1043
+1047 1049; nm-image 42 65 66 67 68 70 75 76 78 79 81 86 88 96 102 106 154 155 156 157 163 166 168
+172 174 175 584 585 615 632 697 700 702 704; ophthalmic-axial-measurements 65 66 67 68 70 75 76 81
+82 393 489 518 697; ophthalmic-optical-coherence-tomography-b-scan-volume-analysis 65 66 67 68 70 75
+76 78 81 82 88 108 111 420 436 697 700 702 | 1043 1045 1047 1049 1051 1054 1058 1063 1064;
+ophthalmic-optical-coherence-tomography-en-face-image 65 66 67 68 70 75 76 78 81 82 86 88 132 419
+420 432 434 632 697 700; ophthalmic-photography-16-bit-image 65 66 67 68 70 75 76 79 81 86 88 93 95
+96 102 106 385 414 415 418 419 632 697 700 702 704; ophthalmic-photography-8-bit-image 65 66 67 68
+70 75 76 79 81 86 88 93 95 96 102 106 385 414 415 418 419 632 697 700 702 704;
+ophthalmic-thickness-map 65 66 67 68 70 75 76 81 82 86 88 106 107 115 393 418 562 565 697 700 704;
+ophthalmic-tomography-image 65 66 67 68 70 75 76 78 79 81 82 88 93 106 108 111 112 419 420 421 422
+424 697 700 702 | 1043 1045 1047 1049 1051 1054 1056 1058 1066 1179;
+ophthalmic-visual-field-static-perimetry-measurements 65 66 67 68 70 75 76 81 82 536 537 542 547 551
+553 697; parametric-map 42 65 66 67 68 70 75 76 78 79 81 82 86 88 102 106 108 111 112 113 114 125
+126 132 420 575 697 700 702 704 | 1043 1045 1047 1049 1051 1054 1056 1058 1060 1063 1064 1066 1075
+1089 1090 1093 1109 1256; patient-radiation-dose-structured-report 65 66 67 68 70 76 79 81 82 697
+724 730 735; performed-imaging-agent-administration-sr 65 66 67 68 70 76 79 81 82 697 724 730 735;
+pet-image 42 65 66 67 68 70 75 76 78 79 81 86 87 88 102 106 154 369 372 373 374 584 615 697 700 704;
+planar-mpr-volumetric-presentation-state 65 66 67 68 70 75 76 78 81 82 385 596 599 612 650 653 656
+657 658 663 668 670 697 700; planned-imaging-agent-administration-sr 65 66 67 68 70 76 81 82 697 724
+730 735; procedure-log 65 66 67 70 76 79 81 697 724 730 735;
+pseudo-color-softcopy-presentation-state 65 66 67 68 70 75 76 81 99 100 107 132 385 584 587 596 597
+599 612 614 621 623 624 626 627 629 632 697; radiopharmaceutical-radiation-dose-sr 65 66 67 68 70 76
+79 81 82 697 724 730 735; raw-data 42 65 66 67 68 70 75 76 78 79 81 106 697 738;
+real-world-value-mapping 65 66 67 68 70 75 76 81 385 697 700 775; respiratory-waveform 65 66 67 68
+70 75 76 79 81 82 106 601 607 610 697; robotic-arm-radiation 65 66 67 68 70 75 76 78 81 82 697 700
+704 920 921 973 983 1006 1008; rt-beams-delivery-instruction 65 66 67 68 70 75 76 81 357 697 700
+704; rt-beams-treatment-record 65 66 67 68 70 76 81 195 249 280 282 284 286 299 314 697 700 704;
+rt-brachy-application-setup-delivery-instruction 65 66 67 68 70 75 76 81 82 368 697 700 704;
+rt-brachy-treatment-record 65 66 67 68 70 76 81 195 249 280 282 284 286 310 314 697 700 704; rt-dose
+65 66 67 68 70 76 78 81 86 87 88 96 195 213 216 222 225 227 584 585 614 697 700 702; rt-image 65 66
+67 68 70 76 78 81 86 88 90 95 96 102 195 204 279 614 615 697 700 702 704;
+rt-ion-beams-treatment-record 65 66 67 68 70 76 81 195 249 280 282 284 286 314 352 697 700 704;
+rt-ion-plan 65 66 67 68 70 76 78 81 195 237 239 249 254 279 316 337 697 700 704; rt-physician-intent
+65 66 67 68 70 75 76 81 82 697 700 704 920 921 928 947 950; rt-plan 65 66 67 68 70 76 78 81 195 237
+239 242 249 254 269 278 279 697 700 704; rt-radiation-set 65 66 67 68 70 75 76 78 81 82 697 700 704
+920 921 962 969; rt-segment-annotation 65 66 67 68 70 75 76 81 82 697 700 704 920 921 954 958;
+rt-structure-set 65 66 67 68 70 76 78 81 195 222 225 235 279 697 700 704;
+rt-treatment-summary-record 65 66 67 68 70 76 81 195 280 314 697 700 704; secondary-capture-image 42
+65 66 67 68 70 75 76 81 86 88 102 179 180 584 614 615 632 697 700 704; segmentation 42 65 66 67 68
+70 75 76 78 81 82 86 88 108 111 420 448 697 700 702 704 | 1043 1045 1047 1049 1054 1109 1208;
 simplified-adult-echo-sr 65 66 67 68 70 76 79 81 82 697 705 724 730 735; spatial-fiducials 65 66 67
 68 70 75 76 81 385 697 700 704 751; spatial-registration 65 66 67 68 70 75 76 78 81 385 697 700 704
-744; spectacle-prescription-report 65 66 67 68 70 76 81 82 697 724 730 735; stereometric-
-relationship 65 66 67 68 70 75 76 81 385 438 697 700; subjective-refraction-measurements 65 66 67 68
-70 75 76 81 82 393 489 501 697; surface-scan-mesh 42 65 66 67 68 70 75 76 81 82 566 567 697 787 791;
-surface-scan-point-cloud 42 65 66 67 68 70 75 76 81 82 566 567 697 789 791; surface-segmentation 65
-66 67 68 70 75 76 78 81 82 420 481 697 700 704 787; tomotherapeutic-radiation 65 66 67 68 70 75 76
-78 81 82 697 700 704 920 921 973 983 1003 1005; tractography-results 42 65 66 67 68 70 75 76 78 81
-82 420 583 697 700; us-image 42 65 66 67 68 70 75 76 78 79 81 86 88 90 102 132 177 178 584 615 632
-697 700 704; us-multi-frame-image 42 65 66 67 68 70 75 76 78 79 81 86 88 90 95 96 97 102 132 177 178
-615 632 697 700 702 704; video-endoscopic-image 42 65 66 67 68 70 75 76 81 86 88 95 96 102 106 390
-632 697 700 702 704; video-microscopic-image 42 65 66 67 68 70 75 76 81 86 88 95 96 102 106 390 632
-697 700 702 704; video-photographic-image 42 65 66 67 68 70 75 76 81 86 88 95 96 102 106 390 632 697
-700 702 704; visual-acuity-measurements 65 66 67 68 70 75 76 81 82 393 489 503 697; vl-endoscopic-
-image 42 65 66 67 68 70 75 76 81 86 88 102 106 390 584 632 697 700 704; vl-microscopic-image 42 65
-66 67 68 70 75 76 81 86 88 102 106 390 397 584 632 697 700 704; vl-photographic-image 42 65 66 67 68
-70 75 76 81 86 88 102 106 390 401 402 403 584 632 697 700 704; vl-slide-coordinates-microscopic-
-image 42 65 66 67 68 70 75 76 78 81 86 88 102 106 390 392 397 584 632 697 700 704; vl-whole-slide-
-microscopy-image 42 65 66 67 68 70 75 76 78 81 82 86 88 106 108 111 393 395 397 399 400 697 700 702
-704 | 1043 1045 1051 1054 1064 1109 1111 1113 1115; volume-rendering-volumetric-presentation-state
-65 66 67 68 70 75 76 78 81 82 385 596 599 612 650 653 656 657 668 670 671 672 675 697 700; wide-
-field-ophthalmic-photography-3d-coordinates-image 65 66 67 68 70 75 76 78 79 81 82 86 88 93 95 96
-106 385 414 415 418 419 427 430 632 697 700 702 704; wide-field-ophthalmic-photography-
-stereographic-projection-image 65 66 67 68 70 75 76 78 79 81 82 86 88 93 95 96 106 385 414 415 418
-419 425 430 632 697 700 702 704; x-ray-3d-angiographic-image 42 65 66 67 68 70 75 76 77 78 79 81 82
-88 93 102 104 106 108 111 112 113 117 118 450 455 462 470 697 700 702 | 1043 1045 1047 1049 1051
-1054 1056 1058 1060 1062 1064 1066 1075 1213; x-ray-3d-craniofacial-image 42 65 66 67 68 70 75 76 77
-78 81 82 88 93 102 104 106 108 111 117 118 450 457 465 470 697 700 702 | 1043 1045 1047 1049 1051
-1054 1058 1060 1062 1064 1066 1213; x-ray-angiographic-image 42 65 66 67 68 70 75 76 79 81 86 88 90
-95 96 97 99 100 102 104 184 185 186 187 188 378 584 585 614 615 697 700 702 704; x-ray-radiation-
-dose-sr 65 66 67 68 70 76 79 81 82 697 724 730 735; x-ray-radiofluoroscopic-image 42 65 66 67 68 70
-75 76 79 81 86 88 90 95 96 97 99 100 102 104 184 185 186 187 189 190 378 584 585 614 615 697 700 702
-704; xa-xrf-grayscale-softcopy-presentation-state 65 66 67 68 70 75 76 81 82 107 385 584 587 596 597
-599 620 621 623 624 626 627 645 647 649 697;
+744; spectacle-prescription-report 65 66 67 68 70 76 81 82 697 724 730 735;
+stereometric-relationship 65 66 67 68 70 75 76 81 385 438 697 700;
+subjective-refraction-measurements 65 66 67 68 70 75 76 81 82 393 489 501 697; surface-scan-mesh 42
+65 66 67 68 70 75 76 81 82 566 567 697 787 791; surface-scan-point-cloud 42 65 66 67 68 70 75 76 81
+82 566 567 697 789 791; surface-segmentation 65 66 67 68 70 75 76 78 81 82 420 481 697 700 704 787;
+tomotherapeutic-radiation 65 66 67 68 70 75 76 78 81 82 697 700 704 920 921 973 983 1003 1005;
+tractography-results 42 65 66 67 68 70 75 76 78 81 82 420 583 697 700; us-image 42 65 66 67 68 70 75
+76 78 79 81 86 88 90 102 132 177 178 584 615 632 697 700 704; us-multi-frame-image 42 65 66 67 68 70
+75 76 78 79 81 86 88 90 95 96 97 102 132 177 178 615 632 697 700 702 704; video-endoscopic-image 42
+65 66 67 68 70 75 76 81 86 88 95 96 102 106 390 632 697 700 702 704; video-microscopic-image 42 65
+66 67 68 70 75 76 81 86 88 95 96 102 106 390 632 697 700 702 704; video-photographic-image 42 65 66
+67 68 70 75 76 81 86 88 95 96 102 106 390 632 697 700 702 704; visual-acuity-measurements 65 66 67
+68 70 75 76 81 82 393 489 503 697; vl-endoscopic-image 42 65 66 67 68 70 75 76 81 86 88 102 106 390
+584 632 697 700 704; vl-microscopic-image 42 65 66 67 68 70 75 76 81 86 88 102 106 390 397 584 632
+697 700 704; vl-photographic-image 42 65 66 67 68 70 75 76 81 86 88 102 106 390 401 402 403 584 632
+697 700 704; vl-slide-coordinates-microscopic-image 42 65 66 67 68 70 75 76 78 81 86 88 102 106 390
+392 397 584 632 697 700 704; vl-whole-slide-microscopy-image 42 65 66 67 68 70 75 76 78 81 82 86 88
+106 108 111 393 395 397 399 400 697 700 702 704 | 1043 1045 1051 1054 1064 1109 1111 1113 1115;
+volume-rendering-volumetric-presentation-state 65 66 67 68 70 75 76 78 81 82 385 596 599 612 650 653
+656 657 668 670 671 672 675 697 700; wide-field-ophthalmic-photography-3d-coordinates-image 65 66 67
+68 70 75 76 78 79 81 82 86 88 93 95 96 106 385 414 415 418 419 427 430 632 697 700 702 704;
+wide-field-ophthalmic-photography-stereographic-projection-image 65 66 67 68 70 75 76 78 79 81 82 86
+88 93 95 96 106 385 414 415 418 419 425 430 632 697 700 702 704; x-ray-3d-angiographic-image 42 65
+66 67 68 70 75 76 77 78 79 81 82 88 93 102 104 106 108 111 112 113 117 118 450 455 462 470 697 700
+702 | 1043 1045 1047 1049 1051 1054 1056 1058 1060 1062 1064 1066 1075 1213;
+x-ray-3d-craniofacial-image 42 65 66 67 68 70 75 76 77 78 81 82 88 93 102 104 106 108 111 117 118
+450 457 465 470 697 700 702 | 1043 1045 1047 1049 1051 1054 1058 1060 1062 1064 1066 1213;
+x-ray-angiographic-image 42 65 66 67 68 70 75 76 79 81 86 88 90 95 96 97 99 100 102 104 184 185 186
+187 188 378 584 585 614 615 697 700 702 704; x-ray-radiation-dose-sr 65 66 67 68 70 76 79 81 82 697
+724 730 735; x-ray-radiofluoroscopic-image 42 65 66 67 68 70 75 76 79 81 86 88 90 95 96 97 99 100
+102 104 184 185 186 187 189 190 378 584 585 614 615 697 700 702 704;
+xa-xrf-grayscale-softcopy-presentation-state 65 66 67 68 70 75 76 81 82 107 385 584 587 596 597 599
+620 621 623 624 626 627 645 647 649 697;
 """

@@ -11,6 +11,10 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple, Self
 
 Lossy = Literal["decode", "hold"]
+# JPEG, JPEG-LS near lossless, JPEG 2000, HTJ2K and JPEG XL, as far as they may lose something.
+LOSSY_SYNTAXES = frozenset(
+    f"1.2.840.10008.1.2.4.{number}" for number in (50, 51, 81, 91, 93, 111, 112, 203)
+)
 
 
 class Rectangle(NamedTuple):
@@ -71,6 +75,29 @@ class RedactJob:
             unused_bits=unused_bits,
             lossy=lossy,
         )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Glimpse:
+    """One frame to look at.  frame: from 0.  side: longest side in pixels, at most.
+
+    job: what would be blacked is outlined; with ``blacked`` it is filled, as it would leave.
+    """
+
+    job: RedactJob
+    frame: int = 0
+    side: int = 1024
+    blacked: bool = False
+
+    def text(self) -> str:
+        """Return it as one line of JSON."""
+        return json.dumps([self.job.text(), self.frame, self.side, self.blacked])
+
+    @classmethod
+    def of_text(cls, text: str) -> Self:
+        """Return what `text` of a glimpse says."""
+        job, frame, side, blacked = json.loads(text)
+        return cls(job=RedactJob.of_text(job), frame=frame, side=side, blacked=blacked)
 
 
 def one_line(rectangle: Rectangle) -> str:

@@ -16,20 +16,15 @@ from waystation.dicom.errors import DatasetError
 from waystation.dicom.head import Head
 from waystation.dicom.nested import EXPLICIT_BE
 from waystation.dicom.scan import form_of
-from waystation.dicom.uids import EXPLICIT_VR_BE, EXPLICIT_VR_LE, IMPLICIT_VR_LE
+from waystation.dicom.uids import DEFLATED, EXPLICIT_VR_BE, EXPLICIT_VR_LE, IMPLICIT_VR_LE
 from waystation.transforms.deid.risk import RISKS, is_video, risks_of
-from waystation.transforms.redact_job import Lossy, Rectangle, RedactJob
+from waystation.transforms.redact_job import LOSSY_SYNTAXES, Lossy, Rectangle, RedactJob
 
 BURNED_IN, REGIONS, PROVIDER = 0x00280301, 0x00186011, 0x00287FE0
 ROWS, COLUMNS = 0x00280010, 0x00280011
 REGION_CORNERS = (0x00186018, 0x0018601A, 0x0018601C, 0x0018601E)  # left, top, right, bottom
 PIXELS = (0x7FE00008, 0x7FE00009, 0x7FE00010)
-NATIVE = frozenset(
-    {IMPLICIT_VR_LE, EXPLICIT_VR_LE, EXPLICIT_VR_BE, "1.2.840.10008.1.2.1.99"},
-)
-LOSSY_SYNTAXES = frozenset(
-    f"1.2.840.10008.1.2.4.{number}" for number in (50, 51, 81, 91, 93, 110, 112, 203)
-)
+NATIVE = frozenset({IMPLICIT_VR_LE, EXPLICIT_VR_LE, EXPLICIT_VR_BE, DEFLATED})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,6 +89,8 @@ def decide(
     """
     if PROVIDER in head.elements:
         return PixelDecision(held="its pixels lie elsewhere (Pixel Data Provider URL)")
+    if not head.whole:
+        return PixelDecision(held="its head is too large to be looked through")
     if not has_pixels(head):
         return PixelDecision()
     hidden = has_hidden_overlay(head)

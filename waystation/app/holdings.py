@@ -1,0 +1,142 @@
+"""Which classes and syntaxes a C-GET has to propose, asked of the peer beforehand.
+
+Contract: SOP Classes in Study says it for a study where the peer knows that key; else each series
+is asked for its images.  A peer that cannot be asked leaves every class that is common.  The
+syntaxes are those that the peer names as available, else all common ones.
+"""
+
+from collections.abc import Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, field
+
+from waystation.app.asking import MODELS, Query, QueryRefusedError, ask, open_query
+from waystation.app.identifier import LEVEL, Identifier
+from waystation.dicom import tags, uids
+from waystation.dicom.head import Head
+from waystation.model.errors import LostError, UnreachableError
+from waystation.model.peer import Remote
+from waystation.net.client import Waits
+from waystation.net.query_call import QueryCall
+
+CLASSES_IN_STUDY, AVAILABLE_SYNTAXES = 0x00080062, 0x00083002
+UNIQUE = {
+    "PATIENT": tags.PATIENT_ID,
+    "STUDY": tags.STUDY_INSTANCE_UID,
+    "SERIES": tags.SERIES_INSTANCE_UID,
+    "IMAGE": tags.SOP_INSTANCE_UID,
+}
+LEVELS = tuple(UNIQUE)
+COMPRESSED = (
+    uids.JPEG_BASELINE,
+    uids.JPEG_LOSSLESS_SV1,
+    uids.JPEG_2000_LOSSLESS,
+    uids.JPEG_2000,
+    uids.RLE_LOSSLESS,
+    uids.JPEG_LS_LOSSLESS,
+    uids.JPEG_EXTENDED,
+    uids.JPEG_LOSSLESS,
+    uids.JPEG_LS_NEAR,
+    uids.HTJ2K_LOSSLESS,
+    uids.DEFLATED,
+    uids.EXPLICIT_VR_BE,
+    "1.2.840.10008.1.2.4.102",
+    "1.2.840.10008.1.2.4.103",
+)
+# One context each for those leaves room for one compressed syntax; beyond, a find has to tell.
+COMMON = 60
+
+
+@dataclass(slots=True)
+class Holdings:
+    """SOP classes in the order found, and the syntaxes besides the two little endian ones."""
+
+    classes: list[str] = field(default_factory=list)
+    syntaxes: tuple[str, ...] = COMPRESSED
+
+
+def anything() -> Holdings:
+    """Return what is proposed to a peer that cannot be asked: images first."""
+    order = sorted(uids.storage_classes(), key=lambda uid: (len(uid), uid))
+    return Holdings(classes=[uids.CT_IMAGE_STORAGE, *order][:COMMON])
+
+
+async def holdings(
+    remote: Remote, model: str, identifiers: Sequence[Identifier], waits: Waits
+) -> Holdings:
+    """Return what the objects of ``identifiers`` are; raises `UnreachableError`."""
+    sop_class = MODELS[model][0]
+    try:
+        call = await open_query(remote, sop_class, b"", waits)
+    except UnreachableError as error:
+        if error.layer == "associate" and error.permanent:
+            return anything()
+        raise
+    survey = _Survey(call, model)
+    try:
+        for identifier in identifiers:
+            await survey.look(identifier)
+    except (QueryRefusedError, LostError):
+        survey.found.clear()
+    await call.release()
+    if not survey.found:
+        return anything()
+    known = tuple(syntax for syntax in survey.syntaxes if syntax not in uids.UNCOMPRESSED)
+    return Holdings(list(survey.found), known if survey.all_told else COMPRESSED)
+
+
+class _Survey:
+    """Goes down from the level asked for until the classes are known."""
+
+    def __init__(self, call: QueryCall, model: str) -> None:
+        self._call = call
+        self._model = model
+        self.found: dict[str, None] = {}
+        self.syntaxes: dict[str, None] = {}
+        self.all_told = True
+
+    async def look(self, identifier: Identifier) -> None:
+        """Add what ``identifier`` would retrieve."""
+        level = identifier.text(LEVEL)
+        keys = {
+            tag: identifier.text(tag)
+            for name, tag in UNIQUE.items()
+            if identifier.text(tag) and LEVELS.index(name) <= LEVELS.index(level)
+        }
+        await self._below(level if level in UNIQUE else "STUDY", keys)
+
+    async def _below(self, level: str, keys: dict[int, str]) -> None:
+        extra = {"STUDY": CLASSES_IN_STUDY, "IMAGE": tags.SOP_CLASS_UID}.get(level)
+        for head in await self._ask(level, keys, extra):
+            if level == "IMAGE":
+                self._image(head)
+                continue
+            told = [str(value) for value in head.values("SOPClassesInStudy") or []]
+            if told and level == "STUDY":
+                self.found.update(dict.fromkeys(told))
+                self.all_told = False
+                continue
+            unique = UNIQUE[level]
+            below = LEVELS[LEVELS.index(level) + 1]
+            await self._below(below, {**keys, unique: head.text(unique) or keys.get(unique, "")})
+
+    def _image(self, head: Head) -> None:
+        self.found[head.text(tags.SOP_CLASS_UID)] = None
+        told = [str(value) for value in head.values(tags.format_tag(AVAILABLE_SYNTAXES)) or []]
+        self.syntaxes.update(dict.fromkeys(told))
+        self.all_told = self.all_told and bool(told)
+
+    async def _ask(self, level: str, keys: dict[int, str], extra: int | None) -> list[Head]:
+        identifier = Identifier({tag: (tags.vr_of(tag), text) for tag, text in keys.items()})
+        identifier.elements[LEVEL] = ("CS", level)
+        identifier.elements.setdefault(UNIQUE[level], ("UI", ""))
+        if extra is not None:
+            identifier.elements[extra] = ("UI", "")
+        if level == "IMAGE":
+            identifier.elements[AVAILABLE_SYNTAXES] = ("UI", "")
+        query = Query(model=self._model, identifier=identifier)
+        async with aclosing(ask(self._call, query)) as answers:
+            return [head async for head in answers if _is_one(head)]
+
+
+def _is_one(head: Head) -> bool:
+    return bool(head.elements)
