@@ -59,8 +59,9 @@ format: $(STAMP)  ## let ruff rewrite what it can
 reqs: $(STAMP)  ## requirements of docs/spec that are not delivered yet
 	@$(BIN)/python -m tests.requirement_ids
 
-docs: $(STAMP)  ## write the configuration reference anew; check links and examples
+docs: $(STAMP)  ## write the generated pages anew; check links and examples
 	@$(BIN)/python -m waystation.app.reference >docs/reference/configuration.md
+	@$(BIN)/python -m waystation.app.conformance >docs/conformance/deidentification.md
 	@$(BIN)/python -m pytest -q tests/test_pages.py
 
 lock: $(STAMP)  ## resolve the dependencies anew

@@ -6,6 +6,8 @@ import pytest
 
 from tests.app.conftest import Complain
 from waystation.app import (
+    settings_archive,
+    settings_call,
     settings_completeness,
     settings_destination,
     settings_dicom,
@@ -49,8 +51,20 @@ CASES: dict[type[Table], tuple[str, str, str, str]] = {
     settings_node.LogSettings: (
         "[log]\n", "log", "format = true", 'expected "text" or "json"'
     ),
-    settings_node.ArchiveSettings: (
+    settings_archive.ArchiveSettings: (
         "[archive]\n", "archive", "enabled = 1", "expected true or false, got a number"
+    ),
+    settings_archive.AreaSettings: (
+        '[archive.area.a]\nae_title = "A"\n',
+        "archive.area.a",
+        'rights = ["erase"]',
+        'expected "find", "get", "move", "store" or "commit"',
+    ),
+    settings_call.StoreAt: (
+        '[peer.ct]\nae_title = "CT"\n[peer.ct.store_at]\nhost = "h"\n',
+        "peer.ct.store_at",
+        "port = 0",
+        "expected 1 to 65535, got 0",
     ),
     settings_node.WorklistSettings: (
         "[worklist]\n", "worklist", 'enabled = "yes"', "expected true or false, got text"

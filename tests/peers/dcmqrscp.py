@@ -49,9 +49,7 @@ class QrScp(Program):
             for n, (title, port) in enumerate((destinations or {}).items())
         )
         config = folder / "dcmqrscp.cfg"
-        config.write_text(
-            CONFIG.format(port=self.port, hosts=hosts, title=ae_title, store=store)
-        )
+        config.write_text(CONFIG.format(port=self.port, hosts=hosts, title=ae_title, store=store))
         command = [need(DCMQRSCP), "-c", str(config), *options]
         super().__init__(command, folder, environment=TUNED)
         self.wait_for_port(self.port)

@@ -238,8 +238,14 @@ def test_differing_steps_make_two_versions_of_which_the_second_is_held() -> None
             rules=("chest", "more"),
             priority="stat",
             hold=HoldReason.TWO_VERSIONS,
+            recipe=edited.recipe,
         ),
-        Target(destination="reading", rules=("chest", "more"), priority="stat"),
+        Target(
+            destination="reading",
+            rules=("chest", "more"),
+            priority="stat",
+            recipe=edited.recipe,
+        ),
     )
 
 

@@ -1,11 +1,12 @@
 """Which classes and syntaxes a C-GET has to propose, asked of the peer beforehand.
 
 Contract: SOP Classes in Study says it for a study where the peer knows that key; else each series
-is asked for its images.  A peer that cannot be asked leaves every class that is common.  The
-syntaxes are those that the peer names as available, else all common ones.
+is asked for its images.  Where those do not tell their class, the modality of the series narrows
+it down; where nothing is known, every class that is common is proposed.  The syntaxes are those
+that the peer names as available, else all common ones.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 
@@ -18,7 +19,6 @@ from waystation.model.peer import Remote
 from waystation.net.client import Waits
 from waystation.net.query_call import QueryCall
 
-CLASSES_IN_STUDY, AVAILABLE_SYNTAXES = 0x00080062, 0x00083002
 UNIQUE = {
     "PATIENT": tags.PATIENT_ID,
     "STUDY": tags.STUDY_INSTANCE_UID,
@@ -26,6 +26,11 @@ UNIQUE = {
     "IMAGE": tags.SOP_INSTANCE_UID,
 }
 LEVELS = tuple(UNIQUE)
+ASKED = {
+    "STUDY": ("SOPClassesInStudy",),
+    "SERIES": ("Modality",),
+    "IMAGE": ("SOPClassUID", "AvailableTransferSyntaxUID"),
+}
 COMPRESSED = (
     uids.JPEG_BASELINE,
     uids.JPEG_LOSSLESS_SV1,
@@ -42,8 +47,30 @@ COMPRESSED = (
     "1.2.840.10008.1.2.4.102",
     "1.2.840.10008.1.2.4.103",
 )
-# One context each for those leaves room for one compressed syntax; beyond, a find has to tell.
-COMMON = 60
+# One context for native objects and one for compressed ones each: more do not fit.
+COMMON = 63
+_STORAGE = uids.ROOT + "5.1.4.1.1."
+# What a series of a modality usually holds, as ends of the UIDs.
+BY_MODALITY = {
+    "CR": "1",
+    "CT": "2 2.1",
+    "DX": "1.1 1.1.1",
+    "MG": "1.2 1.2.1 13.1.3",
+    "MR": "4 4.1 4.2",
+    "NM": "20",
+    "OT": "7 7.1 7.2 7.3 7.4",
+    "PT": "128 130",
+    "RF": "12.2 12.2.1",
+    "RTDOSE": "481.2",
+    "RTIMAGE": "481.1",
+    "RTPLAN": "481.5 481.8",
+    "RTSTRUCT": "481.3",
+    "SC": "7 7.1 7.2 7.3 7.4",
+    "SEG": "66.4",
+    "SR": "88.11 88.22 88.33 88.34 88.67",
+    "US": "6.1 3.1",
+    "XA": "12.1 12.1.1",
+}
 
 
 @dataclass(slots=True)
@@ -78,10 +105,22 @@ async def holdings(
     except (QueryRefusedError, LostError):
         survey.found.clear()
     await call.release()
+    if not all(survey.found):
+        survey.found = dict.fromkeys(by_modality(survey.modalities))
     if not survey.found:
         return anything()
     known = tuple(syntax for syntax in survey.syntaxes if syntax not in uids.UNCOMPRESSED)
     return Holdings(list(survey.found), known if survey.all_told else COMPRESSED)
+
+
+def by_modality(modalities: Iterable[str]) -> list[str]:
+    """Return the classes that such series usually hold; none if one of them is unknown."""
+    found: list[str] = []
+    for modality in modalities:
+        if modality not in BY_MODALITY:
+            return []
+        found += [_STORAGE + end for end in BY_MODALITY[modality].split()]
+    return list(dict.fromkeys([*found, uids.SECONDARY_CAPTURE_STORAGE])) if found else []
 
 
 class _Survey:
@@ -92,6 +131,7 @@ class _Survey:
         self._model = model
         self.found: dict[str, None] = {}
         self.syntaxes: dict[str, None] = {}
+        self.modalities: dict[str, None] = {}
         self.all_told = True
 
     async def look(self, identifier: Identifier) -> None:
@@ -105,8 +145,7 @@ class _Survey:
         await self._below(level if level in UNIQUE else "STUDY", keys)
 
     async def _below(self, level: str, keys: dict[int, str]) -> None:
-        extra = {"STUDY": CLASSES_IN_STUDY, "IMAGE": tags.SOP_CLASS_UID}.get(level)
-        for head in await self._ask(level, keys, extra):
+        for head in await self._ask(level, keys):
             if level == "IMAGE":
                 self._image(head)
                 continue
@@ -115,28 +154,23 @@ class _Survey:
                 self.found.update(dict.fromkeys(told))
                 self.all_told = False
                 continue
+            if level == "SERIES":
+                self.modalities[head.text(tags.MODALITY)] = None
             unique = UNIQUE[level]
             below = LEVELS[LEVELS.index(level) + 1]
             await self._below(below, {**keys, unique: head.text(unique) or keys.get(unique, "")})
 
     def _image(self, head: Head) -> None:
         self.found[head.text(tags.SOP_CLASS_UID)] = None
-        told = [str(value) for value in head.values(tags.format_tag(AVAILABLE_SYNTAXES)) or []]
+        told = [str(value) for value in head.values("AvailableTransferSyntaxUID") or []]
         self.syntaxes.update(dict.fromkeys(told))
         self.all_told = self.all_told and bool(told)
 
-    async def _ask(self, level: str, keys: dict[int, str], extra: int | None) -> list[Head]:
+    async def _ask(self, level: str, keys: dict[int, str]) -> list[Head]:
         identifier = Identifier({tag: (tags.vr_of(tag), text) for tag, text in keys.items()})
         identifier.elements[LEVEL] = ("CS", level)
         identifier.elements.setdefault(UNIQUE[level], ("UI", ""))
-        if extra is not None:
-            identifier.elements[extra] = ("UI", "")
-        if level == "IMAGE":
-            identifier.elements[AVAILABLE_SYNTAXES] = ("UI", "")
+        identifier.default(ASKED.get(level, ()))
         query = Query(model=self._model, identifier=identifier)
         async with aclosing(ask(self._call, query)) as answers:
-            return [head async for head in answers if _is_one(head)]
-
-
-def _is_one(head: Head) -> bool:
-    return bool(head.elements)
+            return [head async for head in answers]

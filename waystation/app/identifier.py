@@ -15,12 +15,13 @@ from struct import pack
 from typing import Any
 
 from waystation.dicom import charsets, tags
+from waystation.dicom.charsets import IN_CHARSET
 from waystation.dicom.compose import Elements, compose
 from waystation.dicom.errors import DatasetError
 from waystation.dicom.head import Head
 from waystation.dicom.part10 import read_meta
 from waystation.dicom.paths import Step, parse_path
-from waystation.dicom.values import IN_CHARSET, NUMBERS, TEXT
+from waystation.dicom.values import NUMBERS, TEXT
 from waystation.model.errors import ConfigError
 
 CHARACTER_SET, LEVEL = tags.SPECIFIC_CHARACTER_SET, 0x00080052
@@ -71,12 +72,12 @@ class Identifier:
         stated = charset or self.text(CHARACTER_SET)
         texts = list(_texts(self.elements))
         if stated:
-            missing = next((one for one in texts if not charsets.fits(one, stated)), None)
-            if missing is not None:
-                raise ConfigError("--charset", f"{stated} cannot say {missing!r}")
+            for text, vr in texts:
+                if not charsets.fits(text, stated, vr):
+                    raise ConfigError("--charset", f"{stated} cannot say {text!r}")
         else:
             stated = next(
-                term for term in BY_NEED if all(charsets.fits(text, term) for text in texts)
+                term for term in BY_NEED if all(charsets.fits(text, term, vr) for text, vr in texts)
             )
         elements: Elements = {**self.elements}
         if stated:
@@ -90,10 +91,10 @@ class Identifier:
         return compose(elements, transfer_syntax_uid, encoded)
 
 
-def _texts(elements: Table) -> Iterable[str]:
+def _texts(elements: Table) -> Iterable[tuple[str, str]]:
     for vr, value in elements.values():
         if isinstance(value, str) and vr in IN_CHARSET:
-            yield value
+            yield value, vr
         elif isinstance(value, list):
             for item in value:
                 yield from _texts(item)

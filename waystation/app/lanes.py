@@ -24,6 +24,7 @@ from waystation.flows.deliver import LaneBelt
 from waystation.flows.lane_settings import NO_FILTER, LaneSettings
 from waystation.flows.metering import Meters
 from waystation.flows.screening import Screening
+from waystation.flows.treat import Treatments
 from waystation.flows.witness import Witness
 from waystation.journal import deliveries, recovery
 from waystation.journal.groups import leave
@@ -51,6 +52,7 @@ class LaneParts:
     screening: Screening
     equip: Callable[[Destination], Awaitable[None]]
     witness: Witness
+    treatments: Treatments | None = None
 
 
 class Lanes:
@@ -119,6 +121,7 @@ class Lanes:
             paused_by=paused_by or "",
             meters=self.meters,
             screen=parts.screening,
+            treatments=parts.treatments,
             changed=self._changed,
         )
         self.belts[name] = belt

@@ -17,6 +17,7 @@ from typing import Any
 import structlog
 
 from waystation.app import wiring, wiring_completeness, wiring_group
+from waystation.app.archiving import Archivist
 from waystation.app.lanes import GRACE_S, LaneParts, Lanes
 from waystation.app.recovery import DataLock, open_database, read_intake, recover
 from waystation.app.settings import Settings
@@ -35,7 +36,7 @@ from waystation.flows.groups import GroupBelt
 from waystation.flows.heads import HeadReader
 from waystation.flows.receive import Keeping, Reception
 from waystation.flows.recent import Recent
-from waystation.flows.route import Acknowledged, Router, Routing
+from waystation.flows.route import Acknowledged, Archiving, Router, Routing
 from waystation.flows.screening import Screening
 from waystation.flows.sweep import Sweep
 from waystation.journal import arrivals, configs, recovery
@@ -117,6 +118,13 @@ class Node:
         cargo = JournalCargo(self.database, self.blobs, self.disk, self.recent)
         heads = HeadReader(self.database, self.blobs, self.disk)
         self.codecs = CodecPool(self.data / "codecs")
+        archivist = Archivist(
+            self.database,
+            self.ids,
+            lambda: self.settings,
+            lambda: self.belts,
+            lambda way: self.contexts.equip(way),
+        )
         self.contexts = ContextBelt(self.database, self.codecs, lambda: self.belts, self.clock)
         self.gathers = GatherBelt(
             self.database,
@@ -140,6 +148,7 @@ class Node:
             self.contexts.planned,
             self.watching,
             Likeness(self.database, cargo, self.codecs).of,
+            Archiving(takes=archivist.takes, file=archivist.file),
         )
         self.groups = GroupBelt(
             wiring_group.groups(self.settings, self.windows),
@@ -156,7 +165,7 @@ class Node:
             cargo=cargo,
             clock=lambda: self.clock(),
             screening=Screening(self.database, heads.head_of, lambda: self.router.routing),
-            equip=self.contexts.equip,
+            equip=archivist.equip,
             witness=self.watching,
         )
         self.lanes = Lanes(parts, self.data)

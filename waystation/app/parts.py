@@ -14,11 +14,12 @@ from waystation.app.faults import Problem, closest
 from waystation.app.lines import Path
 from waystation.app.sentences import NOT_YET, problems_of, type_word
 from waystation.app.settings import Settings
+from waystation.app.settings_archive import ArchiveDestination, ArchiveSettings
 from waystation.app.settings_base import Table
 from waystation.app.settings_destination import DestinationSettings
 from waystation.app.settings_dicom import PeerSettings
 from waystation.app.settings_group import GroupSettings
-from waystation.app.settings_kinds import KINDS, LATER_KINDS
+from waystation.app.settings_kinds import KINDS
 from waystation.app.settings_rule import RuleSettings
 from waystation.app.settings_schedule import ScheduleSettings
 from waystation.app.settings_watch import ReportTable
@@ -51,13 +52,21 @@ class Parts:
         entries = rules if isinstance(rules, list) else []
         return [entry if isinstance(entry, dict) else {} for entry in entries]
 
+    def _ways_out(self) -> Mapping[str, DestinationSettings | None]:
+        """Return the destinations; the archive needs no table."""
+        table = self.single.get("archive")
+        taken = {*self.destinations, *self.named.get("group", {})}
+        if not isinstance(table, ArchiveSettings) or not table.enabled or "archive" in taken:
+            return self.destinations
+        return {**self.destinations, "archive": ArchiveDestination(kind="archive")}
+
     def settings(self) -> Settings:
         """Return the whole.  Only when nothing was wrong."""
         return Settings.model_validate(
             {
                 **self.single,
                 "peer": self.peers,
-                "destination": self.destinations,
+                "destination": self._ways_out(),
                 **self.named,
                 "rule": tuple(self.rules),
             }
@@ -136,9 +145,6 @@ def _destination(
     kind = raw.get("kind") if isinstance(raw, dict) else "dicom"
     if isinstance(kind, str) and kind in KINDS:
         return _read(KINDS[kind], raw, at, context, problems)
-    if isinstance(kind, str) and kind in LATER_KINDS:
-        problems.append(Problem(path=(*at, "kind"), text=f'kind "{kind}" is {NOT_YET}'))
-        return None
     choices = " or ".join(f'"{known}"' for known in KINDS)
     if "kind" not in raw:
         problems.append(Problem(path=(*at, "kind"), text=f"is missing; expected {choices}"))

@@ -16,7 +16,7 @@ from waystation.app.sentences import table_at
 from waystation.app.settings import LATER_TABLES, Settings
 from waystation.app.settings_base import SecretSource, Table
 from waystation.app.settings_dicom import PeerSettings
-from waystation.app.settings_kinds import KINDS, LATER_KINDS
+from waystation.app.settings_kinds import KINDS
 from waystation.app.settings_rule import RuleSettings
 
 HEAD = """# Configuration
@@ -57,7 +57,7 @@ def page() -> str:
         "## Not available in this version",
         "",
         "Named by the specification and refused until they are built, never silently ignored:",
-        f"tables {_words(LATER_TABLES)}; kinds of destination {_words(LATER_KINDS)}.",
+        f"tables {_words(LATER_TABLES)}.",
     ]
     return "\n".join(lines) + "\n"
 

@@ -26,6 +26,7 @@ from waystation.wire.items import ProposedContext, Role
 from waystation.wire.negotiate import propose
 from waystation.wire.status import Category, category
 
+MOST = 128
 FAILED_UIDS = 0x00080058
 
 
@@ -112,7 +113,12 @@ def contexts_of(sop_class: str, holdings: Holdings) -> tuple[ProposedContext, ..
     pairs: list[tuple[str, Sequence[str]]] = [(sop_class, SYNTAXES)]
     # Native objects may come in either form, so that the first of them serves most archives.
     pairs += [(each, SYNTAXES) for each in holdings.classes]
-    pairs += [(each, (syntax,)) for syntax in holdings.syntaxes for each in holdings.classes]
+    for compressed in holdings.syntaxes:
+        pairs += [(each, (compressed,)) for each in holdings.classes]
+    if len(pairs) > MOST:
+        # Not one for each syntax: the peer has to choose one for each class.
+        pairs = pairs[: len(holdings.classes) + 1]
+        pairs += [(each, holdings.syntaxes) for each in holdings.classes]
     return propose(pairs)[0]
 
 

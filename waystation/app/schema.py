@@ -12,7 +12,7 @@ from waystation.app.faults import BARE_KEY
 from waystation.app.parts import NAMED
 from waystation.app.settings import Settings
 
-NOT_ACTED_ON = ("archive", "worklist")
+NOT_ACTED_ON = ("worklist",)
 
 
 def schema() -> dict[str, Any]:

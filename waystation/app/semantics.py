@@ -10,8 +10,10 @@ from waystation.app.faults import Problem, closest
 from waystation.app.lines import Path
 from waystation.app.parts import Parts
 from waystation.app.places import files_and_folders
+from waystation.app.semantics_archive import archive
 from waystation.app.semantics_group import grouping
 from waystation.app.semantics_lane import lanes
+from waystation.app.semantics_query import querying
 from waystation.app.semantics_remote import remote
 from waystation.app.semantics_rules import rules
 from waystation.app.semantics_schedule import schedules
@@ -22,13 +24,12 @@ from waystation.app.settings_base import is_loopback
 from waystation.app.settings_destination import DicomDestination
 from waystation.app.settings_dicom import DicomSettings
 from waystation.app.settings_group import member_tables
-from waystation.app.settings_node import ArchiveSettings, WebSettings, WorklistSettings
-from waystation.app.settings_rule import RoutingSettings, sends_of
+from waystation.app.settings_node import WebSettings, WorklistSettings
+from waystation.app.settings_rule import sends_of
 from waystation.app.specificity import rivals
 from waystation.app.vocabulary import wrong_words
 
 ARCHIVE = "archive"
-NO_ARCHIVE = "the archive is not available in this version; what goes there is held (no-archive)"
 
 
 def examine(parts: Parts, environ: Mapping[str, str]) -> list[Problem]:
@@ -46,6 +47,8 @@ def examine(parts: Parts, environ: Mapping[str, str]) -> list[Problem]:
         *_peers(parts),
         *_listeners(parts),
         *_not_built(parts),
+        *archive(parts),
+        *querying(parts),
         *_duplicates(parts),
         *wrong_words(parts),
         *files_and_folders(parts, environ),
@@ -95,9 +98,7 @@ def _rule_sends(parts: Parts) -> Iterator[Problem]:
     for position, rule in enumerate(parts.raw_rules()):
         for inside, name in sends_of(rule):
             at: Path = ("rule", position, *inside)
-            if name == ARCHIVE and name not in known:
-                yield warning(at, NO_ARCHIVE)
-            elif name not in known:
+            if name not in known and name != ARCHIVE:
                 near = closest(name, known)
                 yield Problem(path=at, text=f'no destination or group "{name}"{near}')
 
@@ -109,8 +110,6 @@ def _rule_fates(parts: Parts) -> Iterator[Problem]:
             yield Problem(path=at, text='needs "send", or "then" = "hold", "discard" or "archive"')
         if raw.get("send") and "then" in raw:
             yield Problem(path=(*at, "then"), text='is only for a rule without "send"')
-        if raw.get("then") == "archive":
-            yield warning((*at, "then"), NO_ARCHIVE)
 
 
 def _unused_destinations(parts: Parts) -> Iterator[Problem]:
@@ -170,11 +169,6 @@ def _listeners(parts: Parts) -> Iterator[Problem]:
 
 
 def _not_built(parts: Parts) -> Iterator[Problem]:
-    routing = parts.single.get("routing")
-    if isinstance(routing, RoutingSettings) and routing.otherwise == "archive":
-        yield warning(("routing", "otherwise"), NO_ARCHIVE)
-    for name in ("archive", "worklist"):
-        table = parts.single.get(name)
-        stated = name in parts.document
-        if stated and isinstance(table, ArchiveSettings | WorklistSettings) and table.enabled:
-            yield warning((name,), f"the {name} is not available in this version")
+    table = parts.single.get("worklist")
+    if "worklist" in parts.document and isinstance(table, WorklistSettings) and table.enabled:
+        yield warning(("worklist",), "the worklist is not available in this version")

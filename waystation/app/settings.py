@@ -6,13 +6,13 @@ checks what only shows across tables.  Only `app` sees the whole: a part receive
 
 from pydantic import Field
 
+from waystation.app.settings_archive import ArchiveSettings
 from waystation.app.settings_base import Table
 from waystation.app.settings_completeness import CompletenessSettings
 from waystation.app.settings_dicom import DicomSettings, PeerSettings
 from waystation.app.settings_group import GroupSettings
 from waystation.app.settings_kinds import AnyDestination
 from waystation.app.settings_node import (
-    ArchiveSettings,
     DuplicateSettings,
     LogSettings,
     NodeSettings,

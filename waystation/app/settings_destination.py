@@ -21,6 +21,7 @@ from waystation.app.settings_base import (
     _as_tuple,
     complaint,
 )
+from waystation.app.settings_call import CallTls as CallTls
 from waystation.app.settings_dicom import PduSize, Wait
 from waystation.app.settings_pace import LimitSettings
 from waystation.app.settings_schedule import WindowText
@@ -79,25 +80,6 @@ class CallTimeouts(Table):
     release: Wait = Field(default=5.0, description="For the end of an association")
 
 
-class CallTls(Table):
-    """TLS towards a destination; PEM files, counted from the file's folder."""
-
-    ca: PathText | None = Field(
-        default=None, description="Authorities that vouch for the server; default: the system's"
-    )
-    certificate: PathText | None = Field(default=None, description="Our client certificate")
-    key: PathText | None = Field(default=None, description="Its private key")
-    key_password: SecretSource | None = Field(
-        default=None, description="Passphrase of the private key"
-    )
-    server_name: Name | None = Field(
-        default=None, description="Name that the certificate must carry; default is the host"
-    )
-    verify: Flag = Field(
-        default=True, description="Whether the server's certificate is checked; false is unsafe"
-    )
-
-
 class DestinationSettings(Table):
     """What all kinds have in common."""
 
@@ -138,6 +120,11 @@ class DestinationSettings(Table):
     )
     limits: LimitSettings | None = Field(
         default=None, description="Most bytes per second and objects per minute"
+    )
+    only_deidentified: Flag = Field(
+        default=False,
+        description="Nothing is sent but what a rule with deidentify made here; whatever else "
+        "comes to it is held, also by a replay or a release",
     )
     optional_for: Wait = Field(
         default=86_400.0, description='Life of deliveries with "required" = false'

@@ -17,11 +17,13 @@ from waystation.app.settings_base import (
     Names,
     Networks,
     PathText,
+    Rights,
     SecretSource,
     Table,
     complaint,
     is_loopback,
 )
+from waystation.app.settings_call import StoreAt
 from waystation.app.settings_when import RefuseWhen
 
 SMALLEST_PDU, LARGEST_PDU = 1024, 16 * 2**20
@@ -133,7 +135,7 @@ class DicomSettings(Table):
 class PeerSettings(Table):
     """An application entity that may call us."""
 
-    later: ClassVar[frozenset[str]] = frozenset({"certificate", "rights"})
+    later: ClassVar[frozenset[str]] = frozenset({"certificate"})
 
     ae_title: AEPattern = Field(description="Calling AE title; * and ? are wildcards")
     address: Networks = Field(
@@ -156,4 +158,24 @@ class PeerSettings(Table):
     )
     log: LogLevel | None = Field(
         default=None, description="Least severity of lines about its objects; default is log.level"
+    )
+    rights: Rights | None = Field(
+        default=None,
+        description="What it may ask for: echo, store, find, move, get, commit; default is all",
+    )
+    store_at: StoreAt | None = Field(
+        default=None, description="Where C-MOVE and commitment reports may reach it"
+    )
+    group: Name | None = Field(
+        default=None, description='Name shared with others, for archive.move_to = "same-group"'
+    )
+    relational: Flag | None = Field(
+        default=None, description="Relational queries without negotiation (old clients)"
+    )
+    fuzzy: Flag = Field(default=False, description="Its names are matched fuzzily")
+    bad_values: Literal["refuse", "no-match"] = Field(
+        default="refuse", description="What a bad value in its query gets: A900, or no match"
+    )
+    answer_charset: Name | None = Field(
+        default=None, description="As archive.answer_charset, for this peer"
     )

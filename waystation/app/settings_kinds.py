@@ -4,6 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from waystation.app.settings_archive import ArchiveDestination
 from waystation.app.settings_destination import (
     DestinationSettings,
     DicomDestination,
@@ -23,7 +24,8 @@ AnyDestination = Annotated[
     | S3Destination
     | StowDestination
     | WebhookDestination
-    | CommandDestination,
+    | CommandDestination
+    | ArchiveDestination,
     Field(discriminator="kind"),
 ]
 KINDS: dict[str, type[DestinationSettings]] = {
@@ -34,5 +36,5 @@ KINDS: dict[str, type[DestinationSettings]] = {
     "stow": StowDestination,
     "webhook": WebhookDestination,
     "command": CommandDestination,
+    "archive": ArchiveDestination,
 }
-LATER_KINDS = frozenset({"archive"})

@@ -105,12 +105,6 @@ class LogSettings(Table):
     )
 
 
-class ArchiveSettings(Table):
-    """The embedded archive.  Accepted and not acted on in this version."""
-
-    enabled: Flag = Field(default=True, description="Whether the archive is wanted")
-
-
 class WorklistSettings(Table):
     """The worklist service.  Accepted and not acted on in this version."""
 

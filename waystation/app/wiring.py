@@ -6,7 +6,9 @@ from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 
+from waystation.app.query_retrieve import ANY_STORAGE, doors, served
 from waystation.app.settings import Settings
+from waystation.app.settings_archive import ArchiveDestination as ArchiveTable
 from waystation.app.settings_destination import (
     DestinationSettings,
     DicomDestination,
@@ -30,11 +32,12 @@ from waystation.app.wiring_ways import (
 from waystation.app.zones import host_zone
 from waystation.blobs.volume import Marks
 from waystation.destinations import dicom, folder
+from waystation.destinations.archive import ArchiveDestination
 from waystation.destinations.base import Destination
 from waystation.flows.route import Routing
 from waystation.flows.sweep import SweepSettings
 from waystation.model.errors import ConfigError
-from waystation.model.peer import Caller, Remote, TlsFiles
+from waystation.model.peer import RIGHTS, Caller, Remote, TlsFiles
 from waystation.net.client import Waits
 from waystation.net.conversation import Patience
 from waystation.net.gate import GateSettings
@@ -63,6 +66,7 @@ def gate_settings(settings: Settings) -> GateSettings:
                 accept=tuple(map(class_uid, peer.accept)),
                 refuse=tuple(map(class_uid, peer.refuse)),
                 max_associations=peer.max_associations or table.max_associations_per_peer,
+                rights=RIGHTS if peer.rights is None else frozenset(peer.rights),
             )
             for name, peer in settings.peer.items()
         ),
@@ -71,6 +75,9 @@ def gate_settings(settings: Settings) -> GateSettings:
         unknown_classes=table.unknown_classes,
         max_associations=table.max_associations,
         max_per_peer=table.max_associations_per_peer,
+        services=served(settings),
+        peer_scp=ANY_STORAGE if settings.archive.enabled else (),
+        doors=doors(settings),
     )
 
 
@@ -170,6 +177,10 @@ def _folder(name: str, table: DestinationSettings, _own_title: str) -> Destinati
     )
 
 
+def _archive(name: str, _table: DestinationSettings, _own_title: str) -> Destination:
+    return ArchiveDestination(name)
+
+
 _KINDS = {
     DicomDestination: _dicom,
     FolderDestination: _folder,
@@ -177,6 +188,7 @@ _KINDS = {
     S3Destination: s3_destination,
     StowDestination: stow_destination,
     WebhookDestination: webhook_destination,
+    ArchiveTable: _archive,
 }
 
 

@@ -29,6 +29,7 @@ PACE = {
     "probe_outside_window",
     "waiting_over",
     "log",
+    "only_deidentified",
 }
 
 
@@ -58,6 +59,7 @@ def lane_settings(
         limits=limits_of(settings, name, windows),
         share=(limits.share or "") if limits else "",
         filter=asked,
+        only_deidentified=table.only_deidentified,
     )
 
 

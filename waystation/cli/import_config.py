@@ -18,7 +18,10 @@ from waystation.model.errors import ConfigError
 
 def import_config(
     source: Annotated[
-        str, typer.Argument(help="dicomflowrouter, orthanc, mercure or dcmrs-broker")
+        str,
+        typer.Argument(
+            help="dicomflowrouter, orthanc, mercure, dcmrs-broker, ctp-pixels or deid-recipe"
+        ),
     ],
     path: Annotated[Path, typer.Argument(metavar="PATH", help="Its configuration: file or folder")],
     queue: Annotated[

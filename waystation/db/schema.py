@@ -345,6 +345,8 @@ treatment = Table(
     Column("tools", Text, primary_key=True),
     Column("head", LargeBinary, nullable=False),
     Column("tail_offset", BigInteger, nullable=False),
+    # Where the tail that leaves ends, -1: at its end.
+    Column("tail_end", BigInteger, nullable=False),
     Column("blob", Text, nullable=False, server_default=text("''")),
     Column("sha256", LargeBinary, nullable=False),
     Column("size_bytes", BigInteger, nullable=False),
@@ -366,13 +368,15 @@ Index(
     postgresql_where=text("blob <> ''"),
 )
 
-# Why a validation held a delivery: both values, side by side; only permitted people see them.
+# Why a step held a delivery: both values, side by side; only permitted people see them.
 finding = Table(
     "finding",
     metadata,
     Column("delivery", Identity, primary_key=True, autoincrement=False),
     Column("at", Double, nullable=False),
     Column("detail", Text, nullable=False),
+    # When it is tried again by itself, Unix seconds; NULL: when a person says so.
+    Column("again_at", Double),
 )
 
 # Who was first seen under a Patient ID, for validation.

@@ -20,6 +20,7 @@ class DicomSettings:
     """How to call.  calling: ``own``, ``passthrough`` or ``fixed:NAME`` (R-53).
 
     transcode: what may be done where the stored syntax is refused, one of `contexts.POLICIES`.
+    originator: AE title and Message ID of the C-MOVE that asked for it.
     """
 
     remote: Remote
@@ -31,6 +32,7 @@ class DicomSettings:
     reuse: str = "study"
     retry_on_warning: bool = False
     transcode: str = "uncompressed"
+    originator: tuple[str, int] | None = None
 
 
 class Caller:

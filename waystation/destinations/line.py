@@ -178,13 +178,14 @@ class Line:
         call, self._call = self._call, None
         assert call is not None
         uids = (delivery.sop_class_uid, delivery.sop_instance_uid)
+        origin = self._settings.originator
         answered = False
         try:
             if isinstance(payload, Pieces):
                 async with aclosing(payload.pieces) as pieces:
-                    reply = await call.store(self._context_id, *uids, pieces)
+                    reply = await call.store(self._context_id, *uids, pieces, origin)
             else:
-                reply = await call.store(self._context_id, *uids, payload)
+                reply = await call.store(self._context_id, *uids, payload, origin)
             answered = True
         except LostError as error:
             self.broken = True

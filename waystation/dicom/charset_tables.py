@@ -84,7 +84,7 @@ def _vendor_kanji(raw: bytes) -> str:
 
 
 # The final letter of ESC - and the codec of each set of Latin and other letters.
-_LETTERS = {
+_FINALS = {
     "100": (b"A", "latin-1"),
     "101": (b"B", "iso8859-2"),
     "109": (b"C", "iso8859-3"),
@@ -97,6 +97,7 @@ _LETTERS = {
     "166": (b"T", "iso8859-11"),
     "203": (b"b", "iso8859-15"),
 }
+LETTERS: Final = {name: codec for name, (_, codec) in _FINALS.items()}
 # What Windows programs write where they say Latin-1.
 _VENDORS = {"100": _pairs("cp1252")}
 SETS: Final[dict[str, CodedSet]] = {
@@ -110,7 +111,7 @@ SETS: Final[dict[str, CodedSet]] = {
     "58": CodedSet("58", b"\x1b$)A", True, 2, _pairs("gb2312")),
 } | {
     name: CodedSet(name, b"\x1b-" + final, True, 1, _letters(codec), _VENDORS.get(name))
-    for name, (final, codec) in _LETTERS.items()
+    for name, (final, codec) in _FINALS.items()
 }
 # ESC $ @ is the edition of 1978, which old Japanese systems still write.
 ESCAPES: Final[dict[bytes, CodedSet]] = {one.escape: one for one in SETS.values()} | {

@@ -13,7 +13,7 @@ from enum import StrEnum
 from functools import lru_cache
 from typing import Final
 
-from waystation.dicom.charset_tables import ASCII, KATAKANA, ROMAJI, SETS, CodedSet
+from waystation.dicom.charset_tables import ASCII, KATAKANA, LETTERS, ROMAJI, SETS, CodedSet
 
 UTF_8: Final = "ISO_IR 192"
 NO_EXTENSION: Final = {UTF_8: "utf-8", "GB18030": "gb18030", "GBK": "gbk"}
@@ -73,6 +73,11 @@ class Charset:
     faults: frozenset[Fault]
 
     @property
+    def letters(self) -> str:
+        """Return Python's codec if value 1 is ASCII with a set of letters, else ""."""
+        return LETTERS[self.g1.name] if self.g1 and self.g1.name in LETTERS else ""
+
+    @property
     def is_silent(self) -> bool:
         """True if nothing is said about bytes beyond ASCII, so that they must be guessed."""
         return self.codec is None and len(self.sets) == 1
@@ -100,8 +105,9 @@ def _parsed(declared: str) -> Charset:
     sets: list[CodedSet] = []
     for number, term in enumerate(terms):
         sets += [one for one in _sets_of(term, number == 0) if one not in sets]
-    g1 = next((one for one in _sets_of(terms[0], True) if one.is_g1), None)
-    if g1 and g1.width == 2:
+    first = _sets_of(terms[0], True)
+    g1 = next((one for one in first if one.is_g1), None)
+    if not codec and first[-1].width == 2:
         faults.add(Fault.NOT_EXTENSIBLE)
     return Charset(
         declared.strip("\0 "), tuple(terms), codec, sets[0], g1, tuple(sets), frozenset(faults)

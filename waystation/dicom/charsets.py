@@ -91,13 +91,25 @@ def read(
     terms = Charset.parse(charset) if isinstance(charset, str) else charset
     if is_ascii and (terms.g0.escape == b"\x1b(B"):
         return Reading(raw.decode("ascii"))
-    if terms.codec:
+    text = _letters(raw, terms) if terms.letters and ESC not in raw else ""
+    if text:
+        reading = Reading(text)
+    elif terms.codec:
         reading = _whole(raw, terms.codec)
     elif terms.is_silent and ESC not in raw:
         reading = _guessed(raw, vr, guesses)
     else:
         reading = _Walk(terms, vr, guesses).over(raw)
     return Reading(reading.text, reading.faults | terms.faults) if terms.faults else reading
+
+
+def _letters(raw: bytes, terms: Charset) -> str:
+    """Return the text of the ordinary case, one set of letters and nothing odd; "" if it is not."""
+    try:
+        text = raw.decode(terms.letters)
+    except UnicodeDecodeError:
+        return ""
+    return text if text.isprintable() else ""
 
 
 def _whole(raw: bytes, codec: str) -> Reading:
@@ -259,7 +271,7 @@ def _encode_extended(text: str, terms: Charset, delimiters: str) -> bytes:
             written += _returned(terms.g0, first_g1, g0, g1) + character.encode("ascii")
             g0, g1 = terms.g0, first_g1
             continue
-        coded, cell = _cell(character, terms)
+        coded, cell = _cell(character, terms, delimiters)
         if coded not in (g0, g1):
             written += coded.escape
             g0, g1 = (g0, coded) if coded.is_g1 else (coded, g1)
@@ -275,14 +287,15 @@ def _returned(
     return back + (first_g1.escape if first_g1 and g1 is not first_g1 else b"")
 
 
-def _cell(character: str, terms: Charset) -> tuple[CodedSet, bytes]:
+def _cell(character: str, terms: Charset, delimiters: str) -> tuple[CodedSet, bytes]:
     """Return the earliest declared set that has the character, and its bytes there.
 
-    A vendor's cell is the last resort: what was read from one must find its way back.
+    A vendor's cell is the last resort: what was read from one must find its way back.  The yen
+    sign of ISO-IR 14 is the byte of a delimiter, and no character where values are divided.
     """
     for find in (bytes_of, vendor_bytes_of):
         for coded in terms.sets:
             cell = find(coded, character)
-            if cell is not None:
+            if cell is not None and not (cell == b"\\" and delimiters):
                 return coded, cell
     raise CharsetError(Fault.UNDECODABLE, "text does not fit", character)

@@ -95,6 +95,13 @@ def keyword_of(tag: int) -> str:
     return str(keyword_for_tag(tag))
 
 
+def name_of(tag: int) -> str:
+    """Return the name of ``tag`` in words, or ``""`` if the dictionary has none."""
+    from pydicom.datadict import dictionary_description
+
+    return str(dictionary_description(tag)) if keyword_of(tag) else ""
+
+
 def vr_of(tag: int, creator: str | None = None) -> str:
     """Return the VR that the dictionary gives, "UN" if it has none.
 

@@ -7,6 +7,7 @@ asks the journal when nothing could leave.
 
 from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
+from enum import Enum
 
 from waystation.db.engine import Database
 from waystation.flows.lane_settings import LaneSettings
@@ -30,6 +31,15 @@ BATCH = 100
 # Several associations share a study only if none of them takes all of it.
 SPLIT_BATCH = 10
 LEASE_S = 60.0
+
+
+class Room(Enum):
+    """Who may begin now."""
+
+    NOBODY = "nobody"
+    STAT = "stat"
+    ANYBODY = "anybody"
+
 
 Screen = Callable[[ClassFilter, Sequence[Delivery]], Awaitable[Collection[int]]]
 

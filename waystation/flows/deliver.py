@@ -9,20 +9,20 @@ journal nothing.
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
-from enum import Enum
 
 import structlog
 
 from waystation.db.engine import Database
 from waystation.destinations.base import Cargo, Destination
-from waystation.flows.claiming import BATCH, LEASE_S, Claiming, Screen, Turn
+from waystation.flows.claiming import BATCH, LEASE_S, Claiming, Room, Screen, Turn
 from waystation.flows.lane_settings import LaneSettings
 from waystation.flows.metering import MeteredCargo, Meters
 from waystation.flows.optional import OptionalLives
 from waystation.flows.rounds import keep_going
 from waystation.flows.settling import Settling
+from waystation.flows.treat import Treatments
 from waystation.flows.witness import SILENT, Witness
 from waystation.journal import claims, deliveries
 from waystation.journal.claims import PRIORITIES
@@ -44,14 +44,6 @@ SHORTEST_S = 0.02
 CLOSE_S = 2.0
 
 
-class Room(Enum):
-    """Who may begin now."""
-
-    NOBODY = "nobody"
-    STAT = "stat"
-    ANYBODY = "anybody"
-
-
 class LaneBelt:
     """The workers of one destination.
 
@@ -71,12 +63,14 @@ class LaneBelt:
         paused_by: str = "",
         meters: Meters | None = None,
         screen: Screen | None = None,
+        treatments: Treatments | None = None,
         changed: Callable[[str], None] = lambda _destination: None,
     ) -> None:
         self.destination = destination
         self.lane = Lane(settings.policy, paused_by=paused_by)
         self._database = database
         self._own_cargo = cargo
+        self._treatments = treatments
         self._clock = clock
         self._meters = meters or Meters(clock)
         self._changed = changed
@@ -96,8 +90,11 @@ class LaneBelt:
 
     def _use(self, settings: LaneSettings) -> None:
         self.settings = self._claiming.settings = settings
-        meter = self._meters.of(self.name, settings)
-        self._cargo = MeteredCargo(self._own_cargo, meter) if meter else self._own_cargo
+        self._meter = self._meters.of(self.name, settings)
+        self._cargo = self._metered(self._own_cargo)
+
+    def _metered(self, cargo: Cargo) -> Cargo:
+        return MeteredCargo(cargo, self._meter) if self._meter else cargo
 
     @property
     def name(self) -> str:
@@ -327,7 +324,7 @@ class LaneBelt:
         sending = self._settling.sending
         began = self.now()
         try:
-            async with aclosing(self.destination.send(batch, self._cargo)) as outcomes:
+            async with aclosing(self._outcomes(batch)) as outcomes:
                 async for delivery, outcome in outcomes:
                     flowing = await self._judge(delivery, outcome, began)
                     told_with_others = isinstance(outcome, Delivered) and outcome.more
@@ -343,6 +340,16 @@ class LaneBelt:
         self._released(batch)
         await self._settling.give_back(batch)
         return flowing
+
+    def _outcomes(self, batch: Sequence[Delivery]) -> AsyncGenerator[tuple[Delivery, Outcome]]:
+        """Send a batch as it is, or as its recipes want it."""
+        only = self.settings.only_deidentified
+        if not only and not any(delivery.recipe for delivery in batch):
+            return self.destination.send(batch, self._cargo)
+        assert self._treatments is not None, "a lane without steps got something to treat"
+        return self._treatments.send(
+            self.destination, batch, only_deidentified=only, around=self._metered
+        )
 
     def _released(self, batch: Sequence[Delivery]) -> None:
         if any(delivery.id in self._settling.sending for delivery in batch):

@@ -20,6 +20,7 @@ class LaneSettings:
     when the window shuts.  split_study: several associations may share a study, and its order
     is given up.  optional_for_s: life of deliveries that nobody requires.  limits: those of
     ``share`` if the budget is shared under that name.  filter: what is not sent there (R-18).
+    only_deidentified: nothing leaves but what our de-identification made (R-69).
     """
 
     policy: RetryPolicy
@@ -34,6 +35,7 @@ class LaneSettings:
     limits: Limits = field(default_factory=Limits)
     share: str = ""
     filter: ClassFilter = NO_FILTER
+    only_deidentified: bool = False
 
     @property
     def terms(self) -> Terms:

@@ -8,7 +8,7 @@ nothing behind (R-8).  Fan-out begins after the answer: ``arrived`` is only told
 import asyncio
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Executor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import structlog
@@ -16,6 +16,7 @@ import structlog
 from waystation.blobs.folder import BlobFolder, Draft
 from waystation.db.engine import Database
 from waystation.dicom.head import Head, Identity
+from waystation.flows.desk import Desk, Services
 from waystation.flows.incoming import Incoming
 from waystation.flows.recent import Recent
 from waystation.flows.route import Acknowledged
@@ -69,6 +70,7 @@ class Keeping:
     arrived: told about each acknowledged arrival.  room: waits until one more may be.
     witness: told how each C-STORE was answered.
     ended: told when an association is over.
+    services: what is served besides storing, by abstract syntax.
     """
 
     database: Database
@@ -86,6 +88,7 @@ class Keeping:
     settled: Callable[[], Awaitable[None]]
     witness: Witness
     ended: Callable[[Carrier], None]
+    services: Services = field(default_factory=dict)
 
 
 class Reception:
@@ -102,6 +105,7 @@ class Reception:
             address=guest.conversation.peername,
             tls=guest.conversation.tls,
         )
+        self._desk = Desk(guest, self._source, keeping.services)
         self._carrier = Carrier(peer=self._source.peer or self._source.calling_ae)
         self._loop = asyncio.get_running_loop()
         self._stages = Stages(RECEIVE_BYTES)
@@ -117,6 +121,8 @@ class Reception:
     def came(self, event: Event) -> None:
         """Take one event of the association."""
         match event:
+            case DataCame(data=data, last=last) if self._incoming is None:
+                self._desk.data(data, last)
             case DataCame(data=data, last=last):
                 self._data(data, last)
             case MessageBegun(context_id=context_id, command=command, has_data=has_data):
@@ -137,20 +143,24 @@ class Reception:
             incoming.forget()
             if incoming.draft is not None:
                 self._forget(incoming.draft)
+        self._desk.gone()
         self._carrier.ended = True
         self._keeping.ended(self._carrier)
         log.info("association ended", **self._who(), stored=self._kept, refused=self._refused)
 
     def busy(self) -> bool:
-        """True while an object is on its way in or being sealed."""
-        return self._incoming is not None or self._task is not None
+        """True while an object is on its way in or being sealed, or a request is answered."""
+        return self._incoming is not None or self._task is not None or self._desk.busy()
 
     # one message
 
     def _begun(self, context_id: int, command: Command, has_data: bool) -> None:
         if command.field == C_CANCEL_RQ:
-            return
-        if self.busy():
+            self._desk.cancel(command.message_id)
+        elif command.is_response:
+            if not self._desk.responded(command):
+                self._conversation.abort(0, 0)
+        elif self.busy():
             # One operation at a time was negotiated (L13).
             self._conversation.abort(0, 0)
         elif command.field == C_ECHO_RQ:
@@ -165,15 +175,16 @@ class Reception:
                 self._source.calling_ae,
             )
             full = self._keeping.full()
-            if full:
+            if "store" not in self._desk.rights:
+                self._incoming.refuse(RefusedError(NOT_AUTHORISED, "this peer may not store"))
+            elif full:
                 self._incoming.refuse(RefusedError(OUT_OF_RESOURCES, full))
+        elif self._desk.serves(context_id, command):
+            self._desk.begun(context_id, command, has_data)
         else:
             self._unserved(context_id, command)
 
     def _unserved(self, context_id: int, command: Command) -> None:
-        if command.is_response:
-            self._conversation.abort(0, 0)
-            return
         status = command.fault_status
         if not status:
             status = SOP_CLASS_NOT_SUPPORTED if command.known else UNRECOGNISED_OPERATION
@@ -181,8 +192,7 @@ class Reception:
 
     def _data(self, data: memoryview, last: bool) -> None:
         incoming = self._incoming
-        if incoming is None:
-            return
+        assert incoming is not None
         incoming.take(data)
         if last:
             self._conversation.message_ends()

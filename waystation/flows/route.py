@@ -19,7 +19,8 @@ from waystation.db.engine import Database
 from waystation.dicom import tags
 from waystation.dicom.head import Head
 from waystation.flows.witness import SILENT, Witness
-from waystation.journal.adoption import Adoption, adopt
+from waystation.index.entry import Entry, entry_of
+from waystation.journal.adoption import Adoption, File, adopt
 from waystation.journal.gathers import Gather
 from waystation.journal.ids import IdSource
 from waystation.journal.intake import IntakeLog
@@ -93,6 +94,17 @@ class Acknowledged:
     carrier: Carrier | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Archiving:
+    """How the archive takes objects in the transaction that plans them (T-29).
+
+    takes: whether a destination is the archive and takes what comes at once.
+    """
+
+    takes: Callable[[str], bool]
+    file: File
+
+
 class Router:
     """The belt from arrivals to deliveries."""
 
@@ -109,7 +121,9 @@ class Router:
         planned: Callable[[str, Instance], None] = lambda _destination, _instance: None,
         witness: Witness = SILENT,
         alike: Callable[[Arrival, bytes | None], Awaitable[Collection[int]]] | None = None,
+        archiving: Archiving | None = None,
     ) -> None:
+        self._archiving = archiving
         self._alike = alike
         self._planned = planned
         self._witness = witness
@@ -186,7 +200,15 @@ class Router:
         if decided.refuse:
             # The sender heard Success under an earlier configuration: keep it for a person.
             return replace(decided, refuse=False, hold=HoldReason.NO_RULE)
-        return replace(decided, targets=tuple(routing.placed(t) for t in decided.targets))
+        return replace(
+            decided, targets=tuple(self._archived(routing.placed(t)) for t in decided.targets)
+        )
+
+    def _archived(self, target: Target) -> Target:
+        """Return the target for the archive if it takes the object as it came, and at once."""
+        if self._archiving is None or target.recipe or target.hold or target.filtered_by:
+            return target
+        return replace(target, archived=self._archiving.takes(target.destination))
 
     def placed(self, target: Target) -> Target:
         """Return the target as it can be used by the configuration in force."""
@@ -241,7 +263,8 @@ class Router:
             return final
 
         wholes = routing.ruleset.wholes
-        job = adopt(adoptions, self._ids, now, judged, lsn, routing.revision, wholes)
+        file = self._archiving.file if self._archiving else None
+        job = adopt(adoptions, self._ids, now, judged, lsn, routing.revision, wholes, file)
         done = await self._database.write(job, urgent=False)
         self._log.settled(lsns)
         if lsn is not None:
@@ -255,7 +278,7 @@ class Router:
             for target in final.targets:
                 self._planned(target.destination, item.arrival.instance)
             for target in final.targets:
-                if not target.filtered_by and not target.hold:
+                if not target.filtered_by and not target.hold and not target.archived:
                     place = (target.destination, study)
                     wanted[place] = wanted.get(place, False) or target.priority == "stat"
         for (destination, study), stat in wanted.items():
@@ -283,10 +306,31 @@ class Router:
             made = self._decide(routing, arrival, head)
             self._witness.judged(monotonic() - began)
             said = announced(head) if made.joins else Announced()
+            made, entry = _noted(made, arrival, head)
             return Adoption(
-                arrival=arrival, plan=made, data=item.data, known=item.known, announced=said
+                arrival=arrival,
+                plan=made,
+                data=item.data,
+                known=item.known,
+                announced=said,
+                entry=entry,
             )
         return Adoption(arrival=arrival, plan=made, data=item.data, known=item.known)
+
+
+def _noted(made: Plan, arrival: Arrival, head: Head) -> tuple[Plan, Entry | None]:
+    """Return what the archive notes of an object, if the plan sends it there.
+
+    If it cannot be noted, the delivery waits for the archive's lane, which tells why.
+    """
+    if not any(target.archived for target in made.targets):
+        return made, None
+    try:
+        return made, entry_of(head)
+    except Exception:
+        log.exception("not indexed", arrival=f"{arrival.id:x}")
+        targets = tuple(replace(target, archived=False) for target in made.targets)
+        return replace(made, targets=targets), None
 
 
 def announced(head: Head) -> Announced:

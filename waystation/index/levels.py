@@ -89,6 +89,7 @@ SERIES: Final[dict[int, str]] = {
     0x00400245: "TM",
     0x00400275: "SQ",
 }
+TABLES: Final = {"PATIENT": PATIENT, "STUDY": STUDY, "SERIES": SERIES}
 COMPUTED: Final[dict[int, str]] = {
     PATIENT_STUDIES: "PATIENT",
     PATIENT_SERIES: "PATIENT",

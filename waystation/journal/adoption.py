@@ -10,7 +10,7 @@ from typing import Any
 
 from waystation.db.engine import Job
 from waystation.db.statement import Transaction
-from waystation.journal import gathers
+from waystation.journal import archive, gathers
 from waystation.journal.arrivals import (
     ADD_DELIVERY,
     COLUMNS,
@@ -25,7 +25,7 @@ from waystation.journal.gathers import Gather
 from waystation.journal.ids import IdSource
 from waystation.journal.marks import take_note
 from waystation.model.arrival import Arrival, Earlier
-from waystation.model.delivery import HoldReason
+from waystation.model.delivery import HoldReason, State
 from waystation.model.plan import Plan
 from waystation.timing.gather import Announced
 
@@ -44,6 +44,8 @@ _PLANNED = (
 )
 
 Judge = Callable[[Arrival, Plan, Sequence[Earlier]], Plan]
+# Puts arrivals on file: (place, arrival, entry) each, in order.
+File = Callable[[Transaction, Sequence[tuple[int, Arrival, Any]]], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +55,7 @@ class Adoption:
     data: the data set itself if it rides in the journal (``arrival.blob`` is then ""), else None.
     known: the row is there already (a person asked for a new plan).
     announced: how many objects it says there are, for a gather.
+    entry: what the archive notes of it, if a target is the archive.
     """
 
     arrival: Arrival
@@ -60,6 +63,7 @@ class Adoption:
     data: bytes | None = None
     known: bool = False
     announced: Announced = Announced()
+    entry: object = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +86,7 @@ def adopt(
     lsn: int | None = None,
     config: int = 0,
     wholes: Sequence[tuple[str, str]] = (),
+    file: File | None = None,
 ) -> Job[list[Adopted]]:
     """Write many arrivals with their fate: their deliveries, or the reason why there are none.
 
@@ -89,19 +94,23 @@ def adopt(
     lsn: up to where the tables have the intake log once this is committed.
     config: revision of the configuration that made the plans.
     wholes: (rule, level) of the rules that take all of a study once one object matches.
+    file: what the archive takes, in the same transaction (T-29).
     Returns what became of each, in order.
     """
 
     def job(transaction: Transaction) -> list[Adopted]:
         shift = Shift(now)
         done = []
+        filings: list[tuple[int, Arrival, object]] = []
         for adoption in adoptions:
             arrival, plan = adoption.arrival, adoption.plan
             # A batch may hold an instance twice: the rows of the first are there by then.
             # A person who asks for a new plan has seen the other versions.
             earlier = [] if adoption.known else _earlier(transaction, arrival)
             if earlier:
-                plan = judge(arrival, plan, earlier)
+                coming = {taken.instance.sop_instance_uid for _, taken, _ in filings}
+                final = judge(arrival, plan, earlier)
+                plan = archive.rescued(transaction, arrival, plan, final, coming)
             if wholes and not (plan.discard and earlier) and plan.hold not in _APART:
                 plan = _taken_whole(transaction, arrival, plan, wholes)
             _write_arrival(transaction, adoption, plan, config)
@@ -115,9 +124,12 @@ def adopt(
             done.append(Adopted(plan=plan, gathers=tuple(joined)))
             rows = [delivery_row(arrival, target, ids.next(), now) for target in plan.targets]
             for row in rows:
-                why = row["hold_reason"] or "filter"
-                shift.move(row["destination"], None, row["state"], detail=why)
+                _move(shift, arrival, row)
+                if row["state"] == State.DONE.value:
+                    filings.append((row["id"], arrival, adoption.entry))
             transaction.many(ADD_DELIVERY, rows)
+        if filings and file is not None:
+            file(transaction, filings)
         new = sum(not adoption.known for adoption in adoptions)
         if new:
             count(transaction, "received", new)
@@ -127,6 +139,15 @@ def adopt(
         return done
 
     return job
+
+
+def _move(shift: Shift, arrival: Arrival, row: dict[str, Any]) -> None:
+    """Count a new delivery; what the archive takes is done at once."""
+    if row["state"] == State.DONE.value:
+        shift.move(row["destination"], None, row["state"], size_bytes=arrival.size_bytes)
+    else:
+        why = row["hold_reason"] or "filter"
+        shift.move(row["destination"], None, row["state"], detail=why)
 
 
 def _count(days: Days, adoption: Adoption, plan: Plan) -> None:

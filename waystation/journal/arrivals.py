@@ -124,6 +124,8 @@ def delivery_row(
         state, ended_at = State.DISCARDED, now
     elif target.hold is not None:
         state = State.HELD
+    elif target.archived:
+        state, ended_at = State.DONE, now
     return {
         "id": delivery_id,
         "arrival": arrival.id,

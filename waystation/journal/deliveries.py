@@ -217,7 +217,7 @@ def release_gone(destination: str, now: float) -> Job[int]:
         n = transaction.run(
             "UPDATE delivery SET state = 'waiting', hold_reason = NULL, due = :now"
             " WHERE destination = :to AND state = 'held' AND state IN ('sending', 'held')"
-            " AND hold_reason = 'destination-gone'",
+            " AND hold_reason IN ('destination-gone', 'no-archive')",
             {"to": destination, "now": now},
         )
         shift = Shift()

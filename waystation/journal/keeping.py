@@ -8,11 +8,12 @@ from collections.abc import Mapping, Sequence
 
 from waystation.db.engine import Job
 from waystation.db.statement import Transaction
-from waystation.journal import heads
+from waystation.journal import heads, treatments
 from waystation.journal.counts import count
 
 _FREE = (
-    " a.planned = 1 AND a.hold_reason IS NULL AND a.received_at < :before"
+    " NOT EXISTS (SELECT 1 FROM archived k WHERE k.arrival = a.id)"
+    " AND a.planned = 1 AND a.hold_reason IS NULL AND a.received_at < :before"
     " AND NOT EXISTS (SELECT 1 FROM delivery d"
     " WHERE d.arrival = a.id AND (d.state IN ('waiting', 'sending', 'held')"
     " OR d.ended_at IS NULL OR d.ended_at > :before))"
@@ -20,7 +21,8 @@ _FREE = (
     " WHERE m.arrival = a.id AND (g.state IN ('open', 'completing') OR g.ended_at > :before))"
 )
 _SELF = (
-    " planned = 1 AND hold_reason IS NULL AND received_at < :before"
+    " NOT EXISTS (SELECT 1 FROM archived k WHERE k.arrival = arrival.id)"
+    " AND planned = 1 AND hold_reason IS NULL AND received_at < :before"
     " AND NOT EXISTS (SELECT 1 FROM delivery d"
     " WHERE d.arrival = arrival.id AND (d.state IN ('waiting', 'sending', 'held')"
     " OR d.ended_at IS NULL OR d.ended_at > :before))"
@@ -71,6 +73,7 @@ def drop(
                 {"id": arrival_id, "before": before},
             ):
                 transaction.run("DELETE FROM parcel WHERE arrival = :id", {"id": arrival_id})
+                names += treatments.drop_bytes(transaction, arrival_id)
                 if arrival_id in known:
                     heads.keep(transaction, {arrival_id: known[arrival_id]}, now)
                 if blob:
@@ -91,6 +94,7 @@ def purge(below_id: int, limit: int) -> Job[int]:
         )
         for (arrival_id,) in rows:
             one = {"id": arrival_id}
+            treatments.purge(transaction, arrival_id)
             transaction.run(
                 "DELETE FROM attempt WHERE delivery IN"
                 " (SELECT d.id FROM delivery d WHERE d.arrival = :id)",

@@ -11,6 +11,7 @@ from waystation.model.delivery import HoldReason, State
 PAUSED = "paused."
 # A partial index serves only a query that repeats its condition word for word.
 _KNOWN = "SELECT 1 FROM arrival WHERE blob = :blob AND blob <> ''"
+_TREATED = "SELECT 1 FROM treatment WHERE blob = :blob AND blob <> ''"
 
 
 def return_leases(now: float) -> Job[int]:
@@ -42,7 +43,8 @@ def known_blobs(names: Sequence[str]) -> Job[set[str]]:
     def job(transaction: Transaction) -> set[str]:
         found = set()
         for name in names:
-            if transaction.one(_KNOWN, {"blob": name}):
+            one = {"blob": name}
+            if transaction.one(_KNOWN, one) or transaction.one(_TREATED, one):
                 found.add(name)
         return found
 

@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass, field
 
+# What a peer may be allowed (S-45).
+RIGHTS = frozenset({"echo", "store", "find", "move", "get", "commit"})
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TlsFiles:
@@ -38,6 +41,7 @@ class Caller:
 
     address: networks in CIDR notation; empty means any address.
     accept, refuse: SOP class UIDs, or UID prefixes ending in ``*`` (R-16).
+    rights: what it may ask for, some of `RIGHTS`.
     """
 
     name: str
@@ -46,3 +50,4 @@ class Caller:
     accept: tuple[str, ...] = ()
     refuse: tuple[str, ...] = ()
     max_associations: int = 50
+    rights: frozenset[str] = RIGHTS

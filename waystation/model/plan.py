@@ -23,6 +23,7 @@ class Target:
     hold: why the delivery begins held instead of waiting.
     required: False for an optional target, which ends discarded instead of held (R-46).
     group: the destination is a group, whose member is chosen later (R-42).
+    archived: the archive, which takes the object in the transaction of the plan (T-29).
     recipe: digest of what is done to the object on its way, "" for nothing (R-65).
     """
 
@@ -33,6 +34,7 @@ class Target:
     hold: HoldReason | None = None
     required: bool = True
     group: bool = False
+    archived: bool = False
     recipe: str = ""
 
 

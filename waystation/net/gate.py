@@ -9,8 +9,8 @@ title and address must both match.
 
 import ipaddress
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 from waystation.model.peer import Caller
@@ -28,6 +28,9 @@ class GateSettings:
     """Who we are and whom we let in.
 
     titles: called AE titles that are ours; any_called lifts the check.
+    services: classes served besides storage, with what we support of their extended negotiation.
+    peer_scp: classes for which a requestor may be SCP, as of `AcceptPolicy`.
+    doors: called AE titles of areas, each with the peers that may come, empty for all.
     """
 
     titles: tuple[str, ...]
@@ -39,6 +42,9 @@ class GateSettings:
     unknown_classes: bool = True
     max_associations: int = 200
     max_per_peer: int = 50
+    services: Mapping[str, bytes] = field(default_factory=dict)
+    peer_scp: tuple[str, ...] = ()
+    doors: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 ANYBODY = Caller(name="", ae_title="*")
@@ -75,9 +81,12 @@ class Gate:
     def decide(self, request: AssociateRequest, address: str) -> Caller | AssociateReject:
         """Return the peer that calls, or how to refuse it."""
         settings = self.settings
-        if not settings.any_called and request.called_ae not in settings.titles:
+        invited = settings.doors.get(request.called_ae)
+        if not settings.any_called and invited is None and request.called_ae not in settings.titles:
             return UNKNOWN_CALLED
         caller = self.caller(request.calling_ae, address)
+        if invited and (caller is None or caller.name not in invited):
+            return UNKNOWN_CALLING
         if caller is None:
             return ANYBODY if settings.anybody else UNKNOWN_CALLING
         return caller

@@ -9,8 +9,8 @@ the service: when it is full the oldest is closed, and while it is half full the
 import asyncio
 import ssl
 from collections import Counter, OrderedDict, deque
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import structlog
@@ -22,7 +22,7 @@ from waystation.net.gate import BUSY, Gate, GateSettings
 from waystation.wire import status as words
 from waystation.wire.association import Association
 from waystation.wire.events import Aborted, AssociateAsked, AssociateRejected, Event
-from waystation.wire.items import AssociateReject, AssociateRequest
+from waystation.wire.items import AssociateReject, AssociateRequest, Extended
 from waystation.wire.limits import Limits
 from waystation.wire.negotiate import AcceptPolicy, answer, listed
 
@@ -45,11 +45,15 @@ class ListenerSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Guest:
-    """An accepted association, as its service sees it."""
+    """An accepted association, as its service sees it.
+
+    options: what was agreed by extended negotiation, by SOP class.
+    """
 
     conversation: Conversation
     request: AssociateRequest
     caller: Caller
+    options: Mapping[str, bytes] = field(default_factory=dict)
 
 
 class Service(Protocol):
@@ -234,7 +238,21 @@ def _policy(gate: GateSettings, caller: Caller) -> AcceptPolicy:
         refuse=gate.refuse + caller.refuse,
         unknown_classes=gate.unknown_classes,
         known_storage=storage_classes(),
+        services=frozenset(gate.services),
+        peer_scp=gate.peer_scp,
     )
+
+
+def _options(supported: Mapping[str, bytes], request: AssociateRequest) -> dict[str, bytes]:
+    """Return what is in force of the offered extended negotiation, byte by byte (T-39)."""
+    return {
+        asked.sop_class: bytes(
+            ours & theirs
+            for ours, theirs in zip(supported[asked.sop_class], asked.info, strict=False)
+        )
+        for asked in request.extended
+        if asked.sop_class in supported
+    }
 
 
 class _Visitor:
@@ -292,8 +310,14 @@ class _Visitor:
         self._caller = decision
         limits = self._listener.settings.limits
         agreed = answer(_policy(self._listener.gate.settings, decision), request, limits)
-        conversation.association.accept(agreed.results, max_pdu=limits.max_pdu, roles=agreed.roles)
-        guest = Guest(conversation=conversation, request=request, caller=decision)
+        options = _options(self._listener.gate.settings.services, request)
+        conversation.association.accept(
+            agreed.results,
+            max_pdu=limits.max_pdu,
+            roles=agreed.roles,
+            extended=[Extended(sop_class, info) for sop_class, info in options.items()],
+        )
+        guest = Guest(conversation=conversation, request=request, caller=decision, options=options)
         self._service = self._listener.serve(self, guest)
 
     def gone(self) -> None:

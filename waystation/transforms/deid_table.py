@@ -9,6 +9,7 @@ Contract: ``ACTIONS`` gives the code of the Basic Application Level Confidential
 each row.  A row is a tag, or one of ``MASKS``, which stand for many tags.
 """
 
+from functools import lru_cache
 from typing import Final
 
 EDITION: Final = "2026c"
@@ -115,6 +116,7 @@ MASKS: Final = (
 )
 
 
+@lru_cache(maxsize=8192)
 def row_of(tag: int) -> int | None:
     """Return the row of the table that speaks about a tag; None if none does."""
     if tag in ACTIONS:

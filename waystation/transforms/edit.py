@@ -12,11 +12,12 @@ from dataclasses import dataclass, field
 from waystation.dicom import tags
 from waystation.dicom.tree import Tree
 from waystation.model.delivery import HoldReason
+from waystation.transforms.deid.uids import map_uids
 from waystation.transforms.edit_charset import all_plain, to_utf8
 from waystation.transforms.edit_limits import refusal
 from waystation.transforms.edit_paths import Matches, Place, find, matching, reach
 from waystation.transforms.edit_template import Template
-from waystation.transforms.edit_uids import is_mapped, new_uid
+from waystation.transforms.edit_uids import is_mapped
 from waystation.transforms.edit_values import encoded, name_of, texts
 from waystation.transforms.held import HeldError, misfit
 from waystation.transforms.lookup import EMPTY, HOLD, KEEP, LookupTable
@@ -254,8 +255,7 @@ class NewUids:
                 raw = elem.value if elem is not None else None
                 if not raw:
                     continue
-                value = b"\\".join(new_uid(key, one) for one in raw.split(b"\\"))
-                inside.put(tag, "UI", value)
+                inside.put(tag, "UI", map_uids(key, raw))
                 work.note(name_of(tag), tag if top < 0 else top, (), ())
                 made += 1
 

@@ -6,84 +6,27 @@ An element without characters beyond ISO 646 keeps its bytes.
 """
 
 from waystation.dicom import tags
+from waystation.dicom.charsets import IN_CHARSET, CharsetError, decode, encode
 from waystation.dicom.tree import Elem, Tree
-from waystation.dicom.values import IN_CHARSET, SIMPLE_CHARSETS
 
 UTF8 = "ISO_IR 192"
 ESCAPE = 0x1B
-# Where a character set begins anew (PS3.5 6.1.2.5.3).
-DELIMITERS = {0x5C, 0x0A, 0x0C, 0x0D, 0x09}
-IN_NAMES = {0x5E, 0x3D}
 
 
 def encode_text(text: str, vr: str, charset: str) -> bytes | None:
     """Return the bytes of a text in Specific Character Set ``charset``, None if it has no room."""
-    if text.isascii():
-        return text.encode("ascii")
-    if vr not in IN_CHARSET:
-        return None
-    simple = SIMPLE_CHARSETS.get(charset)
     try:
-        if simple is not None:
-            return text.encode(simple)
-        return _extended(text, vr, charset)
-    except (LookupError, UnicodeError, ValueError):
+        return encode(text, charset, vr)
+    except CharsetError:
         return None
 
 
 def decode_strictly(raw: bytes, vr: str, charset: str) -> str | None:
     """Return the text, None if the bytes are not what the set says."""
-    simple = SIMPLE_CHARSETS.get(charset)
     try:
-        if simple is not None:
-            return None if ESCAPE in raw else raw.decode(simple)
-        return _extended_text(raw, vr, charset)
-    except (LookupError, UnicodeError, ValueError):
+        return decode(raw, charset, vr, strict=True)
+    except CharsetError:
         return None
-
-
-def _terms(charset: str) -> list[str]:
-    from pydicom.charset import convert_encodings
-
-    return list(convert_encodings([part.strip() for part in charset.split("\\")]))
-
-
-def _extended(text: str, vr: str, charset: str) -> bytes | None:
-    """Encode with code extensions, part by part, and read it again to be sure."""
-    import warnings
-
-    from pydicom.charset import encode_string
-
-    ends = [chr(one) for one in DELIMITERS | (IN_NAMES if vr == "PN" else set())]
-    parts, begun = [], ""
-    for letter in text:
-        if letter in ends:
-            parts += [begun, letter]
-            begun = ""
-        else:
-            begun += letter
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        try:
-            terms = _terms(charset)
-            made = b"".join(encode_string(part, terms) for part in [*parts, begun] if part)
-        except UserWarning:
-            return None
-    return made if _extended_text(made, vr, charset) == text else None
-
-
-def _extended_text(raw: bytes, vr: str, charset: str) -> str | None:
-    import warnings
-
-    from pydicom.charset import decode_bytes
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        try:
-            ends = DELIMITERS | (IN_NAMES if vr == "PN" else set())
-            return str(decode_bytes(raw, _terms(charset), ends))
-        except UserWarning:
-            return None
 
 
 def is_plain(raw: bytes) -> bool:

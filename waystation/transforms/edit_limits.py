@@ -48,6 +48,8 @@ def _why(tag: int, removing: bool) -> str:
         return "describes the geometry"
     if group in _WHOLE_GROUPS and tag not in _FREE_0028:
         return _WHOLE_GROUPS[group]
+    if group > 0x7FE0:
+        return "lies behind the pixels"
     if group & 0xFF01 == 0x6000 and not removing:
         return "describes an overlay"
     if (tag in _IDENTITY) if removing else tags.vr_of(tag) == "UI":

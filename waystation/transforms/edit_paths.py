@@ -33,9 +33,11 @@ class Place(NamedTuple):
 
     @property
     def vr(self) -> str:
-        """The VR that an element here has, or would have."""
+        """The VR that an element here has, or would have; LO for an unknown private one."""
         there = self.tree.get(self.tag)
         known = tags.vr_of(self.tag, self.creator or None)
+        if known == "UN" and tags.is_private(self.tag):
+            known = "LO"
         return there.vr if there is not None and there.vr != "UN" else known
 
 

@@ -18,11 +18,11 @@ from waystation.transforms.edit_charset import encode_text
 from waystation.transforms.held import misfit
 
 # Longest value in characters, of each component group for PN; None: no limit of its own.
-LONGEST: dict[str, int | None] = {
-    **dict.fromkeys(("AE", "CS", "DS", "SH"), 16),
-    **{"AS": 4, "DA": 8, "IS": 12, "LO": 64, "LT": 10240, "PN": 64, "ST": 1024, "TM": 14},
-    **{"DT": 26, "UI": 64, "UC": None, "UR": None, "UT": None},
+LONGEST: dict[str, int | None] = dict.fromkeys(("AE", "CS", "DS", "SH"), 16) | {
+    **dict.fromkeys(("LO", "PN", "UI"), 64),
+    **dict.fromkeys(("UC", "UR", "UT"), None),
 }
+LONGEST |= {"AS": 4, "DA": 8, "DT": 26, "IS": 12, "LT": 10240, "ST": 1024, "TM": 14}
 _FORMS = {
     "AS": r"[0-9]{3}[DWMY]",
     "CS": r"[A-Z0-9 _]*",

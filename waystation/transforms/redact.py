@@ -30,6 +30,7 @@ from waystation.transforms.redact_fill import Layout, Mask, black, covered
 from waystation.transforms.redact_job import LOSSY_SYNTAXES, RedactJob
 from waystation.transforms.redact_native import blacked_frames, find, only_once
 from waystation.transforms.stream import PLAIN, Recoder
+from waystation.transforms.syntax import OPEN
 from waystation.transforms.transcode import (
     PIECE,
     Opened,
@@ -123,9 +124,11 @@ def _write_native(source: BinaryIO, has: str, job: RedactJob, sink: Sink, tick: 
     head = only_once(head_of(source, has))
     found = find(head)
     gone = [tag for tag in (EXTREMES | {ICONS}) if tag in head.elements and job.blacks]
-    sink(spliced(head, dict.fromkeys(gone)))
     source.seek(head.pixel_offset)
-    sink(source.read(found.start - head.pixel_offset))
+    before = source.read(found.start - head.pixel_offset)
+    if before.endswith(OPEN):
+        raise UnfitError("its pixels are compressed, which its transfer syntax denies")
+    sink(spliced(head, dict.fromkeys(gone)) + before)
     for frame in blacked_frames(source, head, found, job, tick):
         sink(frame)
     source.seek(found.start + found.used_bytes)

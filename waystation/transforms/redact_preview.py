@@ -16,7 +16,7 @@ from waystation.dicom.head import Head
 from waystation.dicom.uids import EXPLICIT_VR_LE, IMPLICIT_VR_LE
 from waystation.transforms.decode import DECODERS, decode
 from waystation.transforms.errors import UnfitError
-from waystation.transforms.image import PIXELS, Image, image_of
+from waystation.transforms.image import Image, image_of
 from waystation.transforms.redact_fill import TABLES, covered
 from waystation.transforms.redact_job import Glimpse, RedactJob
 from waystation.transforms.redact_native import find, only_once
@@ -106,7 +106,7 @@ def _coloured(index: Array, head: Head) -> Array | None:
         table = np.frombuffer(raw, "<u2" if wide else "u1")
         if len(table) < entries:
             return None
-        planes.append((table[at] >> 8 if wide and table.max() > 0xFF else table[at]))
+        planes.append(table[at] >> 8 if wide and table.max() > 0xFF else table[at])
     return np.stack(planes, axis=2).astype(np.uint8)
 
 

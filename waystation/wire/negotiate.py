@@ -73,8 +73,8 @@ def listed(uid: str, patterns: Iterable[str]) -> bool:
 class AcceptPolicy:
     """Which classes and syntaxes we take (R-16, R-17).
 
-    accept, refuse: SOP class UIDs, or beginnings of UIDs with ``*``.  Empty ``accept`` is all;
-        ``refuse`` wins.  Verification stays whatever they say.
+    accept, refuse: SOP class UIDs, or beginnings of UIDs with ``*``.  Empty ``accept`` is all
+        storage; ``refuse`` wins, over services too.  Verification stays whatever they say.
     services: classes served besides storage and Verification (queries, worklist ...); their data
         sets are decoded by us, so only ``service_syntaxes`` will do.
     known_storage: storage classes that are taken as if they were registered.
@@ -98,9 +98,11 @@ class AcceptPolicy:
             return True
         if not is_uid(sop_class) or listed(sop_class, self.refuse):
             return False
+        if sop_class in self.services:
+            return True
         if self.accept and not listed(sop_class, self.accept):
             return False
-        if sop_class in self.services or sop_class in self.known_storage:
+        if sop_class in self.known_storage:
             return True
         if is_storage_class(sop_class):
             return True

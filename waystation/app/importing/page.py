@@ -63,7 +63,11 @@ class Page:
 
     def rule(self, because: str = "") -> None:
         """Begin a rule."""
-        self._begin("[[rule]]", because)
+        self.entry("rule", because)
+
+    def entry(self, word: str, because: str = "") -> None:
+        """Begin the next table of a list of tables."""
+        self._begin(f"[[{name(word)}]]", because)
 
     def set(self, key: str, item: object, because: str = "") -> None:
         """Write one pair, and beside it why."""

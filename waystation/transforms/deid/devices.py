@@ -33,6 +33,7 @@ class DeviceRule:
 
     where: tag → patterns (`matches`), one of which must fit; every tag must fit.  sizes: (rows,
     columns), one of which must be equal; empty: any.  image_type: values that must all occur.
+    confirmed: a person vouches for it; else it is never used.
     """
 
     name: str
@@ -43,6 +44,7 @@ class DeviceRule:
     keep: Literal["", "us-regions"] = ""
     keep_rectangles: tuple[Rectangle, ...] | None = None
     clean: bool = False
+    confirmed: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,7 +150,9 @@ def _by_rule(head: Head, rule: DeviceRule, hidden: bool, lossy: Lossy) -> PixelD
 
 
 def fits(rule: DeviceRule, head: Head) -> bool:
-    """Tell whether every condition of a rule is true."""
+    """Tell whether every condition of a rule is true, and a person confirmed the rule."""
+    if not rule.confirmed:
+        return False
     if rule.sizes and not any(
         rows in (None, number(head, ROWS)) and columns in (None, number(head, COLUMNS))
         for rows, columns in rule.sizes

@@ -30,6 +30,7 @@ def upgrade() -> None:
         sa.Column("delivery", IDENTITY, autoincrement=False, nullable=False),
         sa.Column("at", sa.Double(), nullable=False),
         sa.Column("detail", sa.Text(), nullable=False),
+        sa.Column("again_at", sa.Double(), nullable=True),
         sa.PrimaryKeyConstraint("delivery"),
     )
     op.create_table(
@@ -52,6 +53,7 @@ def _treatment() -> None:
         sa.Column("tools", sa.Text(), nullable=False),
         sa.Column("head", sa.LargeBinary(), nullable=False),
         sa.Column("tail_offset", sa.BigInteger(), nullable=False),
+        sa.Column("tail_end", sa.BigInteger(), nullable=False),
         sa.Column("blob", sa.Text(), nullable=False, server_default=sa.text("''")),
         sa.Column("sha256", sa.LargeBinary(), nullable=False),
         sa.Column("size_bytes", sa.BigInteger(), nullable=False),

@@ -1,0 +1,76 @@
+"""The archive of a node: what it takes at once, and what its ways out need.
+
+Contract: what a rule sends to an archive that is open is filed in the transaction of its plan
+(T-29); while a person, a window or a limit keeps that way shut, it waits for its lane.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any
+
+from waystation.app.settings import Settings
+from waystation.app.settings_archive import ArchiveDestination as ArchiveTable
+from waystation.app.wiring_lane import always
+from waystation.db.engine import Database
+from waystation.db.statement import Transaction
+from waystation.destinations.archive import ArchiveDestination
+from waystation.destinations.base import Destination
+from waystation.flows.deliver import LaneBelt
+from waystation.index.filing import Filing, file
+from waystation.journal.ids import IdSource
+from waystation.model.arrival import Arrival
+from waystation.timing.lane import Health
+
+
+class Archivist:
+    """Of one node.
+
+    settings, belts: those in force.  others: equips the ways out that are no archive.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        ids: IdSource,
+        settings: Callable[[], Settings],
+        belts: Callable[[], Mapping[str, LaneBelt]],
+        others: Callable[[Destination], Awaitable[None]],
+    ) -> None:
+        self._database = database
+        self._ids = ids
+        self._settings = settings
+        self._belts = belts
+        self._others = others
+
+    def takes(self, name: str) -> bool:
+        """Return whether a destination is an archive that takes what comes at once."""
+        table = self._settings().destination.get(name)
+        if not isinstance(table, ArchiveTable) or table.limits is not None:
+            return False
+        belt = self._belts().get(name)
+        paused = belt is not None and belt.lane.health(belt.now()) is Health.PAUSED
+        return always(table.window) and not paused
+
+    def file(self, transaction: Transaction, filings: Sequence[tuple[int, Arrival, Any]]) -> None:
+        """Put objects on file in the transaction of their plans."""
+        file(
+            transaction,
+            (
+                Filing(
+                    place=place,
+                    arrival_id=arrival.id,
+                    sha256=arrival.sha256,
+                    size_bytes=arrival.size_bytes,
+                    received_at=arrival.received_at,
+                    entry=entry,
+                )
+                for place, arrival, entry in filings
+            ),
+            self._ids.next,
+        )
+
+    async def equip(self, destination: Destination) -> None:
+        """Give a new way out what it needs of the node."""
+        if isinstance(destination, ArchiveDestination):
+            destination.join(self._database, self._ids.next)
+        else:
+            await self._others(destination)

@@ -1,0 +1,172 @@
+"""The query/retrieve services of a node, by the settings in force at each request.
+
+Contract: who may do what (peer and area), how a caller is answered, and where C-MOVE may send, are
+decided here from the settings and from nothing else: no address and no port comes from a request
+(T-42, S-47).
+"""
+
+import ipaddress
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence
+from datetime import tzinfo
+
+from waystation.app.settings import Settings
+from waystation.app.settings_archive import AreaSettings
+from waystation.app.settings_call import StoreAt
+from waystation.app.settings_dicom import PeerSettings
+from waystation.app.wiring_tls import call_tls
+from waystation.codecs.pool import CodecPool
+from waystation.destinations.base import Cargo
+from waystation.destinations.dicom import DicomDestination, DicomSettings
+from waystation.dicom import uids
+from waystation.flows.desk import Asked, Services
+from waystation.flows.find import PATIENT_STUDY_ONLY_FIND, SUPPORTED, Catalogue, Finding, Manner
+from waystation.flows.retrieve import Going, Retrieval, Shelf
+from waystation.matching.unique import Wanted
+from waystation.model.arrival import Source
+from waystation.model.delivery import Delivery
+from waystation.model.peer import Remote
+from waystation.model.query import Query, Record
+
+FIND = (uids.PATIENT_ROOT_FIND, uids.STUDY_ROOT_FIND)
+RETRIEVE = (
+    uids.PATIENT_ROOT_MOVE,
+    uids.STUDY_ROOT_MOVE,
+    uids.PATIENT_ROOT_GET,
+    uids.STUDY_ROOT_GET,
+)
+# Of retrieval: relational, and no conversion of enhanced multi-frame objects (C.5.2.1, C.5.3.1).
+SUPPORTED_RETRIEVAL = bytes((1, 0))
+# All of them: an object of any class may have to go back over a C-GET.
+ANY_STORAGE = ("*",)
+
+
+def served(settings: Settings) -> dict[str, bytes]:
+    """Return the classes that the archive serves, with what we support of their negotiation."""
+    if not settings.archive.enabled:
+        return {}
+    find = (*FIND, PATIENT_STUDY_ONLY_FIND) if settings.archive.patient_study_only else FIND
+    found = dict.fromkeys(find, SUPPORTED) | dict.fromkeys(RETRIEVE, SUPPORTED_RETRIEVAL)
+    if settings.archive.relational == "never":
+        found = {sop_class: b"\0" + info[1:] for sop_class, info in found.items()}
+    return found
+
+
+def doors(settings: Settings) -> dict[str, tuple[str, ...]]:
+    """Return the called AE titles of areas, each with the peers that may come."""
+    if not settings.archive.enabled:
+        return {}
+    return {area.ae_title: tuple(area.peers) for area in settings.archive.area.values()}
+
+
+class QueryRetrieve:
+    """What the archive answers.
+
+    search, instances: of the index, for the area of a called AE title.
+    zone: of records that name none.
+    """
+
+    def __init__(
+        self,
+        settings: Callable[[], Settings],
+        search: Callable[[Query, str], AsyncGenerator[Record, None]],
+        instances: Callable[[Wanted, str], Awaitable[Sequence[Delivery]]],
+        cargo: Cargo,
+        codecs: CodecPool,
+        zone: Callable[[], tzinfo | None],
+    ) -> None:
+        self._settings = settings
+        finding = Finding(Catalogue(search=search, manner=self.manner, may=self.may, zone=zone))
+        self._shelf = Shelf(
+            instances=instances,
+            destination=self.destination,
+            relational=self._relational,
+            may=self.may,
+            cargo=cargo,
+            codecs=codecs,
+        )
+        retrieval = Retrieval(self._shelf)
+        self.services: Services = {
+            **dict.fromkeys((*FIND, PATIENT_STUDY_ONLY_FIND), finding),
+            **dict.fromkeys(RETRIEVE, retrieval),
+        }
+
+    @property
+    def going(self) -> Sequence[Going]:
+        """The retrievals under way (T-46)."""
+        return self._shelf.going
+
+    def may(self, operation: str, asked: Asked) -> bool:
+        """Tell whether peer and area allow an operation."""
+        area = self._area(asked.source)
+        return operation in asked.rights and (area is None or operation in area.rights)
+
+    def manner(self, asked: Asked) -> Manner:
+        """Return how a caller is answered."""
+        archive, area = self._settings().archive, self._area(asked.source)
+        peer = self._peer(asked.source)
+        charset = (peer and peer.answer_charset) or (area and area.answer_charset)
+        return Manner(
+            relational=self._relational(asked.source),
+            fuzzy=bool((peer and peer.fuzzy) or (area and area.fuzzy)),
+            strict=archive.identifiers == "strict",
+            forgiving=peer is not None and peer.bad_values == "no-match",
+            charset=charset or archive.answer_charset,
+            transliterate=archive.transliterate,
+        )
+
+    def destination(self, title: str, asked: Asked) -> DicomDestination | None:
+        """Return the way to an AE title, None if the configuration has none for this caller."""
+        for name, peer, place in self._takers(title):
+            if self._allowed(title, peer, place, asked.source):
+                remote = Remote(
+                    name=name,
+                    ae_title=title,
+                    host=place.host,
+                    port=place.port,
+                    calling_ae=asked.source.called_ae,
+                    tls=call_tls(place.tls),
+                )
+                originator = (asked.source.calling_ae, asked.command.message_id)
+                settings = DicomSettings(
+                    remote=remote, linger_s=0.0, transcode="decompress", originator=originator
+                )
+                return DicomDestination(name, settings)
+        return None
+
+    def _takers(self, title: str) -> Iterator[tuple[str, PeerSettings, StoreAt]]:
+        for name, peer in self._settings().peer.items():
+            if peer.store_at is not None and peer.ae_title == title:
+                yield name, peer, peer.store_at
+
+    def _allowed(self, title: str, peer: PeerSettings, place: StoreAt, caller: Source) -> bool:
+        policy = self._settings().archive.move_to
+        if policy == "same-ae":
+            return title == caller.calling_ae
+        if policy == "same-host":
+            return _same_host(place.host, caller.address)
+        if policy == "same-group":
+            own = self._peer(caller)
+            return own is not None and own.group is not None and own.group == peer.group
+        return True
+
+    def _relational(self, source: Source) -> bool:
+        peer = self._peer(source)
+        if peer is not None and peer.relational is not None:
+            return peer.relational
+        return self._settings().archive.relational == "always"
+
+    def _peer(self, source: Source) -> PeerSettings | None:
+        return self._settings().peer.get(source.peer) if source.peer else None
+
+    def _area(self, source: Source) -> AreaSettings | None:
+        areas = self._settings().archive.area.values()
+        return next((area for area in areas if area.ae_title == source.called_ae), None)
+
+
+def _same_host(host: str, address: str) -> bool:
+    if host == "localhost":
+        host = "127.0.0.1"
+    try:
+        return ipaddress.ip_address(host) == ipaddress.ip_address(address)
+    except ValueError:
+        return host == address

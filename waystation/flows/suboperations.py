@@ -1,0 +1,204 @@
+"""The sub-operations of one retrieval: objects out, one after the other, counted.
+
+Contract (T-43 to T-45): the counts always add up to the number of objects; every object ends as
+completed, as completed with a warning, or as failed with its UID in the list.  Pending answers
+come after an object, no more than one each second.  A cancelled retrieval stops behind the object
+in flight.
+"""
+
+import time
+from collections import deque
+from collections.abc import Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from waystation.codecs.pool import CodecPool
+from waystation.destinations.base import Cargo, Pieces
+from waystation.destinations.contexts import choices
+from waystation.destinations.dicom import DicomDestination
+from waystation.destinations.recoding import UNFIT, WorkroomError, recode
+from waystation.dicom.uids import name_of
+from waystation.flows.desk import Asked, Counts, store_command
+from waystation.model.delivery import Delivery
+from waystation.model.errors import LostError, StorageError
+from waystation.model.outcome import Deferred, Delivered, Outcome
+from waystation.wire.commands import Command
+from waystation.wire.status import PENDING, Category, category, status_text
+
+PENDING_EVERY_S = 1.0
+# After so many associations in a row over which nothing arrived the rest has failed.
+MOST_ATTEMPTS = 2
+
+
+@dataclass(slots=True)
+class Progress:
+    """How far a retrieval is.  left: objects that were not tried; problem: the first failure."""
+
+    asked: Asked
+    total: int
+    completed: int = 0
+    warning: int = 0
+    failed: list[str] = field(default_factory=list)
+    sent_bytes: int = 0
+    problem: str = ""
+    stopped: bool = False
+    began: float = field(default_factory=time.monotonic)
+    _told_at: float = field(default_factory=time.monotonic)
+
+    @property
+    def counts(self) -> Counts:
+        """The numbers for an answer."""
+        done = self.completed + self.warning + len(self.failed)
+        return Counts(
+            remaining=self.total - done,
+            completed=self.completed,
+            failed=len(self.failed),
+            warning=self.warning,
+        )
+
+    @property
+    def over(self) -> bool:
+        """True if nothing more may be sent: cancelled, stopped, or nobody is there."""
+        return self.stopped or self.asked.cancelled.is_set()
+
+    async def ended(self, delivery: Delivery, status: int | None, why: str = "") -> None:
+        """Count one object.  status: what was answered, None if it was not sent at all."""
+        kind = Category.FAILURE if status is None else category(status)
+        if kind is Category.SUCCESS:
+            self.completed += 1
+        elif kind is Category.WARNING:
+            self.warning += 1
+        else:
+            self.failed.append(delivery.sop_instance_uid)
+            self.problem = self.problem or why
+        if kind is not Category.FAILURE:
+            self.sent_bytes += delivery.size_bytes
+        now = time.monotonic()
+        if now - self._told_at >= PENDING_EVERY_S and self.counts.remaining:
+            self._told_at = now
+            await self.asked.answer(PENDING, counts=self.counts)
+
+
+class Way(Protocol):
+    """How the objects of one retrieval leave."""
+
+    async def send(self, deliveries: Sequence[Delivery], progress: Progress) -> None:
+        """Send all of them, or as many as may be."""
+
+
+class MoveOut:
+    """C-MOVE: over associations of our own to the destination."""
+
+    def __init__(self, destination: DicomDestination, cargo: Cargo) -> None:
+        self._destination = destination
+        self._cargo = cargo
+
+    async def send(self, deliveries: Sequence[Delivery], progress: Progress) -> None:
+        """Send in order; after a broken association the rest goes over a new one."""
+        rest = deque(deliveries)
+        fruitless = 0
+        try:
+            while rest and not progress.over and fruitless < MOST_ATTEMPTS:
+                arrived = await self._round(rest, progress)
+                fruitless = 0 if arrived else fruitless + 1
+        finally:
+            await self._destination.close()
+        while rest and not progress.over:
+            await progress.ended(rest.popleft(), None, progress.problem)
+
+    async def _round(self, rest: deque[Delivery], progress: Progress) -> int:
+        """Send until the way fails; return how many objects arrived."""
+        arrived = 0
+        async with aclosing(self._destination.send(list(rest), self._cargo)) as outcomes:
+            async for delivery, outcome in outcomes:
+                if isinstance(outcome, Deferred) and not outcome.connected:
+                    # Nobody was reached: the object itself has not been tried.
+                    progress.problem = progress.problem or outcome.why
+                    break
+                rest.popleft()
+                arrived += isinstance(outcome, Delivered)
+                await progress.ended(delivery, *_told(outcome))
+                if progress.over:
+                    break
+        return arrived
+
+
+def _told(outcome: Outcome) -> tuple[int | None, str]:
+    if isinstance(outcome, Delivered):
+        return outcome.status, ""
+    return None, outcome.why
+
+
+class GetOut:
+    """C-GET: on the association of the requester, where it takes the role of an SCP."""
+
+    def __init__(self, cargo: Cargo, codecs: CodecPool | None, policy: str) -> None:
+        self._cargo = cargo
+        self._codecs = codecs
+        self._policy = policy
+
+    async def send(self, deliveries: Sequence[Delivery], progress: Progress) -> None:
+        """Send in order; the requester leaving ends it."""
+        asked = progress.asked
+        takes = {
+            (context.abstract_syntax, context.transfer_syntax): context.id
+            for context in asked.contexts.values()
+            if context.scp
+        }
+        for number, delivery in enumerate(deliveries):
+            if progress.over:
+                return
+            message_id = number % 65_535 + 1
+            command = store_command(
+                message_id,
+                delivery.sop_class_uid,
+                delivery.sop_instance_uid,
+                asked.command.priority,
+            )
+            try:
+                status, why = await self._one(asked, delivery, takes, command)
+            except LostError as error:
+                progress.stopped = True
+                progress.problem = str(error)
+                return
+            await progress.ended(delivery, status, why)
+
+    async def _one(
+        self, asked: Asked, delivery: Delivery, takes: dict[tuple[str, str], int], command: Command
+    ) -> tuple[int | None, str]:
+        stored = delivery.transfer_syntax_uid
+        syntax = next(
+            (
+                each
+                for each in choices(stored, self._policy)
+                if (delivery.sop_class_uid, each) in takes
+            ),
+            "",
+        )
+        if not syntax:
+            kind = f"{name_of(delivery.sop_class_uid)} in {name_of(stored)}"
+            return None, f"not proposed: {kind}"
+        context_id = takes[delivery.sop_class_uid, syntax]
+        try:
+            payload = await self._cargo.load(delivery)
+            if syntax == stored:
+                response = await _store(asked, context_id, command, payload)
+            else:
+                made = await recode(delivery, payload, syntax, self._codecs)
+                try:
+                    response = await _store(asked, context_id, command, made.payload)
+                finally:
+                    made.drop()
+        except (StorageError, WorkroomError, *UNFIT) as error:
+            return None, str(error)
+        return response.status, status_text(response.status)
+
+
+async def _store(
+    asked: Asked, context_id: int, command: Command, payload: bytes | Pieces
+) -> Command:
+    if isinstance(payload, bytes):
+        return await asked.store(context_id, command, payload)
+    async with aclosing(payload.pieces) as pieces:
+        return await asked.store(context_id, command, pieces)

@@ -1,0 +1,238 @@
+"""Objects are put on file: their rows in the index, in the transaction of the caller (T-29).
+
+Contract: `file` may be asked twice for the same object and changes nothing the second time.  The
+arrival's own row is there already.  Of a SOP instance the newest version of a series is shown;
+an older one stays on file (S-17).  What is equal byte by byte is kept once, except in the place of
+a copy that was found damaged.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+from waystation.db.engine import Job
+from waystation.db.statement import Row, Transaction
+from waystation.index.columns import joined, study_columns
+from waystation.index.described import merged, only, with_others
+from waystation.index.entry import Entry
+from waystation.index.levels import PATIENT, SERIES, STUDY
+from waystation.index.rows import (
+    Identity,
+    PatientRow,
+    SeriesRow,
+    StudyRow,
+    patient_at,
+    patient_of,
+    series_at,
+    study_at,
+    write_patient,
+    write_series,
+    write_study,
+)
+
+_KNOWN: Final = (
+    "SELECT i.arrival, i.series, i.current, a.sha256 FROM arrival a"
+    " JOIN instance i ON i.arrival = a.id"
+    " WHERE a.sop_instance = :uid AND coalesce(a.hold_reason, '') <> 'corrupt'"
+)
+_SHOWN: Final = (
+    "SELECT i.arrival FROM arrival a JOIN instance i ON i.arrival = a.id"
+    " WHERE a.sop_instance = :uid AND i.series = :series AND i.current = 1 AND i.arrival <> :self"
+)
+_ADD: Final = (
+    "INSERT INTO instance (arrival, series, number, sop_instance)"
+    " VALUES (:arrival, :series, :number, :uid)"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filing:
+    """One object for the archive.
+
+    place: its place in the order of filing, an id of ours.  received_at: Unix seconds.
+    """
+
+    place: int
+    arrival_id: int
+    sha256: str
+    size_bytes: int
+    received_at: float
+    entry: Entry
+
+
+def file(transaction: Transaction, filings: Iterable[Filing], next_id: Callable[[], int]) -> None:
+    """Put objects on file, in order."""
+    desk = _Desk(transaction, next_id)
+    for filing in filings:
+        desk.take(filing)
+    desk.write()
+
+
+def filed(filings: Sequence[Filing], next_id: Callable[[], int]) -> Job[None]:
+    """Put objects on file in a transaction of their own."""
+    return lambda transaction: file(transaction, filings, next_id)
+
+
+class _Desk:
+    """The rows that one call changes."""
+
+    def __init__(self, transaction: Transaction, next_id: Callable[[], int]) -> None:
+        self._transaction = transaction
+        self._next_id = next_id
+        self._studies: dict[str, StudyRow] = {}
+        self._series: dict[tuple[int, str], SeriesRow] = {}
+        self._patients: dict[Identity, PatientRow] = {}
+        self._left: dict[int, PatientRow] = {}
+
+    def take(self, filing: Filing) -> None:
+        """Put one object on file."""
+        entry, uid = filing.entry, filing.entry.sop_instance_uid
+        known = self._transaction.rows(_KNOWN, {"uid": uid})
+        digest = bytes.fromhex(filing.sha256)
+        same = next((row for row in known if bytes(row[3]) == digest), None)
+        if same is not None and same[2]:
+            return
+        study = self._study(entry.study_uid) if entry.study_uid else None
+        series = self._series_of(study, entry.series_uid) if study else None
+        self._place(filing, series.id if series else 0, same)
+        arrival = same[0] if same is not None else filing.arrival_id
+        replaced = self._replace(uid, series.id if series else 0, arrival)
+        if study is not None and series is not None:
+            _note(study, series, filing, new=not replaced, more=same is None)
+
+    def _place(self, filing: Filing, series: int, same: Row | None) -> None:
+        """Write the row of the object; an equal copy that is on file takes its new place."""
+        run, entry = self._transaction.run, filing.entry
+        if same is not None:
+            moved = {"arrival": same[0], "place": filing.place}
+            run("UPDATE archived SET place = :place WHERE arrival = :arrival", moved)
+            run("UPDATE instance SET current = 1 WHERE arrival = :arrival", {"arrival": same[0]})
+            return
+        kept = {"arrival": filing.arrival_id, "place": filing.place}
+        run("INSERT INTO archived (arrival, place) VALUES (:arrival, :place)", kept)
+        uid = entry.sop_instance_uid
+        run(
+            _ADD,
+            {"arrival": kept["arrival"], "series": series, "number": entry.number, "uid": uid},
+        )
+
+    def _replace(self, uid: str, series: int, arrival: int) -> bool:
+        """Let a newer version stand for the older ones of its series."""
+        shown = {"uid": uid, "series": series, "self": arrival}
+        older = self._transaction.rows(_SHOWN, shown)
+        for (number,) in older:
+            self._transaction.run(
+                "UPDATE instance SET current = 0 WHERE arrival = :arrival", {"arrival": number}
+            )
+        return bool(older)
+
+    def _study(self, uid: str) -> StudyRow:
+        row = self._studies.get(uid)
+        if row is None:
+            row = study_at(self._transaction, uid) or StudyRow(id=self._next_id(), uid=uid)
+            self._studies[uid] = row
+        return row
+
+    def _series_of(self, study: StudyRow, uid: str) -> SeriesRow:
+        row = self._series.get((study.id, uid))
+        if row is None:
+            found = None if study.new else series_at(self._transaction, study.id, uid)
+            row = found or SeriesRow(id=self._next_id(), uid=uid, study=study.id)
+            study.n_series += found is None
+            self._series[study.id, uid] = row
+        return row
+
+    def write(self) -> None:
+        """Write what has changed."""
+        for study in sorted(self._studies.values(), key=lambda row: row.place):
+            self._settle(study)
+            write_study(self._transaction, study)
+        for series in self._series.values():
+            write_series(self._transaction, series)
+        for row in self._left.values():
+            if row.n_studies:
+                describe(self._transaction, row)
+        for row in {**{r.id: r for r in self._patients.values()}, **self._left}.values():
+            write_patient(self._transaction, row)
+
+    def _settle(self, study: StudyRow) -> None:
+        """Give the study to its patient, and count it there."""
+        columns = study_columns(study.data, study.others)
+        has_id = bool(columns.patient_id)
+        identity = (columns.issuer, columns.patient_id, "") if has_id else ("", "", study.uid)
+        patient = self._patient(identity)
+        if study.patient and study.patient != patient.id:
+            self._leave(study)
+        elif study.patient:
+            patient.n_series -= study.before[0]
+            patient.n_instances -= study.before[1]
+            patient.n_studies -= 1
+        if study.patient != patient.id:
+            study.patient = patient.id
+            # Whatever else is the same, the row says another patient now.
+            study.said = (b"", "", b"")
+        patient.n_studies += 1
+        patient.n_series += study.n_series
+        patient.n_instances += study.n_instances
+        patient.place = study.place
+        _describe(patient, study.data, study.others)
+
+    def _patient(self, identity: Identity) -> PatientRow:
+        row = self._patients.get(identity)
+        if row is None:
+            found = patient_at(self._transaction, identity)
+            row = found or PatientRow(id=self._next_id(), identity=identity)
+            self._patients[identity] = row
+        return row
+
+    def _leave(self, study: StudyRow) -> None:
+        """The study turned out to be somebody else's: its former patient has one less."""
+        row = self._left.get(study.patient)
+        if row is None:
+            by_id = {patient.id: patient for patient in self._patients.values()}
+            row = by_id.get(study.patient) or patient_of(self._transaction, study.patient)
+            self._patients[row.identity] = self._left[row.id] = row
+        row.n_studies -= 1
+        row.n_series -= study.before[0]
+        row.n_instances -= study.before[1]
+
+
+def _note(study: StudyRow, series: SeriesRow, filing: Filing, *, new: bool, more: bool) -> None:
+    """Add what an object says to the rows above it.
+
+    new: it is one more object; more: it is one more file.
+    """
+    entry, at = filing.entry, filing.received_at
+    study.data, study.others = merged(study.data, study.others, entry.study, STUDY)
+    series.data, series.others = merged(series.data, series.others, entry.series, SERIES)
+    if entry.regions and entry.regions not in study.regions:
+        study.regions += entry.regions
+    study.modalities = joined(study.modalities, entry.modality)
+    study.classes = joined(study.classes, entry.sop_class_uid)
+    study.n_instances += new
+    series.n_instances += new
+    study.size_bytes += filing.size_bytes if more else 0
+    study.first_at = min(study.first_at or at, at)
+    study.last_at = max(study.last_at, at)
+    study.place = filing.place
+
+
+def _describe(patient: PatientRow, data: bytes, others: str) -> None:
+    """Lay what the newest study says of its patient over what the others say."""
+    patient.data, patient.others = merged(
+        patient.data, patient.others, only(data, PATIENT), PATIENT
+    )
+    patient.others = with_others(patient.others, patient.data, others, PATIENT)
+
+
+def describe(transaction: Transaction, patient: PatientRow) -> None:
+    """Make anew what is said of a patient, from all studies that are left, newest last."""
+    fresh = replace(patient, data=b"", others="")
+    for data, others, place in transaction.rows(
+        "SELECT l.data, l.others, s.place FROM study s JOIN level l ON l.id = s.id"
+        " WHERE s.patient = :patient ORDER BY s.place",
+        {"patient": patient.id},
+    ):
+        _describe(fresh, bytes(data), others)
+        patient.place = place
+    patient.data, patient.others = fresh.data, fresh.others
