@@ -83,6 +83,12 @@ def test_a_stray_key_without_a_value_is_left_out_and_named_unless_strict() -> No
 
 
 @pytest.mark.req("T-37")
+def test_what_every_answer_has_is_no_key() -> None:
+    asked = query("STUDY", (0x00080054, "AE", ""), (0x00080056, "CS", "ONLINE"), (STUDY, "UI", ""))
+    assert kept(asked, patient_root=False, strict=True) == query("STUDY", (STUDY, "UI", ""))
+
+
+@pytest.mark.req("T-37")
 def test_patient_study_only_ends_at_studies() -> None:
     asked = query("SERIES", (PATIENT, "LO", "P"), (STUDY, "UI", "1.2"))
     assert fault(kept(asked, patient_root=True, study_only=True)) == LEVEL

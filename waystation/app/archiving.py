@@ -4,42 +4,62 @@ Contract: what a rule sends to an archive that is open is filed in the transacti
 (T-29); while a person, a window or a limit keeps that way shut, it waits for its lane.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from concurrent.futures import Executor
 from typing import Any
+
+import structlog
 
 from waystation.app.settings import Settings
 from waystation.app.settings_archive import ArchiveDestination as ArchiveTable
 from waystation.app.wiring_lane import always
+from waystation.blobs.folder import BlobFolder
 from waystation.db.engine import Database
 from waystation.db.statement import Transaction
 from waystation.destinations.archive import ArchiveDestination
 from waystation.destinations.base import Destination
+from waystation.dicom.head import Head
 from waystation.flows.deliver import LaneBelt
+from waystation.flows.heads import head_from
+from waystation.index.archive import Archive
 from waystation.index.filing import Filing, file
+from waystation.index.pages import ImageRow
+from waystation.journal import heads
+from waystation.journal.heads import HeadSource
 from waystation.journal.ids import IdSource
 from waystation.model.arrival import Arrival
+from waystation.model.errors import StorageError
 from waystation.timing.lane import Health
+
+log = structlog.get_logger()
 
 
 class Archivist:
     """Of one node.
 
-    settings, belts: those in force.  others: equips the ways out that are no archive.
+    archive: what can be asked of it.  settings, belts: those in force.
+    others: equips the ways out that are no archive.
     """
 
     def __init__(
         self,
         database: Database,
+        blobs: BlobFolder,
+        disk: Executor,
         ids: IdSource,
         settings: Callable[[], Settings],
         belts: Callable[[], Mapping[str, LaneBelt]],
         others: Callable[[Destination], Awaitable[None]],
     ) -> None:
         self._database = database
+        self._blobs = blobs
+        self._disk = disk
         self._ids = ids
         self._settings = settings
         self._belts = belts
         self._others = others
+        self.archive = Archive(database, self.heads)
 
     def takes(self, name: str) -> bool:
         """Return whether a destination is an archive that takes what comes at once."""
@@ -67,6 +87,24 @@ class Archivist:
             ),
             self._ids.next,
         )
+
+    async def heads(self, rows: Sequence[ImageRow]) -> list[Head | None]:
+        """Return the heads of objects, None for what cannot be read."""
+        sources = await self._database.read(heads.sources([row.arrival_id for row in rows]))
+        by_id = {source.arrival: source for source in sources}
+        wanted = [by_id.get(row.arrival_id) for row in rows]
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._disk, self._read, wanted)
+
+    def _read(self, sources: Sequence[HeadSource | None]) -> list[Head | None]:
+        return [None if source is None else self._head(source) for source in sources]
+
+    def _head(self, source: HeadSource) -> Head | None:
+        try:
+            return head_from(source, self._blobs)
+        except StorageError as error:
+            log.error("head not read", arrival=f"{source.arrival:x}", error=str(error))
+            return None
 
     async def equip(self, destination: Destination) -> None:
         """Give a new way out what it needs of the node."""

@@ -11,6 +11,7 @@ from typing import Final
 
 from waystation.dicom.tags import format_tag, name_of, vr_of
 from waystation.transforms import deid_options, deid_table
+from waystation.transforms.deid.effects import CODE_STRINGS, DUMMIES
 from waystation.transforms.deid_actions import OPTIONS, PROFILE
 
 HEAD = """# De-identification
@@ -88,19 +89,6 @@ PLACES: Final = {
 }
 # Whether replaced values can be put into the object encrypted, and restored (D-31).
 RESTORES: Final = "N"
-# What `D` writes, by VR (docs/spec/deidentify.md, D-8).
-DUMMIES: Final = {
-    "DA": "`19000101`",
-    "TM": "`000000`",
-    "DT": "`19000101000000`",
-    "AS": "`000Y`",
-    "CS": "a defined term of the attribute",
-    "UI": "mapped UID",
-    "UR": "`urn:removed`",
-    "OB": "two zero bytes",
-    "UN": "two zero bytes",
-    "SQ": "items kept and cleaned, at least one",
-}
 
 
 def page() -> str:
@@ -132,7 +120,7 @@ def elements() -> Iterator[str]:
         place = PLACES.get(row) or format_tag(row)
         vr = "" if row in NAMES else vr_of(row)
         cells = " ".join(_cells(row))
-        dummy = _dummy(code, vr)
+        dummy = _dummy(row, code, vr)
         yield f"| {name} | {place} | {vr} | {code} | {cells} | {RESTORES} | {dummy} |"
 
 
@@ -148,13 +136,18 @@ def _legend() -> str:
     return f"\nLetters of the options: {'; '.join(words)}.\n"
 
 
-def _dummy(code: str, vr: str) -> str:
+def _dummy(row: int, code: str, vr: str) -> str:
     """Return what takes the place of the value where the action is D or U."""
-    if code == "U":
+    if code == "U" or ("D" in code and vr == "UI"):
         return "mapped UID"
     if "U*" in code:
         return "items kept, UIDs in them mapped"
-    return DUMMIES.get(vr, "`REMOVED`") if "D" in code else ""
+    if "D" not in code:
+        return ""
+    if vr == "SQ":
+        return "items kept and cleaned, at least one"
+    value = CODE_STRINGS.get(row, b"UNKNOWN") if vr == "CS" else DUMMIES[vr]
+    return f"{len(value)} zero bytes" if b"\0" in value else f"`{value.decode('ascii')}`"
 
 
 if __name__ == "__main__":

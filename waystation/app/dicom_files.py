@@ -80,16 +80,24 @@ def look(path: Path, *, named: bool) -> DicomFile | NoDicomFile:
 
 
 def _identified(prefix: bytes) -> Meta:
-    """Return the meta information, its identity taken from the data set where it has none."""
+    """Return the meta information, its identity that of the data set.
+
+    Tools that copied a file under a new UID often changed only one of the two; a receiver compares
+    the C-STORE with the data set.
+    """
     meta = read_meta(prefix)
-    if not (meta.sop_class_uid and meta.sop_instance_uid):
+    try:
         head = Head.from_bytes(
             prefix[meta.data_set_offset :], meta.transfer_syntax_uid, tail_missing=True
         )
-        meta = meta._replace(
-            sop_class_uid=head.text(tags.SOP_CLASS_UID),
-            sop_instance_uid=head.text(tags.SOP_INSTANCE_UID),
-        )
+    except DatasetError:
+        if meta.sop_class_uid and meta.sop_instance_uid:
+            return meta
+        raise
+    meta = meta._replace(
+        sop_class_uid=head.text(tags.SOP_CLASS_UID) or meta.sop_class_uid,
+        sop_instance_uid=head.text(tags.SOP_INSTANCE_UID) or meta.sop_instance_uid,
+    )
     if not (meta.sop_class_uid and meta.sop_instance_uid):
         raise DatasetError("R-5", "no SOP Class or Instance UID in the file")
     return meta

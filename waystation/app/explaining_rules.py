@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from waystation.model.arrival import Source
 from waystation.model.plan import Verdict
+from waystation.model.recipe import Recipe
 from waystation.rules.plan import FAILED
 from waystation.rules.read import RuleSet
 from waystation.web.shapes_explain import Clause, RuleSaid, Sender
@@ -31,14 +32,15 @@ class Verdicts:
 
     def __init__(self) -> None:
         self._said: dict[str, _Said] = {}
-        self._rules: dict[str, tuple[str, list[str], str]] = {}
+        self._rules: dict[str, tuple[str, list[str], str, str]] = {}
         self._remembered = 0
 
     def know(self, ruleset: RuleSet) -> None:
         """Note what the rules themselves are; the latest description of a name counts."""
         for rule in ruleset.rules:
             trigger = rule.gathering.level if rule.gathering is not None else "instance"
-            self._rules[rule.name] = (trigger, [way.to for way in rule.ways], rule.then)
+            steps = Recipe.from_text(rule.steps[0]).words if rule.steps else ""
+            self._rules[rule.name] = (trigger, [way.to for way in rule.ways], rule.then, steps)
             self._said.setdefault(rule.name, _Said())
 
     def remember(self, verdicts: Iterable[Verdict]) -> None:
@@ -62,7 +64,7 @@ class Verdicts:
         return [self._rule(name, said) for name, said in self._said.items()]
 
     def _rule(self, name: str, said: _Said) -> RuleSaid:
-        trigger, send, then = self._rules.get(name, ("instance", [], ""))
+        trigger, send, then, steps = self._rules.get(name, ("instance", [], "", ""))
         clauses = _clauses(said.clauses.most_common())
         return RuleSaid(
             rule=name,
@@ -74,6 +76,7 @@ class Verdicts:
             trigger=trigger,
             send=send,
             then=then,
+            steps=steps,
         )
 
 

@@ -19,8 +19,10 @@ import structlog
 from waystation.app import wiring, wiring_completeness, wiring_group
 from waystation.app.archiving import Archivist
 from waystation.app.lanes import GRACE_S, LaneParts, Lanes
+from waystation.app.query_retrieve import QueryParts, QueryRetrieve
 from waystation.app.recovery import DataLock, open_database, read_intake, recover
 from waystation.app.settings import Settings
+from waystation.app.stepping import StepParts, Stepping
 from waystation.app.watching import Watched, Watching
 from waystation.app.wiring_schedule import Windows
 from waystation.blobs.folder import BlobFolder
@@ -87,6 +89,7 @@ class Node:
         last = await self.database.read(arrivals.last_id())
         self.ids = IdSource(max([last, *(item.arrival.id for item in left)]))
         self._make_belts(replace(routing, revision=revision))
+        await self.stepping.use(self.settings)
         self._start_belt("route", self.router.run())
         for item in left:
             self.router.arrived(item)
@@ -102,11 +105,13 @@ class Node:
         clockwatch = ClockWatch(self.database, lambda: self.clock(), self.lanes.wake_all)
         for name, belt in (
             ("clock", clockwatch.run()),
+            ("commitment", self.queries.commitment.run()),
             ("contexts", self.contexts.run()),
             ("gather", self.gathers.run()),
             ("groups", self.groups.run()),
             ("sweep", self.sweep.run()),
             ("volume", self.sweep.watch_volume()),
+            *self.stepping.belts().items(),
             *(await self._watch()).items(),
         ):
             self._start_belt(name, belt)
@@ -118,8 +123,10 @@ class Node:
         cargo = JournalCargo(self.database, self.blobs, self.disk, self.recent)
         heads = HeadReader(self.database, self.blobs, self.disk)
         self.codecs = CodecPool(self.data / "codecs")
-        archivist = Archivist(
+        self.archivist = Archivist(
             self.database,
+            self.blobs,
+            self.disk,
             self.ids,
             lambda: self.settings,
             lambda: self.belts,
@@ -148,7 +155,7 @@ class Node:
             self.contexts.planned,
             self.watching,
             Likeness(self.database, cargo, self.codecs).of,
-            Archiving(takes=archivist.takes, file=archivist.file),
+            Archiving(takes=self.archivist.takes, file=self.archivist.file),
         )
         self.groups = GroupBelt(
             wiring_group.groups(self.settings, self.windows),
@@ -159,14 +166,43 @@ class Node:
             self._wake_lane,
             self.watching.switched,
         )
+        self.stepping = Stepping(
+            StepParts(
+                database=self.database,
+                blobs=self.blobs,
+                workers=self.disk,
+                cargo=cargo,
+                codecs=self.codecs,
+                clock=lambda: self.clock(),
+                data=self.data,
+                wake=lambda destination: self._wake_lane(destination, None),
+                routing=lambda: self.router.routing,
+            )
+        )
         parts = LaneParts(
             database=self.database,
             intake=self.intake,
             cargo=cargo,
             clock=lambda: self.clock(),
             screening=Screening(self.database, heads.head_of, lambda: self.router.routing),
-            equip=archivist.equip,
+            equip=self.archivist.equip,
             witness=self.watching,
+            treatments=self.stepping.treatments,
+        )
+        self.queries = QueryRetrieve(
+            QueryParts(
+                settings=lambda: self.settings,
+                database=self.database,
+                blobs=self.blobs,
+                disk=self.disk,
+                ids=self.ids,
+                clock=lambda: self.clock(),
+                cargo=cargo,
+                fresh=JournalCargo(self.database, self.blobs, self.disk, Recent()),
+                codecs=self.codecs,
+                settled=self.router.settled,
+                zone=lambda: self.router.routing.zone,
+            )
         )
         self.lanes = Lanes(parts, self.data)
         self.lanes.told += [self.groups.changed, self.watching.lane_changed]
@@ -226,6 +262,7 @@ class Node:
             ids=self.ids,
             clock=self.clock,
             refuses=self.router.refuses,
+            rejects=self.stepping.rejects,
             one_version=lambda: self.settings.duplicates.different == "refuse",
             full=lambda: self.sweep.nothing_more_why,
             arrived=self._arrived,
@@ -233,6 +270,7 @@ class Node:
             settled=self.router.settled,
             witness=self.watching,
             ended=self.gathers.ended,
+            services=self.queries.services,
         )
 
     def _arrived(self, item: Acknowledged) -> None:
@@ -251,11 +289,11 @@ class Node:
     def _no_room(self) -> str:
         return "draining" if self.draining else self.sweep.stopped_why
 
-    def _wake_lane(self, destination: str, study_uid: str, stat: bool = True) -> None:
+    def _wake_lane(self, destination: str, study_uid: str | None, stat: bool = True) -> None:
         belt = self.belts.get(destination)
         if belt is not None:
             belt.wake(study_uid, stat=stat)
-        elif destination in self.settings.group:
+        elif study_uid is not None and destination in self.settings.group:
             self.groups.wake(destination, study_uid)
 
     @property
@@ -285,6 +323,7 @@ class Node:
             wiring.check_destination(name, table, settings.dicom.ae_title, self.data)
         self.watching.check(settings)
         revision = await self.database.write(configs.take_up(text, self.clock()))
+        await self.stepping.use(settings)
         before, self.settings = self.settings, settings
         self.windows = windows
         self.router.routing = replace(routing, revision=revision)

@@ -16,12 +16,14 @@ from waystation.app.sentences import NOT_YET, problems_of, type_word
 from waystation.app.settings import Settings
 from waystation.app.settings_archive import ArchiveDestination, ArchiveSettings
 from waystation.app.settings_base import Table
+from waystation.app.settings_deidentify import DeidentifySettings
 from waystation.app.settings_destination import DestinationSettings
 from waystation.app.settings_dicom import PeerSettings
 from waystation.app.settings_group import GroupSettings
 from waystation.app.settings_kinds import KINDS
 from waystation.app.settings_rule import RuleSettings
 from waystation.app.settings_schedule import ScheduleSettings
+from waystation.app.settings_steps import EditSettings, LookupSettings, ValidateSettings
 from waystation.app.settings_watch import ReportTable
 
 Model = TypeVar("Model", bound=Table)
@@ -30,6 +32,10 @@ NAMED_TABLES: dict[str, type[Table]] = {
     "schedule": ScheduleSettings,
     "group": GroupSettings,
     "report": ReportTable,
+    "validate": ValidateSettings,
+    "edit": EditSettings,
+    "lookup": LookupSettings,
+    "deidentify": DeidentifySettings,
 }
 NAMED = {"peer", "destination", *NAMED_TABLES}
 
@@ -81,7 +87,7 @@ def validate(document: Mapping[str, Any], context: Mapping[str, Any]) -> Parts:
     parts = Parts(document)
     parts.problems += _unknown_tables(document)
     for name, info in Settings.model_fields.items():
-        if name in NAMED or name == "rule":
+        if (info.alias or name) in NAMED or name == "rule":
             continue
         model = info.annotation
         assert isinstance(model, type)
@@ -103,7 +109,7 @@ def validate(document: Mapping[str, Any], context: Mapping[str, Any]) -> Parts:
 
 
 def _unknown_tables(document: Mapping[str, Any]) -> list[Problem]:
-    known = Settings.model_fields
+    known = [info.alias or name for name, info in Settings.model_fields.items()]
     found = []
     for key in document:
         if key in Settings.later:

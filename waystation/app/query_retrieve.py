@@ -6,26 +6,31 @@ decided here from the settings and from nothing else: no address and no port com
 """
 
 import ipaddress
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass
 from datetime import tzinfo
 
 from waystation.app.settings import Settings
-from waystation.app.settings_archive import AreaSettings
+from waystation.app.settings_archive import AreaSettings, key_of
 from waystation.app.settings_call import StoreAt
 from waystation.app.settings_dicom import PeerSettings
 from waystation.app.wiring_tls import call_tls
+from waystation.blobs.folder import BlobFolder
 from waystation.codecs.pool import CodecPool
+from waystation.db.engine import Database
 from waystation.destinations.base import Cargo
 from waystation.destinations.dicom import DicomDestination, DicomSettings
 from waystation.dicom import uids
+from waystation.flows.catalogue import IndexCatalogue
+from waystation.flows.commit import Commitment, Vows
 from waystation.flows.desk import Asked, Services
 from waystation.flows.find import PATIENT_STUDY_ONLY_FIND, SUPPORTED, Catalogue, Finding, Manner
 from waystation.flows.retrieve import Going, Retrieval, Shelf
-from waystation.matching.unique import Wanted
+from waystation.journal.ids import IdSource
 from waystation.model.arrival import Source
-from waystation.model.delivery import Delivery
 from waystation.model.peer import Remote
-from waystation.model.query import Query, Record
+from waystation.model.query import Key
 
 FIND = (uids.PATIENT_ROOT_FIND, uids.STUDY_ROOT_FIND)
 RETRIEVE = (
@@ -48,7 +53,7 @@ def served(settings: Settings) -> dict[str, bytes]:
     found = dict.fromkeys(find, SUPPORTED) | dict.fromkeys(RETRIEVE, SUPPORTED_RETRIEVAL)
     if settings.archive.relational == "never":
         found = {sop_class: b"\0" + info[1:] for sop_class, info in found.items()}
-    return found
+    return found | {uids.STORAGE_COMMITMENT: b""}
 
 
 def doors(settings: Settings) -> dict[str, tuple[str, ...]]:
@@ -58,36 +63,60 @@ def doors(settings: Settings) -> dict[str, tuple[str, ...]]:
     return {area.ae_title: tuple(area.peers) for area in settings.archive.area.values()}
 
 
-class QueryRetrieve:
-    """What the archive answers.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueryParts:
+    """What the services need of the node.
 
-    search, instances: of the index, for the area of a called AE title.
-    zone: of records that name none.
+    cargo: bytes for retrieval; fresh: the same, always read from the disk.
+    settled: waits until what was acknowledged is on file.  zone: of records that name none.
     """
 
-    def __init__(
-        self,
-        settings: Callable[[], Settings],
-        search: Callable[[Query, str], AsyncGenerator[Record, None]],
-        instances: Callable[[Wanted, str], Awaitable[Sequence[Delivery]]],
-        cargo: Cargo,
-        codecs: CodecPool,
-        zone: Callable[[], tzinfo | None],
-    ) -> None:
-        self._settings = settings
+    settings: Callable[[], Settings]
+    database: Database
+    blobs: BlobFolder
+    disk: Executor
+    ids: IdSource
+    clock: Callable[[], float]
+    cargo: Cargo
+    fresh: Cargo
+    codecs: CodecPool
+    settled: Callable[[], Awaitable[None]]
+    zone: Callable[[], tzinfo | None]
+
+
+class QueryRetrieve:
+    """What the archive answers."""
+
+    def __init__(self, parts: "QueryParts") -> None:
+        self._settings = parts.settings
+        zone = parts.zone
+        catalogue = IndexCatalogue(parts.database, parts.blobs, parts.disk, self._shown, zone)
+        search = catalogue.search
         finding = Finding(Catalogue(search=search, manner=self.manner, may=self.may, zone=zone))
+        self.commitment = Commitment(
+            Vows(
+                database=parts.database,
+                ids=parts.ids,
+                clock=parts.clock,
+                cargo=parts.fresh,
+                settled=parts.settled,
+                remote=self._reports,
+                may=self.may,
+            )
+        )
         self._shelf = Shelf(
-            instances=instances,
+            instances=catalogue.instances,
             destination=self.destination,
             relational=self._relational,
             may=self.may,
-            cargo=cargo,
-            codecs=codecs,
+            cargo=parts.cargo,
+            codecs=parts.codecs,
         )
         retrieval = Retrieval(self._shelf)
         self.services: Services = {
             **dict.fromkeys((*FIND, PATIENT_STUDY_ONLY_FIND), finding),
             **dict.fromkeys(RETRIEVE, retrieval),
+            uids.STORAGE_COMMITMENT: self.commitment,
         }
 
     @property
@@ -118,20 +147,20 @@ class QueryRetrieve:
         """Return the way to an AE title, None if the configuration has none for this caller."""
         for name, peer, place in self._takers(title):
             if self._allowed(title, peer, place, asked.source):
-                remote = Remote(
-                    name=name,
-                    ae_title=title,
-                    host=place.host,
-                    port=place.port,
-                    calling_ae=asked.source.called_ae,
-                    tls=call_tls(place.tls),
-                )
+                remote = _remote(name, title, place, asked.source.called_ae)
                 originator = (asked.source.calling_ae, asked.command.message_id)
                 settings = DicomSettings(
                     remote=remote, linger_s=0.0, transcode="decompress", originator=originator
                 )
                 return DicomDestination(name, settings)
         return None
+
+    def _reports(self, peer: str, own_title: str) -> Remote | None:
+        """Return where a peer takes commitment reports, None if nobody knows."""
+        table = self._settings().peer.get(peer)
+        if table is None or table.store_at is None:
+            return None
+        return _remote(peer, table.ae_title, table.store_at, own_title)
 
     def _takers(self, title: str) -> Iterator[tuple[str, PeerSettings, StoreAt]]:
         for name, peer in self._settings().peer.items():
@@ -158,9 +187,28 @@ class QueryRetrieve:
     def _peer(self, source: Source) -> PeerSettings | None:
         return self._settings().peer.get(source.peer) if source.peer else None
 
+    def _shown(self, title: str) -> Sequence[Key]:
+        """Return what everything that is seen under a called AE title must match."""
+        area = self._titled(title)
+        return [key_of(word, asked) for word, asked in ((area and area.when) or {}).items()]
+
     def _area(self, source: Source) -> AreaSettings | None:
+        return self._titled(source.called_ae)
+
+    def _titled(self, title: str) -> AreaSettings | None:
         areas = self._settings().archive.area.values()
-        return next((area for area in areas if area.ae_title == source.called_ae), None)
+        return next((area for area in areas if area.ae_title == title), None)
+
+
+def _remote(name: str, title: str, place: StoreAt, own_title: str) -> Remote:
+    return Remote(
+        name=name,
+        ae_title=title,
+        host=place.host,
+        port=place.port,
+        calling_ae=own_title,
+        tls=call_tls(place.tls),
+    )
 
 
 def _same_host(host: str, address: str) -> bool:

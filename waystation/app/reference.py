@@ -41,7 +41,8 @@ COLUMNS = ("key", "kind", "default", "meaning")
 def page() -> str:
     """Return the whole page."""
     lines = [HEAD]
-    for name, info in Settings.model_fields.items():
+    for field, info in Settings.model_fields.items():
+        name = info.alias or field
         if name == "peer":
             lines += _section("[peer.NAME]", PeerSettings)
         elif name == "destination":

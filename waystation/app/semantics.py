@@ -11,12 +11,14 @@ from waystation.app.lines import Path
 from waystation.app.parts import Parts
 from waystation.app.places import files_and_folders
 from waystation.app.semantics_archive import archive
+from waystation.app.semantics_deidentify import deidentifying
 from waystation.app.semantics_group import grouping
 from waystation.app.semantics_lane import lanes
 from waystation.app.semantics_query import querying
 from waystation.app.semantics_remote import remote
 from waystation.app.semantics_rules import rules
 from waystation.app.semantics_schedule import schedules
+from waystation.app.semantics_steps import steps
 from waystation.app.semantics_transcode import transcoding
 from waystation.app.semantics_watch import watching
 from waystation.app.semantics_ways import ways
@@ -41,6 +43,8 @@ def examine(parts: Parts, environ: Mapping[str, str]) -> list[Problem]:
         *rules(parts),
         *_unused_destinations(parts),
         *_destinations(parts),
+        *steps(parts, environ),
+        *deidentifying(parts, environ),
         *schedules(parts, environ),
         *lanes(parts, environ),
         *grouping(parts, environ),

@@ -12,6 +12,7 @@ from waystation.app.lines import Path
 from waystation.app.parts import Parts
 from waystation.app.settings_dicom import DicomSettings
 from waystation.app.settings_rule import RoutingSettings
+from waystation.app.settings_steps import EditSettings
 
 FILTERED = ("peer", "destination")
 
@@ -111,11 +112,14 @@ def _not_gathering(parts: Parts) -> Iterator[Problem]:
 
 def _doubts(parts: Parts, known: Any) -> Iterator[Problem]:
     """What `rules` finds doubtful, such as a rule behind one that always stops."""
+    from waystation.app.wiring_steps import rule_table
     from waystation.rules.admission import Admission
     from waystation.rules.doubts import Surroundings
     from waystation.rules.read import read_rules
 
     rules = [rule for rule in parts.rules if rule is not None]
+    named = parts.named.get("edit", {})
+    edits = {name: table for name, table in named.items() if isinstance(table, EditSettings)}
     places = {f"rule.{rule.name}": place for place, rule in enumerate(parts.rules) if rule}
     dicom = parts.single.get("dicom")
     titles = None
@@ -124,7 +128,7 @@ def _doubts(parts: Parts, known: Any) -> Iterator[Problem]:
     routing = parts.single.get("routing")
     own = {name: peer.otherwise for name, peer in parts.peers.items() if peer and peer.otherwise}
     read = read_rules(
-        [rule.table() for rule in rules],
+        [rule_table(rule, edits) for rule in rules],
         destinations=parts.destinations,
         groups=_names(parts, "group"),
         otherwise=routing.otherwise if isinstance(routing, RoutingSettings) else "hold",

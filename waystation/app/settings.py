@@ -9,6 +9,7 @@ from pydantic import Field
 from waystation.app.settings_archive import ArchiveSettings
 from waystation.app.settings_base import Table
 from waystation.app.settings_completeness import CompletenessSettings
+from waystation.app.settings_deidentify import DeidentifySettings
 from waystation.app.settings_dicom import DicomSettings, PeerSettings
 from waystation.app.settings_group import GroupSettings
 from waystation.app.settings_kinds import AnyDestination
@@ -22,17 +23,10 @@ from waystation.app.settings_node import (
 )
 from waystation.app.settings_rule import RoutingSettings, RuleSettings
 from waystation.app.settings_schedule import ScheduleSettings
+from waystation.app.settings_steps import EditSettings, LookupSettings, ValidateSettings
 from waystation.app.settings_watch import AlertSettings, ReportTable
 
-LATER_TABLES = frozenset(
-    {
-        "pacs",
-        "validate",
-        "edit",
-        "deidentify",
-        "lookup",
-    }
-)
+LATER_TABLES = frozenset({"pacs"})
 
 
 class Settings(Table):
@@ -52,6 +46,18 @@ class Settings(Table):
     )
     group: dict[str, GroupSettings] = Field(
         default_factory=dict, description="Destinations of which one takes each study"
+    )
+    validate_: dict[str, ValidateSettings] = Field(
+        default_factory=dict, alias="validate", description="Checks of objects with a name"
+    )
+    edit: dict[str, EditSettings] = Field(
+        default_factory=dict, description="Edits of objects with a name"
+    )
+    lookup: dict[str, LookupSettings] = Field(
+        default_factory=dict, description="Tables that values are looked up in"
+    )
+    deidentify: dict[str, DeidentifySettings] = Field(
+        default_factory=dict, description="Profiles of de-identification"
     )
     rule: tuple[RuleSettings, ...] = Field(default=(), description="What goes where")
     routing: RoutingSettings = Field(

@@ -5,13 +5,14 @@ wrong with them.
 """
 
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from waystation.app.lines import Path
-from waystation.app.settings_base import Flag, Name, Table, _as_tuple, complaint
+from waystation.app.settings_base import Flag, Name, Names, Table, _as_tuple, complaint
 from waystation.app.settings_dicom import Wait
+from waystation.app.settings_steps import EditsOrNames
 from waystation.app.settings_when import When
 
 PRIORITIES = ("stat", "normal", "low")
@@ -85,8 +86,6 @@ Priority = Annotated[
 class RuleSettings(Table):
     """One rule; rules are tried in the order of the file and every match counts."""
 
-    later: ClassVar[frozenset[str]] = frozenset({"edit", "validate", "deidentify"})
-
     name: Name = Field(description="Shown in plans, logs and the console; unique")
     enabled: Flag = Field(default=True, description="False skips the rule")
     when: When = Field(
@@ -97,6 +96,19 @@ class RuleSettings(Table):
         default=None, alias="if", description="An expression that must hold as well as when"
     )
     send: Sends = Field(default=(), description="Names of destinations and groups")
+    validate_: Names = Field(
+        default=(),
+        alias="validate",
+        description="Names of [validate.NAME]: checks, made first of all",
+    )
+    edit: EditsOrNames = Field(
+        default=(),
+        description='What is changed then: edits like { set = "InstitutionName", to = "St Mary" } '
+        "and names of [edit.NAME]",
+    )
+    deidentify: Name | None = Field(
+        default=None, description="Name of the [deidentify.NAME] that is always last"
+    )
     stop: Flag = Field(default=False, description="After a match, later rules are not tried")
     then: Literal["hold", "discard", "archive"] | None = Field(
         default=None, description="Fate of what matches a rule without send"

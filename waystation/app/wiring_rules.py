@@ -1,6 +1,7 @@
 """Settings → compiled rules, with the filters of peers and destinations."""
 
 from waystation.app.settings import Settings
+from waystation.app.wiring_steps import rule_table
 from waystation.rules.admission import EVERYBODY, Admission
 from waystation.rules.classes import ClassFilter, class_filter
 from waystation.rules.conditions import Condition, condition
@@ -14,7 +15,7 @@ def rules(settings: Settings) -> RulesRead:
     faults: list[RuleFault] = []
     known = Known(schedules=settings.schedule)
     read = read_rules(
-        [rule.table() for rule in settings.rule],
+        [rule_table(rule, settings.edit) for rule in settings.rule],
         destinations=settings.destination,
         groups=settings.group,
         otherwise=settings.routing.otherwise,

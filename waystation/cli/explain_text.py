@@ -127,6 +127,8 @@ def _rule(rule: Document) -> Iterator[str]:
     for clause in clauses[1:]:
         word = "match" if clause["matched"] else "no match"
         yield f"{DEEP}{clause['objects']:,} {word}: {plain(clause['clause'])}"
+    if rule["steps"] and matched:
+        yield f"{DEEP}steps: {plain(rule['steps'])}"
     if rule["others"]:
         yield f"{DEEP}{rule['others']:,} more, with clauses of their own"
 

@@ -18,10 +18,10 @@ from sqlalchemy import (
     text,
 )
 
-from waystation.db import schema_archive
+from waystation.db import schema_archive, schema_commitment
 from waystation.db.schema_base import Identity, metadata
 
-__all__ = ("metadata", "schema_archive")
+__all__ = ("metadata", "schema_archive", "schema_commitment")
 
 arrival = Table(
     "arrival",

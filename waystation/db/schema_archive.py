@@ -40,7 +40,7 @@ Index(
     patient.c.only_study,
     unique=True,
 )
-Index("patient_by_name", patient.c.name, patient.c.patient_id, patient.c.id)
+Index("patient_in_order", patient.c.patient_id, patient.c.name, patient.c.id)
 
 study = Table(
     "study",
@@ -71,9 +71,6 @@ study = Table(
 Index("study_by_uid", study.c.uid, unique=True)
 Index("study_by_date", study.c.date, study.c.time, study.c.uid)
 Index("study_by_patient", study.c.patient)
-Index("study_by_patient_id", study.c.patient_id)
-Index("study_by_name", study.c.name)
-Index("study_by_accession", study.c.accession)
 Index("study_by_age", study.c.last_at)
 
 series = Table(
@@ -117,7 +114,7 @@ level = Table(
     Column("regions", LargeBinary, nullable=False),
 )
 
-# Under what else a study is found: parts of names, and values that other objects have.
+# Under what a study is found: the values of all its objects, in the form that is compared.
 term = Table(
     "term",
     metadata,

@@ -223,6 +223,13 @@ class Tree:
             self.elements = kept
             self._index = None
 
+    def retain(self, kept: list[Elem]) -> None:
+        """Keep only these of its elements, in this order."""
+        there = set(map(id, kept))
+        self._gone.update(elem.tag >> 16 for elem in self.elements if id(elem) not in there)
+        self.elements = kept
+        self._index = None
+
     def sort(self) -> None:
         """Bring the elements into the order of their tags, in which repeated ones keep theirs."""
         order = [elem.tag for elem in self.elements]
@@ -238,7 +245,9 @@ class Tree:
         """Return this item with header and delimiter; None if it is as it came."""
         content = self.content()
         if content is None:
-            return None if self._data else _mark(ITEM_TAG, 0, self.form)
+            if self._data:
+                return None
+            content = b"".join(elem.raw for elem in self.elements)
         if self._data[self._start + 4 : self._start + 8] == OPEN:
             end = _mark(ITEM_END, 0, self.form)
             return _mark(ITEM_TAG, UNDEFINED, self.form) + content + end

@@ -9,7 +9,7 @@ journal nothing.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import aclosing
 
 import structlog
@@ -18,11 +18,11 @@ from waystation.db.engine import Database
 from waystation.destinations.base import Cargo, Destination
 from waystation.flows.claiming import BATCH, LEASE_S, Claiming, Room, Screen, Turn
 from waystation.flows.lane_settings import LaneSettings
-from waystation.flows.metering import MeteredCargo, Meters
+from waystation.flows.metering import Meters
 from waystation.flows.optional import OptionalLives
 from waystation.flows.rounds import keep_going
 from waystation.flows.settling import Settling
-from waystation.flows.treat import Treatments
+from waystation.flows.treat import Treatments, as_wanted
 from waystation.flows.witness import SILENT, Witness
 from waystation.journal import claims, deliveries
 from waystation.journal.claims import PRIORITIES
@@ -90,11 +90,7 @@ class LaneBelt:
 
     def _use(self, settings: LaneSettings) -> None:
         self.settings = self._claiming.settings = settings
-        self._meter = self._meters.of(self.name, settings)
-        self._cargo = self._metered(self._own_cargo)
-
-    def _metered(self, cargo: Cargo) -> Cargo:
-        return MeteredCargo(cargo, self._meter) if self._meter else cargo
+        self._around = self._meters.around(self.name, settings)
 
     @property
     def name(self) -> str:
@@ -321,10 +317,13 @@ class LaneBelt:
     async def _send(self, turn: Turn, batch: list[Delivery]) -> bool:
         """Send a batch; return False if the lane has to stop.  What was not tried goes back."""
         flowing = True
-        sending = self._settling.sending
+        sending, only = self._settling.sending, self.settings.only_deidentified
         began = self.now()
         try:
-            async with aclosing(self._outcomes(batch)) as outcomes:
+            made = as_wanted(
+                self._treatments, self.destination, batch, self._own_cargo, self._around, only
+            )
+            async with aclosing(made) as outcomes:
                 async for delivery, outcome in outcomes:
                     flowing = await self._judge(delivery, outcome, began)
                     told_with_others = isinstance(outcome, Delivered) and outcome.more
@@ -340,16 +339,6 @@ class LaneBelt:
         self._released(batch)
         await self._settling.give_back(batch)
         return flowing
-
-    def _outcomes(self, batch: Sequence[Delivery]) -> AsyncGenerator[tuple[Delivery, Outcome]]:
-        """Send a batch as it is, or as its recipes want it."""
-        only = self.settings.only_deidentified
-        if not only and not any(delivery.recipe for delivery in batch):
-            return self.destination.send(batch, self._cargo)
-        assert self._treatments is not None, "a lane without steps got something to treat"
-        return self._treatments.send(
-            self.destination, batch, only_deidentified=only, around=self._metered
-        )
 
     def _released(self, batch: Sequence[Delivery]) -> None:
         if any(delivery.id in self._settling.sending for delivery in batch):

@@ -22,15 +22,20 @@ from waystation.wire.commands import (
     C_GET_RQ,
     C_MOVE_RQ,
     C_STORE_RQ,
-    C_STORE_RSP,
     N_ACTION_RQ,
     N_EVENT_REPORT_RQ,
+    RESPONSE_BIT,
     Command,
     reply,
 )
 from waystation.wire.items import AcceptedContext
 from waystation.wire.limits import DEFAULT_LIMITS
-from waystation.wire.status import CANNOT_UNDERSTAND, OUT_OF_RESOURCES, PROCESSING_FAILURE
+from waystation.wire.status import (
+    CANNOT_UNDERSTAND,
+    OUT_OF_RESOURCES,
+    PROCESSING_FAILURE,
+    status_text,
+)
 
 log = structlog.get_logger()
 QUERIES = {C_FIND_RQ, C_MOVE_RQ, C_GET_RQ}
@@ -114,6 +119,19 @@ class Asked:
         """Send an object to the caller; return its response.  Raises `LostError`."""
         return await self._desk.store(context_id, command, data)
 
+    async def report(self, event_type: int, data: bytes) -> None:
+        """Send N-EVENT-REPORT on this association.  Raises `LostError` if it was not heard."""
+        command = Command(
+            field=N_EVENT_REPORT_RQ,
+            message_id=self.command.message_id,
+            sop_class_uid=self.command.sop_class_uid,
+            sop_instance_uid=self.command.sop_instance_uid,
+            event_type_id=event_type,
+        )
+        response = await self._desk.store(self.context.id, command, data)
+        if response.status:
+            raise LostError(f"answered {status_text(response.status)}", sent=True)
+
 
 class Service(Protocol):
     """Answers requests of one kind."""
@@ -142,7 +160,7 @@ class Desk:
         self._data = bytearray()
         self._task: asyncio.Task[None] | None = None
         self._response: asyncio.Future[Command] | None = None
-        self._message_id = 0
+        self._expected = (0, 0)
 
     @property
     def contexts(self) -> Mapping[int, AcceptedContext]:
@@ -193,7 +211,7 @@ class Desk:
         """Take the response to an object that we sent; False if none was awaited."""
         response = self._response
         awaited = response is not None and not response.done()
-        if not awaited or (command.field, command.message_id) != (C_STORE_RSP, self._message_id):
+        if not awaited or (command.field, command.message_id) != self._expected:
             return False
         assert response is not None
         response.set_result(command)
@@ -225,11 +243,11 @@ class Desk:
     async def store(
         self, context_id: int, command: Command, data: bytes | AsyncGenerator[bytes, None]
     ) -> Command:
-        """Send one object to the caller and return its response."""
-        if not self._association.established:
+        """Send one object or event to the caller and return its response."""
+        if not self._association.established or self._response is not None:
             raise LostError("the requester has left")
         self._response = asyncio.get_running_loop().create_future()
-        self._message_id = command.message_id
+        self._expected = (command.field | RESPONSE_BIT, command.message_id)
         try:
             if isinstance(data, bytes):
                 await self.send(context_id, command, data)

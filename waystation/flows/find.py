@@ -16,7 +16,7 @@ import structlog
 from waystation.dicom.tags import format_tag
 from waystation.dicom.uids import PATIENT_ROOT_FIND
 from waystation.flows.desk import Asked
-from waystation.flows.hierarchy import kept
+from waystation.flows.hierarchy import AVAILABILITY, RETRIEVE_AE, kept
 from waystation.matching.answer import answer
 from waystation.matching.identifier import read_identifier
 from waystation.matching.keys import BadIdentifier
@@ -36,7 +36,6 @@ log = structlog.get_logger()
 MOST = 10_000
 TOO_MANY = f"more than {MOST} matches, narrow the query"
 PATIENT_STUDY_ONLY_FIND = "1.2.840.10008.5.1.4.1.2.3.1"
-RETRIEVE_AE, AVAILABILITY = 0x00080054, 0x00080056
 # What we support of extended negotiation (T-39): all but enhanced multi-frame conversion.
 SUPPORTED = bytes((1, 1, 1, 1, 0, 1, 1))
 

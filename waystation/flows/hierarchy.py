@@ -13,6 +13,10 @@ from waystation.matching.keys import BadIdentifier, bad, is_universal, name_of
 from waystation.matching.unique import LEVEL, LEVELS, UNIQUE
 from waystation.model.query import PATIENT, STUDY, Key, Query
 
+# Every answer has them, whatever was asked.
+RETRIEVE_AE, AVAILABILITY = 0x00080054, 0x00080056
+OURS = {RETRIEVE_AE, AVAILABILITY}
+
 
 def kept(
     query: Query, *, patient_root: bool, study_only: bool = False, strict: bool = False
@@ -28,7 +32,7 @@ def kept(
         return bad(
             LEVEL, "no level of this information model" if query.level else "is missing", "form"
         )
-    query = _modality(query)
+    query = _modality(query.with_keys(key for key in query.keys if key.tag not in OURS))
     if query.options.relational:
         return query
     depth = levels.index(query.level)

@@ -91,6 +91,11 @@ class Meters:
             place[name].change(settings.limits)
         return place[name]
 
+    def around(self, destination: str, settings: LaneSettings) -> Callable[[Cargo], Cargo]:
+        """Return what puts a lane's budget between a cargo and who loads it."""
+        meter = self.of(destination, settings)
+        return (lambda cargo: MeteredCargo(cargo, meter)) if meter else lambda cargo: cargo
+
 
 class MeteredCargo:
     """Loads what another cargo loads, piece by piece as the budget allows."""

@@ -45,6 +45,7 @@ from waystation.wire.events import Aborted, DataCame, Event, MessageBegun, Relea
 from waystation.wire.status import (
     DATA_SET_MISMATCH,
     NOT_AUTHORISED,
+    NOT_VALID,
     OUT_OF_RESOURCES,
     PROCESSING_FAILURE,
     SOP_CLASS_NOT_SUPPORTED,
@@ -66,6 +67,7 @@ class Keeping:
 
     one_version: whether other bytes under a known UID are refused (``different = "refuse"``).
     refuses: decides before the answer what refuses the object (0124H): a filter, or no rule.
+    rejects: the same for a validation (C001H).
     full: why nothing can be stored now, or "".
     arrived: told about each acknowledged arrival.  room: waits until one more may be.
     witness: told how each C-STORE was answered.
@@ -81,6 +83,7 @@ class Keeping:
     ids: IdSource
     clock: Callable[[], float]
     refuses: Callable[[Head, Arrival], str]
+    rejects: Callable[[Head, Arrival], Awaitable[str]]
     one_version: Callable[[], bool]
     full: Callable[[], str]
     arrived: Callable[[Acknowledged], None]
@@ -261,6 +264,9 @@ class Reception:
         word = keeping.refuses(head, arrival)
         if word:
             raise RefusedError(NOT_AUTHORISED, word)
+        word = await keeping.rejects(head, arrival)
+        if word:
+            raise RefusedError(NOT_VALID, word[:64])
         if keeping.one_version():
             await self._refuse_version(arrival)
         await keeping.room()

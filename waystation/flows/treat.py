@@ -20,6 +20,7 @@ import structlog
 from waystation.db.engine import Database
 from waystation.destinations.base import Cargo, Destination, Pieces
 from waystation.dicom.errors import DatasetError
+from waystation.dicom.head import Head
 from waystation.flows.patience import patiently
 from waystation.flows.splicing import Original, behind, check, read, spliced
 from waystation.flows.treating import Making, Toolbox, deliverable, is_marked
@@ -27,9 +28,10 @@ from waystation.journal import arrivals, treatments
 from waystation.journal.treatments import Found, Key, Treatment
 from waystation.model.arrival import Arrival
 from waystation.model.delivery import Delivery, HoldReason
-from waystation.model.errors import StorageError
+from waystation.model.errors import MisuseError, StorageError
 from waystation.model.outcome import Delivered, Outcome, Refused
 from waystation.model.recipe import Recipe
+from waystation.transforms import steps
 from waystation.transforms.held import HeldError
 from waystation.transforms.steps import Failed, Tools
 
@@ -64,6 +66,22 @@ class Prepared:
             sha256=outcome.sha256 or made.sha256,
             detail=words,
         )
+
+
+def as_wanted(
+    treatments: "Treatments | None",
+    destination: Destination,
+    batch: Sequence[Delivery],
+    cargo: Cargo,
+    around: Around,
+    only_deidentified: bool,
+) -> AsyncGenerator[tuple[Delivery, Outcome], None]:
+    """Send a batch as it is, or as its recipes want it; costs nothing where there are none."""
+    if not only_deidentified and not any(delivery.recipe for delivery in batch):
+        return destination.send(batch, around(cargo))
+    if treatments is None:
+        raise MisuseError("nothing here can treat an object")
+    return treatments.send(destination, batch, only_deidentified=only_deidentified, around=around)
 
 
 def words_of(made: Treatment) -> str:
@@ -174,6 +192,15 @@ class Treatments:
         async with aclosing(destination.send(leaving, cargo)) as outcomes:
             async for delivery, outcome in outcomes:
                 yield originals[delivery.id], prepared.told(delivery, outcome)
+
+    async def refusal(self, recipe: str, head: Head, arrival: Arrival) -> str:
+        """Return which validation of a recipe rejects an object that is not taken yet, or ""."""
+        tools = await self._tools(recipe)
+        if isinstance(tools, Failed) or not any(one.rejects for one in tools.validations):
+            return ""
+        facts = await self._making.facts(head, arrival, tools, taken=False)
+        failed = steps.check(head, tools, facts)
+        return "" if failed is None else failed.why
 
     async def _prepare(self, chunk: Sequence[Delivery], only_deidentified: bool) -> Prepared:
         prepared = Prepared()

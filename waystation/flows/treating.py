@@ -109,12 +109,17 @@ class Making:
             size += len(piece)
         return replace(made, sha256=digest.hexdigest(), size_bytes=size), None
 
-    async def facts(self, head: Head, arrival: Arrival, tools: Tools) -> StepFacts:
-        """Return what steps may ask about an object."""
+    async def facts(
+        self, head: Head, arrival: Arrival, tools: Tools, *, taken: bool = True
+    ) -> StepFacts:
+        """Return what steps may ask about an object.
+
+        taken: it is kept; False while it may still be refused, when nothing is remembered of it.
+        """
         now = self._clock()
-        earlier = await self._earlier(head, arrival, now) if tools.asks_earlier else None
+        earlier = await self._earlier(head, arrival, now, taken) if tools.asks_earlier else None
         pseudonym = None
-        if tools.deidentify is not None and self.pseudonyms is not None:
+        if taken and tools.deidentify is not None and self.pseudonyms is not None:
             pseudonym = await self.pseudonyms.find(head, tools)
         source = arrival.source
         received = datetime.fromtimestamp(arrival.received_at, self.zone)
@@ -135,13 +140,16 @@ class Making:
             pseudonym=pseudonym,
         )
 
-    async def _earlier(self, head: Head, arrival: Arrival, now: float) -> Earlier:
+    async def _earlier(self, head: Head, arrival: Arrival, now: float, taken: bool) -> Earlier:
         """Ask who was seen under this Patient ID, and who else in this study."""
         sight = sight_of(head, arrival)
         others = await patiently(self._database.read, treatments.other_patients(sight))
         if not sight.patient_id:
             return Earlier(others=others)
-        seen = await patiently(self._database.write, treatments.first_seen(sight, now))
+        if taken:
+            seen = await patiently(self._database.write, treatments.first_seen(sight, now))
+        else:
+            seen = await patiently(self._database.read, treatments.seen(sight))
         if seen is None:
             return Earlier(others=others)
         keys = ("PatientName", "PatientBirthDate", "PatientSex")

@@ -1,12 +1,11 @@
-"""What of a row can be looked up in SQL: decoded text in NFC, names folded, dates and times plain.
+"""What of a row can be looked up in SQL, in the forms that `matching.preselect` speaks of.
 
-Contract: pure.  Columns only preselect: they may find too much, never too little (T-1), so a value
-that a column cannot hold stands among the terms, or marks the row as varied.
+Contract: pure.  Columns and terms only preselect: they may find too much, never too little (T-1).
+Terms hold every value of an attribute, those of all objects; a column holds the one that is
+shown, and a study whose objects differ there is marked as varied.
 """
 
 import json
-import re
-import unicodedata
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
@@ -15,20 +14,17 @@ from waystation.dicom.values import split_text
 from waystation.index import levels
 from waystation.index.described import read
 from waystation.index.entry import number
+from waystation.matching.folding import plain
+from waystation.matching.names import folded_groups, words
+from waystation.matching.preselect import date_form, time_form
 
 # Kinds of terms.
-PART, NAME, PATIENT_ID, ACCESSION, DATE = "part", "name", "pid", "acc", "date"
-KINDS: Final = {
-    levels.PATIENT_ID: PATIENT_ID,
-    levels.ACCESSION: ACCESSION,
-    levels.STUDY_DATE: DATE,
-}
+WORD, NAME, PATIENT_ID, ACCESSION, DATE = "word", "name", "pid", "acc", "date"
 # Attributes that a column of the study holds.
 COLUMNS: Final = (
     *(levels.PATIENT_ID, levels.PATIENT_NAME, levels.BIRTH_DATE, levels.STUDY_DATE),
     *(levels.ACCESSION, levels.STUDY_ID, levels.STUDY_DESCRIPTION),
 )
-_SEPARATORS = re.compile(r"[\^= ,\-\u3000]+")
 Terms = frozenset[tuple[str, str]]
 
 
@@ -49,39 +45,9 @@ class StudyColumns:
     terms: Terms
 
 
-def plain(text: str) -> str:
-    """Return text as columns hold it."""
-    return unicodedata.normalize("NFC", text).strip()
-
-
-def folded(name: str) -> str:
-    """Return a name as it is compared: in NFC, without case, empty ends and blanks (T-16)."""
-    text = unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
-    groups = ["^".join(part.strip() for part in group.split("^")) for group in text.split("=")]
-    return "=".join(group.rstrip("^ ") for group in groups).rstrip("=")
-
-
-def loose(text: str) -> str:
-    """Return text as a fuzzy comparison sees it: no case, accents or widths (T-17)."""
-    wide = unicodedata.normalize("NFKC", text).casefold()
-    bare = "".join(c for c in unicodedata.normalize("NFD", wide) if not unicodedata.combining(c))
-    # Katakana and hiragana are the same letters.
-    return "".join(chr(ord(c) - 0x60) if "\u30a1" <= c <= "\u30f6" else c for c in bare)
-
-
-def parts_of(name: str) -> set[str]:
-    """Return the components of all groups of a name, as `loose` gives them."""
-    return {part for part in _SEPARATORS.split(loose(name)) if part}
-
-
-def date(text: str) -> str:
-    """Return ``YYYYMMDD``; the old form ``YYYY.MM.DD`` is understood (PS3.5 6.2)."""
-    return text.replace(".", "").strip()
-
-
-def time(text: str) -> str:
-    """Return ``HHMMSS`` and its fraction, as far as it goes; ``HH:MM:SS`` is understood."""
-    return text.replace(":", "").strip()
+def name_column(name: str) -> str:
+    """Return a name as its column holds it: all groups, folded."""
+    return "=".join(folded_groups(name))
 
 
 def values(data: bytes, others: str, tag: int) -> list[str]:
@@ -94,49 +60,52 @@ def values(data: bytes, others: str, tag: int) -> list[str]:
     return found
 
 
+def first(data: bytes, tag: int) -> str:
+    """Return the first value that is shown, "" if there is none."""
+    found = values(data, "", tag)
+    return found[0] if found else ""
+
+
 @lru_cache(maxsize=1024)
 def study_columns(data: bytes, others: str) -> StudyColumns:
     """Return the columns and terms of a study."""
     found = {tag: values(data, others, tag) for tag in COLUMNS}
-    first = {tag: each[0] if each else "" for tag, each in found.items()}
-    names = found[levels.PATIENT_NAME]
-    terms: set[tuple[str, str]] = set()
-    for place, name in enumerate(names):
-        terms |= {(PART, part) for part in parts_of(name)}
-        whole = folded(name)
-        groups = {folded(group) for group in name.split("=")} - {"", whole}
-        terms |= {(NAME, group) for group in groups}
-        if place:
-            terms.add((NAME, whole))
-    for tag, kind in KINDS.items():
-        make = date if kind == DATE else plain
-        terms |= {(kind, make(each)) for each in found[tag][1:]}
-    shown = values(data, "", levels.STUDY_TIME)
-    issuers = values(data, "", levels.ISSUER_OF_PATIENT_ID)
+    shown = {tag: each[0] if each else "" for tag, each in found.items()}
     return StudyColumns(
-        issuer=plain(issuers[0]) if issuers else "",
-        patient_id=plain(first[levels.PATIENT_ID]),
-        name=folded(first[levels.PATIENT_NAME]),
-        birth_date=date(first[levels.BIRTH_DATE]),
-        date=date(first[levels.STUDY_DATE]),
-        time=time(shown[0]) if shown else "",
-        accession=plain(first[levels.ACCESSION]),
-        study_id=plain(first[levels.STUDY_ID]),
-        description=plain(first[levels.STUDY_DESCRIPTION]),
+        issuer=plain(first(data, levels.ISSUER_OF_PATIENT_ID)),
+        patient_id=plain(shown[levels.PATIENT_ID]),
+        name=name_column(shown[levels.PATIENT_NAME]),
+        birth_date=date_form(shown[levels.BIRTH_DATE]),
+        date=date_form(shown[levels.STUDY_DATE]),
+        time=time_form(first(data, levels.STUDY_TIME)),
+        accession=plain(shown[levels.ACCESSION]),
+        study_id=plain(shown[levels.STUDY_ID]),
+        description=plain(shown[levels.STUDY_DESCRIPTION]),
         varied=int(any(len(each) > 1 for each in found.values())),
-        terms=frozenset(terms),
+        terms=_terms(found),
     )
+
+
+def _terms(found: dict[int, list[str]]) -> Terms:
+    terms: set[tuple[str, str]] = set()
+    for name in found[levels.PATIENT_NAME]:
+        terms |= {(NAME, group) for group in folded_groups(name)}
+        terms |= {(WORD, word) for word in words(name)}
+    terms |= {(PATIENT_ID, plain(each)) for each in found[levels.PATIENT_ID]}
+    terms |= {(ACCESSION, plain(each)) for each in found[levels.ACCESSION]}
+    # Of dates the column has the one that is shown.
+    terms |= {(DATE, date_form(each)) for each in found[levels.STUDY_DATE][1:]}
+    return frozenset((kind, value) for kind, value in terms if value)
 
 
 def series_number(data: bytes) -> int:
     """Return the number of a series, for the order of answers."""
-    found = values(data, "", levels.SERIES_NUMBER)
-    return number(found[0] if found else "")
+    return number(first(data, levels.SERIES_NUMBER))
 
 
 def joined(old: str, new: str) -> str:
-    """Return the sorted set of words between backslashes, with ``new`` in it."""
-    if not new:
+    """Return the sorted set of words between backslashes, with those of ``new`` in it."""
+    if not new or f"\\{new}\\" in old:
         return old
-    words = set(old.split("\\")) | {new}
-    return "\\" + "\\".join(sorted(words - {""})) + "\\"
+    found = {word.strip() for word in (*old.split("\\"), *new.split("\\"))}
+    return "\\" + "\\".join(sorted(found - {""})) + "\\"

@@ -113,12 +113,6 @@ def read(data: bytes) -> Head:
     return Head.from_bytes(data, EXPLICIT_VR_LE)
 
 
-def text(data: bytes, tag: int) -> str:
-    """Return the first value of ``tag``, decoded, "" if there is none."""
-    values = read(data).values(f"{tag:08X}") if data else None
-    return str(values[0]) if values else ""
-
-
 def only(data: bytes, level: Mapping[int, str]) -> bytes:
     """Return the part of ``data`` that belongs to ``level``."""
     head = read(data)

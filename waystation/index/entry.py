@@ -5,14 +5,10 @@ series, and what was worked out for one of them serves the others.
 """
 
 from dataclasses import dataclass
-from typing import Final
 
 from waystation.dicom.head import Head
 from waystation.index import levels
 from waystation.index.described import attributes, sequence
-
-# Behind every number that an object can have.
-NO_NUMBER: Final = 1 << 40
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,8 +37,8 @@ def entry_of(head: Head) -> Entry:
         study_uid=text(levels.STUDY_UID),
         series_uid=text(levels.SERIES_UID),
         sop_instance_uid=text(levels.SOP_INSTANCE_UID),
-        sop_class_uid=text(0x00080016),
-        modality=text(levels.MODALITY),
+        sop_class_uid=text(levels.SOP_CLASS_UID),
+        modality=(head.raw(levels.MODALITY) or b"").decode("latin-1").strip("\0 "),
         number=number(text(levels.INSTANCE_NUMBER)),
         study=attributes(head, "STUDY"),
         series=attributes(head, "SERIES"),
@@ -51,8 +47,8 @@ def entry_of(head: Head) -> Entry:
 
 
 def number(text: str) -> int:
-    """Return an integer string as a number, `NO_NUMBER` if it is none (PS3.5 6.2, VR IS)."""
+    """Return an integer string as a number, `levels.FAR` if it is none (PS3.5 6.2, VR IS)."""
     digits = text.removeprefix("+")
     if len(digits) > 12 or not digits.removeprefix("-").isdecimal() or not digits.isascii():
-        return NO_NUMBER
+        return levels.FAR
     return int(digits)

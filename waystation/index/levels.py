@@ -23,6 +23,7 @@ SERIES_UID: Final = 0x0020000E
 MODALITY: Final = 0x00080060
 SERIES_NUMBER: Final = 0x00200011
 INSTANCE_NUMBER: Final = 0x00200013
+SOP_CLASS_UID: Final = 0x00080016
 SOP_INSTANCE_UID: Final = 0x00080018
 ANATOMIC_REGION: Final = 0x00082218
 
@@ -36,6 +37,9 @@ MODALITIES_IN_STUDY: Final = 0x00080061
 CLASSES_IN_STUDY: Final = 0x00080062
 REGIONS_IN_STUDY: Final = 0x00080063
 AVAILABLE_SYNTAX: Final = 0x00083002
+
+# Behind and before every number that an object or a series can have.
+FAR: Final = 1 << 40
 
 # By tag, in the order of tags; what is kept of each level.
 PATIENT: Final[dict[int, str]] = {

@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from waystation.db.statement import Row, Transaction
-from waystation.index.columns import Terms, folded, series_number, study_columns, values
-from waystation.index.columns import date as plain_date
-from waystation.index.described import text
+from waystation.index.columns import Terms, first, name_column, series_number, study_columns
 from waystation.index.levels import BIRTH_DATE, MODALITY, PATIENT_NAME
+from waystation.matching.preselect import date_form
 
 _ADD_LEVEL: Final = (
     "INSERT INTO level (id, data, others, regions) VALUES (:id, :data, :others, :regions)"
@@ -226,10 +225,9 @@ def write_patient(transaction: Transaction, row: PatientRow) -> None:
     if not row.new and row.said == (row.data, row.others):
         transaction.run(_COUNT_PATIENT, counts)
         return
-    names = values(row.data, "", PATIENT_NAME)
     shown = {
-        "name": folded(names[0]) if names else "",
-        "birth_date": plain_date(text(row.data, BIRTH_DATE)),
+        "name": name_column(first(row.data, PATIENT_NAME)),
+        "birth_date": date_form(first(row.data, BIRTH_DATE)),
     }
     if row.new:
         issuer, patient_id, only_study = row.identity
@@ -294,7 +292,7 @@ def write_series(transaction: Transaction, row: SeriesRow) -> None:
     if not row.new and row.said == (row.data, row.others):
         transaction.run(_COUNT_SERIES, counts)
         return
-    shown = {"modality": text(row.data, MODALITY), "number": series_number(row.data)}
+    shown = {"modality": first(row.data, MODALITY), "number": series_number(row.data)}
     if row.new:
         added = counts | shown | {"uid": row.uid, "study": row.study}
         transaction.run(_ADD_SERIES, added)

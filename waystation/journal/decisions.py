@@ -22,6 +22,7 @@ from waystation.journal import gathers
 from waystation.journal.arrivals import by_id
 from waystation.journal.counts import Shift, count
 from waystation.journal.entries import Chosen, Listed
+from waystation.journal.fixing import let_unchecked
 from waystation.journal.ids import IdSource
 from waystation.journal.queue import held_rows, listed
 from waystation.model.arrival import Arrival
@@ -143,6 +144,8 @@ def _move(transaction: Transaction, found: Sequence[Listed], decision: Decision)
             "why": (decision.because or f"held by {decision.by}")[:500],
             "reason": HoldReason.OPERATOR.value,
         }
+        if decision.action is Action.RELEASE and entry.reason == HoldReason.VALIDATION.value:
+            let_unchecked(transaction, entry.id)
         if transaction.run(_UPDATES[decision.action], values):
             why = HoldReason.OPERATOR.value if after is State.HELD else "person"
             shift.move(entry.destination, entry.state, after.value, detail=why)

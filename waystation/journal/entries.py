@@ -4,7 +4,7 @@ Contract: frozen, without any field that names a patient.  Instants are Unix sec
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from waystation.model.plan import Verdict
 
@@ -108,12 +108,29 @@ class FailedAttempt:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """What was done to one delivery.  steps: in words.
+
+    changes: (path, before, after); values, as ``detail`` (of a finding, JSON), are only for those
+    who may see the patient.  deidentified: the mark of our de-identification.
+    """
+
+    steps: str
+    changes: tuple[tuple[str, str, str], ...] = ()
+    deidentified: str = ""
+    sha256: str = ""
+    report: str = ""
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Story:
-    """One arrival, its deliveries, and the failed attempts of each (by delivery id)."""
+    """One arrival, its deliveries, and of each (by delivery id) its failed attempts and steps."""
 
     arrival: ListedArrival
     deliveries: tuple[Listed, ...]
     attempts: Mapping[int, tuple[FailedAttempt, ...]]
+    steps: Mapping[int, Told] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,6 +11,7 @@ from typing import Any
 
 from waystation.db.engine import Job
 from waystation.db.statement import Row, Transaction, placeholders
+from waystation.journal import treatments
 from waystation.journal.entries import (
     Chosen,
     FailedAttempt,
@@ -251,6 +252,11 @@ def story(arrival_id: int) -> Job[Story | None]:
             arrival=_arrival_from(row),
             deliveries=found,
             attempts={entry.id: _attempts(transaction, entry.id) for entry in found},
+            steps={
+                entry.id: told
+                for entry in found
+                if (told := treatments.told(transaction, entry.id)) is not None
+            },
         )
 
     return job

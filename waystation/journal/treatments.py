@@ -14,6 +14,7 @@ from typing import Any
 from waystation.db.engine import Job
 from waystation.db.statement import Row, Transaction
 from waystation.journal.counts import Shift
+from waystation.journal.entries import Told
 from waystation.model.delivery import State, Step, advance
 from waystation.model.recipe import Recipe, digest_of
 
@@ -287,6 +288,19 @@ class Sight:
     sex: str
 
 
+def seen(sight: Sight) -> Job[tuple[str, str, str] | None]:
+    """Read name, birth date and sex of who was first seen under this Patient ID."""
+    return lambda transaction: _seen(transaction, sight)
+
+
+def _seen(transaction: Transaction, sight: Sight) -> tuple[str, str, str] | None:
+    row = transaction.one(
+        "SELECT name, birth, sex FROM person WHERE issuer = :issuer AND patient_id = :id",
+        {"issuer": sight.issuer, "id": sight.patient_id},
+    )
+    return None if row is None else (str(row[0]), str(row[1]), str(row[2]))
+
+
 def first_seen(sight: Sight, now: float) -> Job[tuple[str, str, str] | None]:
     """Read name, birth date and sex of who was first seen under this Patient ID.
 
@@ -294,13 +308,10 @@ def first_seen(sight: Sight, now: float) -> Job[tuple[str, str, str] | None]:
     """
 
     def job(transaction: Transaction) -> tuple[str, str, str] | None:
+        known = _seen(transaction, sight)
+        if known is not None:
+            return known
         values = {"issuer": sight.issuer, "id": sight.patient_id}
-        row = transaction.one(
-            "SELECT name, birth, sex FROM person WHERE issuer = :issuer AND patient_id = :id",
-            values,
-        )
-        if row is not None:
-            return str(row[0]), str(row[1]), str(row[2])
         said = {"name": sight.name, "birth": sight.birth, "sex": sight.sex, "now": now}
         transaction.run(
             "INSERT INTO person (issuer, patient_id, name, birth, sex, seen_at)"
@@ -327,18 +338,6 @@ def other_patients(sight: Sight) -> Job[bool]:
 
 
 # telling
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Told:
-    """What was done to one delivery.  steps: in words.  detail: of a finding, JSON."""
-
-    steps: str
-    changes: tuple[tuple[str, str, str], ...] = ()
-    deidentified: str = ""
-    sha256: str = ""
-    report: str = ""
-    detail: str = ""
 
 
 _TOLD = (

@@ -149,7 +149,8 @@ class Clock:
         if self._vr == "DA":
             return wanted.low <= wanted.high and span.overlaps(wanted)
         if wanted.low <= wanted.high:
-            return span.overlaps(wanted) or span.moved(-DAY).overlaps(wanted)
+            over_midnight = span.high >= DAY and span.moved(-DAY).overlaps(wanted)
+            return over_midnight or span.overlaps(wanted)
         return span.high >= wanted.low or span.low <= wanted.high
 
 

@@ -71,7 +71,8 @@ def time_span(text: str, *, stored: bool = False) -> Span | None:
     hour, minute, second = (int(part) if part else 0 for part in found.groups()[:3])
     if hour > 23 or minute > 59 or second > 60:
         return None
-    low = hour * HOUR + minute * MINUTE + second * SECOND
+    # A leap second shares its number with the one before it.
+    low = hour * HOUR + minute * MINUTE + min(second, 59) * SECOND
     if found[4]:
         low += int(found[4].ljust(6, "0"))
         return Span(low, low)

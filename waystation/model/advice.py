@@ -12,6 +12,10 @@ HELP: dict[HoldReason, str] = {
     HoldReason.EXPIRED: "see that the destination works, then queue retry",
     HoldReason.DESTINATION_GONE: "bring the destination back, or queue discard",
     HoldReason.CORRUPT: "the stored bytes are damaged: get it from the source again",
+    HoldReason.VALIDATION: "queue show --names shows both sides: queue fix, release or discard",
+    HoldReason.CHARSET: 'write charset = "utf-8" in the edit, or queue fix it with --utf-8',
+    HoldReason.DEID_FAILED: "mend what the reason names, then queue retry; release skips nothing",
+    HoldReason.NOT_DEIDENTIFIED: "send it there by a rule with deidentify, then discard this one",
     HoldReason.OPERATOR: "queue release lets it go on",
     HoldReason.NO_ARCHIVE: "this version has no archive: add a rule, then queue retry",
 }

@@ -64,7 +64,7 @@ class Recipe:
         if self.validate:
             said["validate"] = list(self.validate)
         if self.edit:
-            said["edit"] = [json.loads(one) for one in self.edit]
+            said["edit"] = list(self.edits)
         if self.deidentify:
             said["deidentify"] = self.deidentify
         return _canonical(said) if said else ""
@@ -73,6 +73,11 @@ class Recipe:
     def digest(self) -> str:
         """What the recipe is known by, "" if nothing is done."""
         return digest_of(self.text)
+
+    @property
+    def edits(self) -> tuple[dict[str, Any], ...]:
+        """The edits as a configuration writes them."""
+        return tuple(json.loads(one) for one in self.edit)
 
     @property
     def words(self) -> str:

@@ -157,12 +157,22 @@ class Arrivals(Shape):
     next: str | None
 
 
+class Steps(Shape):
+    """What a rule's steps did to one delivery: elements, never their values."""
+
+    steps: str = Field(description="What the rule does, in words")
+    changed: list[str] = Field(description="Elements that were changed")
+    deidentified: str = Field(description="By which profile, or empty")
+    sha256: str = Field(description="Of the data set that leaves, or empty while it is not made")
+
+
 class Told(Shape):
-    """An arrival, what became of it, and each failed attempt by delivery id."""
+    """An arrival, what became of it, each failed attempt and each rule's steps by delivery id."""
 
     arrival: Arrival
     deliveries: list[Delivery]
     attempts: dict[str, list[Attempt]]
+    steps: dict[str, Steps]
 
 
 AGES = ("5m", "15m", "1h", "4h", "1d", "more")
@@ -299,6 +309,15 @@ def told(story: Story) -> Told:
         attempts={
             id_text(number): [_attempt(entry) for entry in entries]
             for number, entries in story.attempts.items()
+        },
+        steps={
+            id_text(number): Steps(
+                steps=one.steps,
+                changed=list(dict.fromkeys(path for path, _, _ in one.changes)),
+                deidentified=one.deidentified,
+                sha256=one.sha256,
+            )
+            for number, one in story.steps.items()
         },
     )
 

@@ -47,6 +47,7 @@ class RuleSaid(Shape):
     trigger: str = Field(description="instance, series or study")
     send: list[str]
     then: str
+    steps: str = Field(default="", description="What it does to an object, in words")
 
 
 class GatherSaid(Shape):

@@ -83,6 +83,14 @@ class Sheet:
         self.answers.append(Answer("text_removed", path, gone))
         self.answers.append(Answer("text_retained", path, tuple(kept.split())))
 
+    def note(self, action: Action, tag: int, *words: str) -> None:
+        """Ask something of an element that is there already."""
+        self.note_path(action, (*self.path, tag), *words)
+
+    def note_path(self, action: Action, path: Path, *words: str) -> None:
+        """Ask something of an element anywhere."""
+        self.answers.append(Answer(action, path, words))
+
     def date(self, tag: int, vr: str, value: str) -> None:
         """Set a date that must be shifted."""
         self.answers.append(Answer("date_shifted", self.put(tag, vr, value), (value,)))

@@ -11,12 +11,26 @@ from random import Random
 from tests.objects.phi import SEED
 
 ROOT = "1.2.826.0.1.3680043.10.1471.77"
-LATIN = "bra dun vel kor mis tar lem ost fir gan hul jep nox pim rud sev tol wex yar zib".split()
-ACCENTED = "brä dün vél kör mîs tår lèm øst fïr gañ hûl".split()
-CYRILLIC = "бра дун вел кор мис тар лем ост фир ган хул жеп нокс пим руд сев тол".split()
+LATIN = [
+    *("bra", "dun", "vel", "kor", "mis", "tar", "lem", "ost", "fir", "gan"),
+    *("hul", "jep", "nox", "pim", "rud", "sev", "tol", "wex", "yar", "zib"),
+]
+ACCENTED = [
+    *("brä", "dün", "vél", "kör", "mîs"),
+    *("tår", "lèm", "øst", "fïr", "gañ", "hûl"),
+]
+CYRILLIC = [
+    *("бра", "дун", "вел", "кор", "мис", "тар", "лем", "ост"),
+    *("фир", "ган", "хул", "жеп", "нокс", "пим", "руд", "сев", "тол"),
+]
 KANJI = "山川田中村上木下石本林森野原松竹井口高橋"
 KANA = "やまどるたりもけせてねへめれ"
 HAN = "王李张刘陈杨赵黄周吴徐孙胡朱高林何郭马罗"
+
+UID_KINDS = [
+    *("study", "series", "instance", "frame", "source"),
+    *("private", "signature", "unlisted", "content"),
+]
 
 # name in a report → Specific Character Set
 CHARSETS = {
@@ -56,6 +70,11 @@ class Person:
         return self.name.partition("=")[0].partition("^")[0]
 
     @property
+    def native(self) -> str:
+        """The last word of the name, in the letters that are least like ASCII."""
+        return parts(self.name)[-1]
+
+    @property
     def given(self) -> str:
         return self.name.partition("=")[0].partition("^")[2]
 
@@ -70,7 +89,7 @@ class Person:
 
     def uid(self, kind: str, number: int = 0) -> str:
         """Return a UID of this subject: study, series, instance, frame, ..."""
-        return f"{ROOT}.{self.number + 1}.{sum(kind.encode())}.{number}"
+        return f"{ROOT}.{self.number + 1}.{UID_KINDS.index(kind) + 1}.{number + 1}"
 
     def date(self, number: int) -> str:
         """Return one of its dates, YYYYMMDD."""

@@ -5,7 +5,7 @@ answer key.  Retained are only values that the basic profile leaves alone, or th
 `tests.transforms.deid.midi` keep.
 """
 
-from tests.objects.phi.key import Private, Sheet
+from tests.objects.phi.key import Sheet
 from tests.objects.phi.people import Person
 
 SAFE_CREATOR = "ACME SAFE 01"
@@ -63,7 +63,8 @@ def descriptions(sheet: Sheet, who: Person) -> None:
     sheet.mixed(0x00181030, "LO", f"ABDOMEN {who.phone}", (who.phone,), "ABDOMEN")
     sheet.gone(0x00204000, "LT", f"Called {who.phone}, born {_german(who.birth)}", who.phone)
     sheet.gone(0x001021B0, "LT", f"{family} lives at {who.address}", family, who.address)
-    sheet.gone(0x00104000, "LT", f"see http://pacs.example/{who.accession}", who.accession)
+    link = f"see http://pacs.example/{who.accession} of {who.native}"
+    sheet.gone(0x00104000, "LT", link, who.accession, who.native)
     sheet.gone(0x00402400, "LT", f"mail {who.mail} or {who.date(5)}", who.mail)
 
 
@@ -74,29 +75,33 @@ def _german(day: str) -> str:
 def nested(sheet: Sheet, who: Person) -> None:
     """Sequences, and sequences in sequences."""
     request = sheet.item(0x00400275)
-    family = who.family
-    request.gone(0x00400007, "LO", f"exam of {family}", family)
+    request.gone(0x00400007, "LO", f"exam of {who.family}", who.family)
     request.gone(0x00080050, "SH", who.accession)
     request.gone(0x00401001, "SH", f"RP{who.accession[3:]}")
-    request.uid(0x0020000D, who.uid("study"))
-    performed = request.item(0x00401011)
-    performed.gone(0x00400244, "DA", who.date(4), who.birth)
+    code = request.item(0x00400008)
+    code.put(0x00080100, "SH", "X1")
+    code.put(0x00080102, "SH", "99LOCAL")
+    code.gone(0x00080104, "LO", f"for {who.names['requesting']}", *_words(who, "requesting"))
     study = sheet.item(0x00081110)
     study.put(0x00081150, "UI", "1.2.840.10008.3.1.2.3.1")
     study.gone(0x00081155, "UI", who.uid("study"))
     source = sheet.item(0x00082112)
-    source.stays(0x00081150, "UI", "1.2.840.10008.5.1.4.1.1.2")
-    source.uid(0x00081155, who.uid("source", 1))
+    source.put(0x00081150, "UI", "1.2.840.10008.5.1.4.1.1.2")
+    source.gone(0x00081155, "UI", who.uid("source", 2))
     series = sheet.item(0x00081115)
     series.uid(0x0020000E, who.uid("series", 1))
     instance = series.item(0x0008114A)
     instance.stays(0x00081150, "UI", "1.2.840.10008.5.1.4.1.1.4")
     instance.uid(0x00081155, who.uid("source", 1))
     reader = sheet.item(0x00081062)
-    code = reader.item(0x00401101)
-    code.gone(0x00080100, "SH", f"N{who.serial[-5:]}")
-    code.put(0x00080102, "SH", "99STAFF")
-    code.gone(0x00080104, "LO", who.names["reading"].replace("^", " "))
+    person = reader.item(0x00401101)
+    person.gone(0x00080100, "SH", f"N{who.serial[-5:]}")
+    person.put(0x00080102, "SH", "99STAFF")
+    person.gone(0x00080104, "LO", who.names["reading"].replace("^", " "), *_words(who, "reading"))
+
+
+def _words(who: Person, role: str) -> list[str]:
+    return who.names[role].split("^")
 
 
 def private(sheet: Sheet, who: Person) -> None:
@@ -117,7 +122,6 @@ def private(sheet: Sheet, who: Person) -> None:
     sheet.note_path("tag_retained", path)
     sheet.note_path("text_retained", path, "1.25")
     sheet.private_gone(SAFE_CREATOR, 0x0019, 0x11, "LO", who.other_id)
-    assert isinstance(path[-1], Private)
 
 
 def graphics(sheet: Sheet, who: Person) -> None:
@@ -133,11 +137,11 @@ def graphics(sheet: Sheet, who: Person) -> None:
         sheet.put(base | 0x0102, "US", 0)
         sheet.gone(base | 0x1500, "LO", who.family)
         text = who.patient_id.encode().ljust(16)
-        sheet.put(base | 0x3000, "OW", text)
+        sheet.put(base | 0x3000, "OB", text)
         sheet.note("text_removed", base | 0x3000, who.patient_id)
     sheet.put(0x50000005, "US", 1)
     sheet.gone(0x50000022, "LO", who.family)
-    sheet.put(0x50003000, "OW", who.accession.encode())
+    sheet.put(0x50003000, "OB", who.accession.encode())
     sheet.note("text_removed", 0x50003000, who.accession)
 
 
@@ -155,7 +159,7 @@ def signatures(sheet: Sheet, who: Person) -> None:
 
 def broken(sheet: Sheet, who: Person) -> None:
     """Values that are not what their VR says."""
-    sheet.gone(0x00181012, "DA", f"{who.family[:4]}{who.accession[3:]}", who.accession[3:])
+    sheet.gone(0x00181012, "DA", f"BORN{who.accession[3:]}", who.accession[3:])
     sheet.gone(0x00400241, "AE", f"{who.accession}TOOLONGFORAE", who.accession)
     sheet.put(0x00320032, "UN", f"{who.patient_id} ".encode().ljust(14))
     sheet.note("text_removed", 0x00320032, who.patient_id)
@@ -164,8 +168,8 @@ def broken(sheet: Sheet, who: Person) -> None:
 
 
 def unlisted(sheet: Sheet, who: Person) -> None:
-    """Elements that no table names: a date, a person, a UID, a text."""
-    sheet.date(0x00480006 if False else 0x00189701, "DT", f"{who.date(8)}090000")
-    sheet.gone(0x00720073 if False else 0x0070_0084, "PN", who.names["reading"])
-    sheet.uid(0x00189515, who.uid("unlisted", 1)) if False else None
+    """Elements that no table names: a date, a person, a UID; and one that may stay."""
+    sheet.date(0x00141020, "DA", who.date(8))
+    sheet.gone(0x00142006, "PN", who.names["reading"], *_words(who, "reading"))
+    sheet.uid(0x00280304, who.uid("unlisted", 1))
     sheet.stays(0x00180050, "DS", "2.5")

@@ -11,6 +11,7 @@ from functools import lru_cache
 
 from waystation.dicom import tags
 from waystation.transforms import deid_table
+from waystation.transforms.deid.private import CHARACTERISTICS
 from waystation.transforms.deid.profile import ElementRule, Profile
 from waystation.transforms.deid_actions import code_of, resolve
 from waystation.transforms.iod_types import known, type_of
@@ -22,7 +23,7 @@ OVERLAY, NAME, PATIENT_ID, SUBJECT, ACCESSION, STUDY_ID, DROP = range(14, 21)
 # As reports name them.
 LETTERS = {
     **dict.fromkeys((KEEP, KEEP_TEXT, ITEMS), "K"),
-    **{REMOVE: "X", EMPTY: "Z", DUMMY: "D", UID: "U"},
+    **dict(zip((REMOVE, EMPTY, DUMMY, UID), "XZDU", strict=True)),
     **dict.fromkeys((TEXT, SHIFT, AE, AGE, CODES, GRAPHICS, CONTENT, OVERLAY), "C"),
     **dict.fromkeys((NAME, PATIENT_ID, SUBJECT, ACCESSION, STUDY_ID), "D"),
 }
@@ -39,19 +40,18 @@ CHARSET = 0x00080005
 # Written by the engine at the end, from what was really done.
 MARKS = frozenset({0x00120062, 0x00120063, 0x00120064, 0x00280303, 0x00280301, 0x00280302})
 # UIDs that name a kind of thing, not a thing: coding schemes and context groups, SOP classes,
-# transfer syntaxes, implementations.
-KINDS = frozenset(
-    (0x0008010C, 0x0008010D, 0x00080117, 0x00080118, 0x00080016, 0x0008001A, 0x0008001B)
-    + (0x0008005A, 0x00080062, 0x00081150, 0x00081151, 0x0008115A, 0x00083002, 0x00041510)
-    + (0x00041512, 0x04000010, 0x04000510, 0x0018990D, 0x0040DB73, 0x00720026)
-)
+# transfer syntaxes, versions.
+_KINDS = """
+00041510 00041512 0004151A 00080016 0008001A 0008001B 00080062 0008010C 0008010D 00080117 00080118
+0008040E 00081150 0008115A 00083002 00089123 00340003 04000010 04000510 30100052 30100053
+"""
+KINDS = frozenset(int(tag, 16) for tag in _KINDS.split())
 # What never leaves, whatever a profile says: signatures, MACs, encrypted and earlier values,
 # icons, trailing padding.
-NEVER = frozenset(
-    (0x04000500, 0x04000550, 0x04000561, 0x4FFE0001, 0xFFFAFFFA, 0xFFFCFFFC, 0x00880200)
-    + (0x04000402, 0x04000403, 0x04000404)
-)
-BIRTH_DATE = 0x00100030
+_NEVER = """
+00880200 04000402 04000403 04000404 04000500 04000550 04000561 4FFE0001 FFFAFFFA FFFCFFFC
+"""
+NEVER = frozenset(int(tag, 16) for tag in _NEVER.split())
 TEXT_VALUE = 0x0040A160
 CONTENT_TREES = frozenset({0x0040A730, 0x00400555, 0x00400610})
 ALSO = {
@@ -137,9 +137,8 @@ class Choices:
     def choose(self, sop_class: str, path: tuple[int, ...], vr: str) -> Choice:
         """Return what is done with the element at ``path`` that has ``vr``."""
         tag = path[-1]
-        group = tag >> 16
-        if not tag & 0xFFFF or group in (2, 4, 6, 0xFFFE) or tag in (0x00080001, CHARSET):
-            # Group lengths, delimiters and other formats; the character set is written at the end.
+        if not tag & 0xFFFF or tag >> 16 == 0xFFFE or tag in (0x00080001, CHARSET):
+            # Lengths, stray delimiters; the character set is written at the end.
             return PLAIN_DROP
         if len(path) == 1 and tag in MARKS:
             return PLAIN_KEEP
@@ -149,7 +148,7 @@ class Choices:
             return Choice(REMOVE)
         meaning = meaning_of(tag)
         if misplaced(meaning, vr):
-            return Choice(fallback if fallback != DUMMY else REMOVE, "", REMOVE)
+            return Choice(REMOVE)
         rule = self._rules.get(tag)
         if rule is not None:
             return self._by_rule(rule, vr, fallback, needed)
@@ -187,8 +186,11 @@ class Choices:
             if not profile.has("clean_graphics"):
                 return Choice(REMOVE)
             return Choice(OVERLAY, "clean_graphics", TEXT if vr in FREE else KEEP)
+        inside = CONTENT_TREES & set(path[:-1]) and profile.has("clean_structured_content")
+        if inside and vr == "SQ" and deid_table.row_of(tag) is None:
+            return Choice(CONTENT, "clean_structured_content", fallback)
         if tag == TEXT_VALUE:
-            cleans = profile.has("clean_structured_content") and CONTENT_TREES & set(path)
+            cleans = bool(inside)
             return Choice(
                 TEXT if cleans else DUMMY, "clean_structured_content" if cleans else "", DUMMY
             )
@@ -234,7 +236,7 @@ class Choices:
         """Return what is done with an element that is not in the table (D-15, D-16)."""
         tag, profile = path[-1], self._profile
         meaning = meaning_of(tag)
-        if not meaning or vr not in KNOWN_VRS:
+        if not meaning or vr not in KNOWN_VRS or tag >> 16 < 8 or self._is_private_note(tag):
             return Choice(REMOVE)
         kind = meaning if meaning in TEMPORAL or meaning in ("PN", "UI") else vr
         if kind in TEMPORAL:
@@ -251,6 +253,10 @@ class Choices:
         if profile.unlisted == "remove" and self._is_extra(sop_class, path, vr):
             return Choice(REMOVE, "unlisted")
         return Choice(keep_kind(vr), "", fallback)
+
+    def _is_private_note(self, tag: int) -> bool:
+        """Tell whether it only speaks of private elements, and those go."""
+        return tag == CHARACTERISTICS and not self._profile.has("retain_safe_private")
 
     def _is_extra(self, sop_class: str, path: tuple[int, ...], vr: str) -> bool:
         kind = type_of(sop_class, path)

@@ -12,6 +12,9 @@ from waystation.dicom.tree import Tree
 VALUES: Final = (0x00080100, 0x00080119, 0x00080120)  # code value, long one, URN
 SCHEME: Final = 0x00080102
 MEANING: Final = 0x00080104
+SCHEME_VERSION: Final = 0x00080103
+REMOVED: Final = b"REMOVED"
+NO_SCHEME: Final = b"99REMOVED"
 _SCHEMES = """
 ACR ASTM-sigpurpose BARI BI C4 C5 CD2 CS_1 DC DCM DCMUID FDDC FMA HPC HPX I10 I10P I11 I9 I9C
 IBSI ICDO3 ICD-10-CM IHEITI ISO3166_1 ISO639_1 ISO639_2 ISO_9 ITIS_TSN LN MA MDC MDNS MSH MVX
@@ -47,3 +50,17 @@ def code_of(item: Tree) -> tuple[str, str] | None:
 def is_registered(code: tuple[str, str]) -> bool:
     """Tell whether the scheme is one that everybody has."""
     return code[0] in SCHEMES
+
+
+def hide(item: Tree) -> bool:
+    """Make a dummy of a coded entry, which may name a person or an institution; tell if it is one.
+
+    D-8: what stands in for a sequence tells no more than what stands in for a text.
+    """
+    if code_of(item) is None and MEANING not in item:
+        return False
+    item.remove({*VALUES, SCHEME_VERSION})
+    item.put(VALUES[0], "SH", REMOVED)
+    item.put(SCHEME, "SH", NO_SCHEME)
+    item.put(MEANING, "LO", REMOVED)
+    return True

@@ -9,6 +9,7 @@ import csv
 import io
 import re
 from collections.abc import Collection
+from struct import iter_unpack
 from typing import Final
 
 from waystation.dicom.tree import Elem, Tree
@@ -124,12 +125,12 @@ def read_declared(tree: Tree, *, trusted: bool) -> dict[tuple[str, int], Declare
     found: dict[tuple[str, int], Declared] = {}
     elem = tree.get(CHARACTERISTICS)
     for item in (elem.items if elem else None) or ():
-        key = (item.text(CREATOR), _numbers(item, GROUP)[:1][0] if _numbers(item, GROUP) else 0)
+        key = item.text(CREATOR), (numbers(item, GROUP) or [0])[0]
         status = item.text(STATUS)
         offsets: set[int] | None = None
         if status != "SAFE":
-            numbers = _numbers(item, NONIDENTIFYING) if status == "MIXED" else []
-            offsets = {number & 0xFF for number in numbers}
+            listed = numbers(item, NONIDENTIFYING) if status == "MIXED" else []
+            offsets = {number & 0xFF for number in listed}
         earlier = found.get(key)
         if earlier is not None and earlier.offsets is not None:
             offsets = set(earlier.offsets) if offsets is None else offsets & set(earlier.offsets)
@@ -137,11 +138,11 @@ def read_declared(tree: Tree, *, trusted: bool) -> dict[tuple[str, int], Declare
     return found
 
 
-def _numbers(item: Tree, tag: int) -> list[int]:
+def numbers(item: Tree, tag: int) -> list[int]:
+    """Return the values of an element of VR US."""
     elem = item.get(tag)
     value = elem.value if elem is not None else None
     if elem is None or not value:
         return []
-    order = "big" if elem.is_big_endian else "little"
-    pairs = (value[at : at + 2] for at in range(0, len(value) - 1, 2))
-    return [int.from_bytes(pair, "big" if order == "big" else "little") for pair in pairs]
+    form = ">" if elem.is_big_endian else "<"
+    return [number for (number,) in iter_unpack(form + "H", value[: len(value) // 2 * 2])]

@@ -4,10 +4,11 @@ Contract: `Deidentified` is the only way out that has bytes; `Held` has none, an
 shows nothing of the patient.
 """
 
-from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from waystation.dicom.head import Identity
+from waystation.dicom.tags import format_tag
 from waystation.transforms.deid.devices import PixelDecision
 from waystation.transforms.deid.pseudonyms import Pseudonym
 
@@ -44,7 +45,7 @@ class Report:
     profile_hash: str
     edition: str
     key_id: str
-    changed: Counter[tuple[str, str, str]] = field(default_factory=Counter)
+    changed: Mapping[tuple[str, str, int], int] = field(default_factory=dict)
     private_kept: int = 0
     tokens_removed: int = 0
     unreadable: int = 0
@@ -56,7 +57,7 @@ class Report:
     def as_dict(self) -> dict[str, object]:
         """Return it as plain data for JSON, in a fixed order."""
         rows = [
-            {"action": action, "by": by or "basic", "tag": tag, "elements": count}
+            {"action": action, "by": by or "basic", "tag": format_tag(tag), "elements": count}
             for (action, by, tag), count in sorted(self.changed.items())
         ]
         return {

@@ -23,6 +23,7 @@ def upgrade() -> None:
     _patients()
     _studies()
     _below_studies()
+    _commitments()
     op.create_table(
         "level",
         sa.Column("id", IDENTITY, autoincrement=False, nullable=False),
@@ -70,7 +71,7 @@ def _patients() -> None:
     op.create_index(
         "patient_identity", "patient", ["patient_id", "issuer", "only_study"], unique=True
     )
-    op.create_index("patient_by_name", "patient", ["name", "patient_id", "id"])
+    op.create_index("patient_in_order", "patient", ["patient_id", "name", "id"])
 
 
 def _studies() -> None:
@@ -101,9 +102,6 @@ def _studies() -> None:
     op.create_index("study_by_uid", "study", ["uid"], unique=True)
     op.create_index("study_by_date", "study", ["date", "time", "uid"])
     op.create_index("study_by_patient", "study", ["patient"])
-    op.create_index("study_by_patient_id", "study", ["patient_id"])
-    op.create_index("study_by_name", "study", ["name"])
-    op.create_index("study_by_accession", "study", ["accession"])
     op.create_index("study_by_age", "study", ["last_at"])
 
 
@@ -130,3 +128,24 @@ def _below_studies() -> None:
         sa.PrimaryKeyConstraint("arrival"),
     )
     op.create_index("instance_of_series", "instance", ["series", "number", "sop_instance"])
+
+
+def _commitments() -> None:
+    op.create_table(
+        "commitment",
+        sa.Column("id", IDENTITY, autoincrement=False, nullable=False),
+        sa.Column("transaction_uid", sa.Text(), nullable=False),
+        sa.Column("peer", sa.Text(), nullable=False),
+        sa.Column("calling_ae", sa.Text(), nullable=False),
+        sa.Column("called_ae", sa.Text(), nullable=False),
+        sa.Column("objects", sa.Text(), nullable=False),
+        sa.Column("failures", sa.Text(), nullable=True),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("created_at", sa.Double(), nullable=False),
+        sa.Column("due", sa.Double(), nullable=False),
+        sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column("why", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index("commitment_by_transaction", "commitment", ["transaction_uid"])
+    op.create_index("commitment_due", "commitment", ["state", "due"])

@@ -1,0 +1,89 @@
+"""``[deidentify.NAME]`` → de-identifiers, with their keys (D-24, D-38).
+
+Contract: `deidentifier_of` gives a de-identifier that is complete, or raises `ConfigError`: there
+is none that works with half of its profile.  `deidentifiers` leaves out, and logs, what cannot be
+made: rules that name it hold their objects.
+"""
+
+import os
+from collections.abc import Mapping
+
+import structlog
+
+from waystation import __version__
+from waystation.app.settings import Settings
+from waystation.app.settings_base import Secret
+from waystation.app.settings_deidentify import DeidentifySettings
+from waystation.model.errors import ConfigError
+from waystation.transforms.deid.engine import Deidentifier
+from waystation.transforms.deid.keys import derive, read_secret
+from waystation.transforms.deid.originals import Seal
+from waystation.transforms.deid.profile import Profile
+from waystation.transforms.deid.profile_read import ProfileError, read_profile
+from waystation.transforms.deid_step import DeidStep
+
+log = structlog.get_logger()
+
+
+def project_secret(source: Secret, environ: Mapping[str, str]) -> bytes:
+    """Return a project's secret.  Raises OSError or KeyError if it is not there, ValueError."""
+    if source.env is not None:
+        return read_secret(environ[source.env].encode())
+    if source.file is None:
+        raise KeyError("key")
+    return read_secret(source.file.read_bytes())
+
+
+def profile_of(name: str, table: DeidentifySettings) -> Profile:
+    """Return the profile.  Raises OSError or UnicodeError for a file, `ProfileError`."""
+    files = {str(path): path.read_text(encoding="utf-8") for path in table.texts().values()}
+    return read_profile(name, table.said(), files)
+
+
+def seal_of(table: DeidentifySettings) -> Seal | None:
+    """Return what encrypts original values, None if nobody may have them.
+
+    Raises OSError for a file, ValueError for a certificate that is not good enough.
+    """
+    if table.reidentify is None:
+        return None
+    from waystation.codecs.envelope import sealing
+
+    return sealing([path.read_bytes() for path in table.reidentify.recipients])
+
+
+def deidentifier_of(
+    settings: Settings, name: str, environ: Mapping[str, str] | None = None
+) -> Deidentifier:
+    """Return the de-identifier of ``[deidentify.NAME]``.  Raises `ConfigError`."""
+    table = settings.deidentify.get(name)
+    where = f"deidentify.{name}"
+    if table is None:
+        raise ConfigError(where, f"there is no [deidentify.{name}] in the configuration")
+    try:
+        secret = project_secret(table.project.key, os.environ if environ is None else environ)
+        return Deidentifier(
+            profile_of(name, table),
+            derive(secret, table.project.id),
+            version=__version__,
+            seal=seal_of(table),
+        )
+    except KeyError as error:
+        raise ConfigError(f"{where}.project.key", "there is no such variable") from error
+    except ProfileError as error:
+        raise ConfigError(".".join((where, *map(str, error.path))), str(error)) from error
+    except OSError as error:
+        raise ConfigError(where, f"{error.filename}: {error.strerror}") from error
+    except ValueError as error:
+        raise ConfigError(where, str(error)) from error
+
+
+def deidentifiers(settings: Settings) -> dict[str, DeidStep]:
+    """Return all profiles, ready to be steps of rules."""
+    found: dict[str, DeidStep] = {}
+    for name in settings.deidentify:
+        try:
+            found[name] = DeidStep(deidentifier_of(settings, name))
+        except ConfigError as error:
+            log.error("profile_unusable", profile=name, why=str(error))
+    return found

@@ -1,0 +1,111 @@
+"""The index as the services see it: searched, its heads read, its objects chosen.
+
+Contract: what an area (a called AE title with a condition) does not show is neither found nor
+retrieved there.  Heads are read in worker threads, a page at a time; one that cannot be read is
+None, and the search goes on.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Sequence
+from concurrent.futures import Executor
+from contextlib import aclosing
+from datetime import tzinfo
+
+import structlog
+
+from waystation.blobs.folder import BlobFolder
+from waystation.db.engine import Database
+from waystation.dicom.head import Head
+from waystation.flows.heads import head_from
+from waystation.index.pages import ImageRow
+from waystation.index.search import Found, Search
+from waystation.journal import heads, shelved
+from waystation.journal.heads import HeadSource
+from waystation.matching.unique import UNIQUE, Wanted
+from waystation.model.delivery import Delivery
+from waystation.model.errors import StorageError
+from waystation.model.query import STUDY, Key, Query, Record
+
+log = structlog.get_logger()
+
+
+class IndexCatalogue:
+    """The archive of a node.
+
+    area: the keys that everything must match under a called AE title, () for all of it.
+    zone: of records that name none.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        blobs: BlobFolder,
+        disk: Executor,
+        area: Callable[[str], Sequence[Key]],
+        zone: Callable[[], tzinfo | None],
+    ) -> None:
+        self._database = database
+        self._blobs = blobs
+        self._disk = disk
+        self._area = area
+        self._zone = zone
+
+    async def search(self, query: Query, title: str) -> AsyncGenerator[Record, None]:
+        """Yield what matches, in the order of answers."""
+        async with aclosing(self.found(query, title)) as answers:
+            async for answer in answers:
+                yield answer.record
+
+    def found(self, query: Query, title: str) -> AsyncGenerator[Found, None]:
+        """Yield what matches, with where it belongs."""
+        area = self._area(title)
+        search = Search(self._database, self.heads, query, area=area, home=self._zone())
+        return search.run()
+
+    async def instances(self, wanted: Wanted, title: str) -> list[Delivery]:
+        """Return the objects of what is wanted, as far as the area shows them."""
+        chosen = await self._database.read(
+            shelved.objects(
+                patients=wanted.patient_ids,
+                studies=wanted.studies,
+                series=wanted.series,
+                instances=wanted.instances,
+            )
+        )
+        if not chosen or not self._area(title):
+            return chosen
+        studies = tuple(dict.fromkeys(one.study_uid for one in chosen))
+        query = Query(level=STUDY).with_keys([Key(UNIQUE[STUDY], "UI", studies)])
+        async with aclosing(self.found(query, title)) as answers:
+            shown = {answer.study_uid async for answer in answers}
+        return [one for one in chosen if one.study_uid in shown]
+
+    async def heads(self, rows: Sequence[ImageRow]) -> list[Head | None]:
+        """Return the head of each object, None for one that cannot be read."""
+        inline = [row.arrival_id for row in rows if not row.blob]
+        known = {
+            source.arrival: source
+            for source in (await self._database.read(heads.sources(inline)) if inline else ())
+        }
+        sources = [known.get(row.arrival_id) or _source(row) for row in rows]
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._disk, self._read, sources)
+
+    def _read(self, sources: Sequence[HeadSource]) -> list[Head | None]:
+        found: list[Head | None] = []
+        for source in sources:
+            try:
+                found.append(head_from(source, self._blobs))
+            except StorageError as error:
+                log.error("head not read", arrival=f"{source.arrival:x}", error=str(error))
+                found.append(None)
+        return found
+
+
+def _source(row: ImageRow) -> HeadSource:
+    return HeadSource(
+        arrival=row.arrival_id,
+        blob=row.blob,
+        size_bytes=row.size_bytes,
+        transfer_syntax=row.transfer_syntax_uid,
+    )
