@@ -101,7 +101,7 @@ host = "h"
 port = 104000
 ae_title = "SEVENTEEN-LETTERS"
 [destination.web]
-kind = "archive"
+kind = "ftp"
 [[rule]]
 name = "chest-out"
 colour = 1
@@ -128,7 +128,8 @@ def test_all_faults_are_told_in_one_run_in_the_order_of_the_file(faults: Complai
         "waystation.toml:12 destination.reading.port: expected 1 to 65535, got 104000",
         "waystation.toml:13 destination.reading.ae_title: an AE title has 1 to 16 printable "
         "ASCII characters and no backslash",
-        'waystation.toml:15 destination.web.kind: kind "archive" is not available in this version',
+        'waystation.toml:15 destination.web.kind: expected "dicom" or "folder" or "sftp" or "s3"'
+        ' or "stow" or "webhook" or "command" or "archive" (did you mean "sftp"?)',
         'waystation.toml:18 rule.chest-out.colour: unknown key "colour"',
         'waystation.toml:21 rule.chest-out.send: no destination or group "readng" '
         '(did you mean "reading"?)',

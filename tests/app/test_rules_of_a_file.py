@@ -52,7 +52,26 @@ NIGHT = '[schedule.night]\nopen = "20:00-06:00"\nzone = "UTC"\n'
             'force_after = "2h"',
             'force_after: is only for a rule with "trigger" = "series" or "study"',
         ),
-        ('deidentify = "x"', 'deidentify: "deidentify" is not available in this version'),
+        ('deidentify = "x"', "deidentify: no [deidentify.x]"),
+        ('validate = ["x"]', "validate: no [validate.x]"),
+        ('edit = ["x"]', "edit: no [edit.x]"),
+        (
+            'edit = [ { put = "x" } ]',
+            "edit: does nothing known: write one of set, default, "
+            "remove, copy, move, replace, lookup, new_uids, ae_titles",
+        ),
+        (
+            'edit = [ { set = "Rows", to = 5 } ]',
+            "edit: Rows cannot be edited: it says how the pixels are to be read",
+        ),
+        (
+            'edit = [ { set = "PatientSex", to = "male" } ]',
+            "edit: PatientSex: the value is no CS",
+        ),
+        (
+            'edit = [ { lookup = "x", key = "PatientID", to = { StudyID = "a" } } ]',
+            "edit.lookup: no [lookup.x]",
+        ),
         (
             'trigger = "study"\nif_complete = "study.instance > 1"',
             'if_complete: column 1: unknown word "study.instance" '

@@ -28,4 +28,4 @@ def test_the_configuration_in_force_reads_back_as_the_same(read: Load) -> None:
 
 
 def test_what_is_not_acted_on_is_not_shown_as_in_force(read: Load) -> None:
-    assert "archive" not in effective(read("").settings)
+    assert "worklist" not in effective(read("").settings)

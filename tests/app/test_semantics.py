@@ -8,6 +8,8 @@ from tests.app.conftest import Complain, Load
 
 PACS = '[destination.pacs]\nkind = "dicom"\nhost = "10.1.9.10"\nae_title = "PACS"\n'
 DISK = '[destination.disk]\nkind = "folder"\npath = "."\n'
+OFF = "[archive]\nenabled = false\n"
+IS_OFF = "the archive is switched off"
 RULE = '[[rule]]\nname = "all"\nsend = ["pacs"]\n'
 PEER = '[peer.{0}]\nae_title = "{1}"\naddress = {2}\n'
 
@@ -51,10 +53,9 @@ def test_what_cannot_work_is_a_fault(text: str, expected: str, faults: Complain)
         (f"{PACS}{RULE}stop = true\n{RULE.replace('all', 'late')}", "9 rule.late: never reached"),
         (f'{PACS}window = "never"\n{RULE}', "5 destination.pacs.window: is never open"),
         ('[peer.ct]\nae_title = "CT"\n', "1 peer.ct: may call from every address"),
-        ('[[rule]]\nname = "all"\nsend = ["archive"]\n', "3 rule.all.send: the archive is not"),
-        ('[[rule]]\nname = "all"\nthen = "archive"\n', "3 rule.all.then: the archive is not"),
-        ('[routing]\notherwise = "archive"\n', "2 routing.otherwise: the archive is not"),
-        ("[archive]\nenabled = true\n", "1 archive: the archive is not available"),
+        (f'{OFF}[[rule]]\nname = "all"\nsend = ["archive"]\n', f"5 rule.all.send: {IS_OFF}"),
+        (f'{OFF}[[rule]]\nname = "all"\nthen = "archive"\n', f"5 rule.all.then: {IS_OFF}"),
+        (f'{OFF}[routing]\notherwise = "archive"\n', f"4 routing.otherwise: {IS_OFF}"),
         ("[worklist]\n", "1 worklist: the worklist is not available"),
         (
             f'{PACS}port = 11112\n{RULE}'.replace("10.1.9.10", "localhost"),

@@ -60,6 +60,18 @@ CASES: dict[type[Table], tuple[str, str, str, str]] = {
         'rights = ["erase"]',
         'expected "find", "get", "move", "store" or "commit"',
     ),
+    settings_archive.RetentionRule: (
+        '[archive.retention.old]\nolder_than = "365d"\n',
+        "archive.retention.old",
+        "only_above = 5",
+        "a size is a number with its unit",
+    ),
+    settings_archive.ArchiveDestination: (
+        '[destination.long]\nkind = "archive"\n',
+        "destination.long",
+        "parallel = 0",
+        "expected at least 1, got 0",
+    ),
     settings_call.StoreAt: (
         '[peer.ct]\nae_title = "CT"\n[peer.ct.store_at]\nhost = "h"\n',
         "peer.ct.store_at",

@@ -93,7 +93,7 @@ def test_what_is_written_is_what_the_parts_go_by(
     assert weekly.audience.webhooks == ("https://hooks.x.example/a",)
     shown = events(settings, 20, "json", b"key")
     assert (shown.by_destination, shown.by_peer) == ({"pacs": 30}, {"ct1": 10})
-    assert shown.kinds == {"pacs": "dicom"}
+    assert shown.kinds == {"pacs": "dicom", "archive": "archive"}
 
 
 @pytest.mark.req("R-46")

@@ -9,8 +9,12 @@ from tests.flows.rig import CT, TINY, Rig, destination
 from tests.net.sink import Received, Sink, until_async
 from tests.objects.files import Stored
 from tests.objects.samples import compressed, deflated, reencoded, study
+from waystation.app.acting import Acting
 from waystation.dicom.head import Head, identity
 from waystation.dicom.uids import EXPLICIT_VR_BE, IMPLICIT_VR_LE
+from waystation.journal.decisions import Action
+from waystation.journal.entries import Chosen
+from waystation.web.view import ActionAsked
 
 pytestmark = pytest.mark.req("R-65")
 
@@ -179,6 +183,7 @@ async def test_a_destination_that_wants_marks_gets_nothing_without(rig: Rig) -> 
     )
     await rig.accepted(TINY, CT)
     await rig.wait_for({"held:not-deidentified": 2, "held:two-versions": 2})
-    await rig.act("release")
+    asked = ActionAsked(action=Action.RELEASE, chosen=Chosen(state="held"), user="anna")
+    await Acting(rig.node).act(asked)
     await rig.wait_for({"held:not-deidentified": 4})
     assert sink.objects == []

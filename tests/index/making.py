@@ -7,6 +7,7 @@ a query as what each key shows.
 import hashlib
 from collections.abc import Mapping, Sequence
 from contextlib import aclosing
+from functools import lru_cache
 from pathlib import Path
 
 from waystation.blobs.reading import BlobReader
@@ -78,12 +79,20 @@ def ct(study: int, series: int = 1, number: int = 1, **said: object) -> dict[str
     }
 
 
+@lru_cache(maxsize=1)
+def _empty(folder: str) -> bytes:
+    """Return an empty journal: making one takes longer than most tests."""
+    path = Path(folder) / "empty.db"
+    migrate(path)
+    return path.read_bytes()
+
+
 class Shelf:
     """A journal with an archive.  last: the id of the newest arrival."""
 
     def __init__(self, folder: Path) -> None:
         path = folder / "journal.db"
-        migrate(path)
+        path.write_bytes(_empty(str(folder.parent)))
         self.database = Database(path)
         self.database.open()
         self.ids = IdSource()
@@ -164,16 +173,16 @@ class Shelf:
                     break
         return answers
 
-    async def ask(self, level: str, **asked: str) -> list[tuple[str, ...]]:
+    async def ask(self, level: str, /, **asked: str) -> list[tuple[str, ...]]:
         """Return what the answers show of each key, several values joined by backslashes."""
-        made = query(level, **asked)
+        made = query(level, None, **asked)
         return [
             tuple("\\".join(found.record.values(key.tag, key.vr)) for key in made.keys)
             for found in await self.find(made)
         ]
 
 
-def query(level: str, options: Options | None = None, **asked: str) -> Query:
+def query(level: str, options: Options | None = None, /, **asked: str) -> Query:
     """Return a query; keys in the order of their tags."""
     keys = []
     for word, text in asked.items():

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.index.making import CT, Shelf, ct
+from tests.index.making import CT, Shelf, ct, query
 from waystation.dicom.uids import EXPLICIT_VR_BE, IMPLICIT_VR_LE
 
 SR = "1.2.840.10008.5.1.4.1.1.88.11"
@@ -145,13 +145,7 @@ async def test_sequences_are_read_in_every_form(shelf: Shelf, syntax: str) -> No
     code = {"CodeValue": "1", "CodingSchemeDesignator": "L", "CodeMeaning": "Head"}
     said = ct(1, ProcedureCodeSequence=[code], AnatomicRegionSequence=[code])
     await shelf.put(said, syntax=syntax)
-    (found,) = await shelf.find(_all_of("STUDY"))
+    (found,) = await shelf.find(query("STUDY"))
     for tag in (0x00081032, 0x00080063):
         (item,) = found.record.items(tag)
         assert item.values(0x00080104, "LO") == ("Head",)
-
-
-def _all_of(level: str):  # type: ignore[no-untyped-def]
-    from tests.index.making import query
-
-    return query(level)

@@ -70,8 +70,9 @@ def tidy(name: str) -> list[str]:
 
 
 def means(asked: str, stored: str) -> bool:
-    """One text against one text, with as many empty components behind as the key has carets."""
-    return any(naive(asked, stored + "^" * more) for more in range(6 if stored else 1))
+    """One text against one text, which may have empty components up to those of the key."""
+    missing = max(0, asked.count("^") - stored.count("^")) if stored else 0
+    return naive(asked, stored) or naive(asked, stored + "^" * missing)
 
 
 def means_name(asked: str, stored: str) -> bool:

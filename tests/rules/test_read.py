@@ -55,8 +55,8 @@ FAULTS: list[tuple[dict[str, object], str]] = [
         "rule.a.priority: expected one of low, normal, stat, got 'statt' (did you mean \"stat\"?)",
     ),
     (
-        {"name": "a", "send": ["pacs"], "deidentify": "reader"},
-        "rule.a.deidentify: not available in this version",
+        {"name": "a", "send": ["pacs"], "steps": ["edit"]},
+        "rule.a.steps: expected the text of a recipe",
     ),
     (
         {"name": "a", "send": ["pacs"], "if": "Modalty == 'CT'"},

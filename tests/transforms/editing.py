@@ -31,9 +31,7 @@ def tools_of(
 ) -> Tools:
     """Return tools for these edits, as a configuration writes them."""
     made: tuple[Edit, ...] = tuple(read_edit(one) for one in edits)
-    return Tools(
-        digest="d", edits=made, tables=tables or {}, keys=KEYS, validations=validations
-    )
+    return Tools(digest="d", edits=made, tables=tables or {}, keys=KEYS, validations=validations)
 
 
 def treated(head: Head, *edits: Mapping[str, Any], **more: Any) -> Treated:

@@ -94,9 +94,7 @@ def test_what_is_not_named_stays_byte_for_byte() -> None:
     inner = seq(0x00081140, item(odd, is_open=True), is_open=True)
     after = edited({"set": "PatientID", "to": "X"}, inner, odd, el(0x00100030, "DA", b"x "))
     begun = el(0x00080016, "UI", b"1.2.840.10008.5.1.4.1.1.2\0")
-    assert plain(after) == (
-        begun + inner + odd + el(ID, "LO", b"X ") + el(0x00100030, "DA", b"x ")
-    )
+    assert plain(after) == (begun + inner + odd + el(ID, "LO", b"X ") + el(0x00100030, "DA", b"x "))
 
 
 def test_an_edit_that_changes_nothing_gives_the_same_bytes() -> None:
@@ -151,16 +149,17 @@ def test_patterns_remove_at_every_depth(pattern: str, gone: set[int]) -> None:
     after = again(treated(head, {"remove": pattern}), head)
     assert head.elements.keys() - after.elements.keys() == gone
     (inside,) = after.items(0x00081140)
-    assert inside.elements.keys() == {0x00190010, 0x00191001, 0x00290010, 0x60003000, 0x60023000} - gone
+    assert (
+        inside.elements.keys()
+        == {0x00190010, 0x00191001, 0x00290010, 0x60003000, 0x60023000} - gone
+    )
 
 
 def test_new_uids_are_the_same_everywhere_and_well_known_ones_stay() -> None:
     study, instance = b"1.2.3.4\0", b"1.2.3.4.5\0"
     reference = seq(
         0x00081140,
-        item(
-            el(0x00081150, "UI", b"1.2.840.10008.5.1.4.1.1.2\0") + el(0x00081155, "UI", instance)
-        ),
+        item(el(0x00081150, "UI", b"1.2.840.10008.5.1.4.1.1.2\0") + el(0x00081155, "UI", instance)),
     )
     first = head_of(el(0x00080018, "UI", instance), el(0x0020000D, "UI", study))
     other = head_of(el(0x00080018, "UI", b"9.9\0"), reference, el(0x0020000D, "UI", study))
@@ -200,29 +199,112 @@ def test_a_table_that_grew_another_column_is_told_by_name() -> None:
     assert why == 'lookup "wards" has no column "nowhere"'
 
 
+MISFITS: list[tuple[str, Any, str]] = [
+    ("StationName", "x" * 17, "SH holds 16 characters, the value has 17"),
+    ("PatientSex", "male", "the value is no CS"),
+    ("StudyDate", "20261301", "the value is no DA"),
+    ("SeriesNumber", "one", "the value is no IS"),
+    ("SeriesNumber", "9999999999", "the value is no IS"),
+    ("SliceLocation", "1,5", "cannot be edited: it describes the geometry"),
+    ("PatientSize", "1,5", "the value is no DS"),
+    ("PatientName", "A=B=C=D", "at most three groups"),
+    ("PatientName", "A^B^C^D^E^F", "five components"),
+    ("PatientName", "a" * 65, "a group of a name holds 64"),
+    ("PatientID", "a\nb", "control character"),
+    ("SimpleFrameList", "x", "no number that fits UL"),
+    ("StationAETitle", "Ü", "ISO 646 only"),
+]
+
+
 @pytest.mark.req("R-66")
-@pytest.mark.parametrize(
-    ("edit", "why"),
-    [
-        ({"set": "StationName", "to": "x" * 17}, "SH holds 16 characters, the value has 17"),
-        ({"set": "PatientSex", "to": "male"}, "the value is no CS"),
-        ({"set": "StudyDate", "to": "20261301"}, "the value is no DA"),
-        ({"set": "SeriesNumber", "to": "one"}, "the value is no IS"),
-        ({"set": "SeriesNumber", "to": "9999999999"}, "the value is no IS"),
-        ({"set": "PatientID", "to": ["1", "2"]}, "takes one value, not 2"),
-        ({"set": "PatientName", "to": "A=B=C=D"}, "at most three groups"),
-        ({"set": "PatientName", "to": "A^B^C^D^E^F"}, "five components"),
-        ({"set": "PatientName", "to": "a" * 65}, "a group of a name holds 64"),
-        ({"set": "PatientID", "to": "a\nb"}, "control character"),
-        ({"set": "SimpleFrameList", "to": ["x"]}, "no number that fits UL"),
-        ({"set": "StationAETitle", "to": "Ü"}, "ISO 646 only"),
-    ],
-)
-def test_a_value_that_does_not_fit_holds_and_is_not_shown(edit: dict[str, Any], why: str) -> None:
-    done = failed(head_of(PATIENT), edit)
+@pytest.mark.parametrize(("path", "value", "why"), MISFITS)
+def test_a_value_that_does_not_fit_holds_and_is_not_shown(path: str, value: str, why: str) -> None:
+    head = head_of(el(0x00104000, "LT", value.encode()), charset=b"ISO_IR 192")
+    if path == "SliceLocation":
+        with pytest.raises(ValueError, match=why):
+            treated(head, {"set": path, "to": "{PatientComments}"})
+        return
+    done = failed(head, {"set": path, "to": "{PatientComments}"})
     assert done.reason is HoldReason.RULE_ERROR
     assert why in done.why
     assert "male" not in done.why
+    with pytest.raises(ValueError, match=why.replace("^", ".")):
+        treated(head, {"set": path, "to": value})
+
+
+@pytest.mark.req("R-66")
+def test_more_values_than_the_element_takes_are_refused() -> None:
+    with pytest.raises(ValueError, match="takes one value, not 2"):
+        treated(head_of(), {"set": "PatientID", "to": ["1", "2"]})
+    assert (
+        "takes one value"
+        in failed(
+            head_of(el(0x00101001, "PN", b"A\\B ")),
+            {"copy": "OtherPatientNames", "to": "PatientName"},
+        ).why
+    )
+
+
+FORBIDDEN: list[tuple[dict[str, Any], str]] = [
+    ({"set": "SOPClassUID", "to": "1.2"}, "what kind of object"),
+    ({"set": "StudyInstanceUID", "to": "1.2"}, "only new_uids"),
+    ({"set": "ReferencedImageSequence.ReferencedSOPInstanceUID", "to": "1"}, "only new_uids"),
+    ({"remove": "StudyInstanceUID"}, "only new_uids"),
+    ({"set": "Rows", "to": 5}, "how the pixels are to be read"),
+    ({"remove": "PixelSpacing"}, "how the pixels are to be read"),
+    ({"set": "ImagePositionPatient", "to": ["1", "2", "3"]}, "geometry"),
+    ({"remove": "PerFrameFunctionalGroupsSequence"}, "geometry"),
+    ({"remove": "PerFrameFunctionalGroupsSequence.FrameContentSequence"}, "geometry"),
+    ({"remove": "PixelData"}, "holds the pixels"),
+    ({"remove": "DigitalSignaturesSequence"}, "behind the pixels"),
+    ({"set": "TransferSyntaxUID", "to": "1.2"}, "written anew"),
+    ({"set": "SpecificCharacterSet", "to": "ISO_IR 100"}, 'charset = "utf-8"'),
+    ({"remove": "OriginalAttributesSequence"}, "earlier changes"),
+    ({"set": "(0008,0000)", "to": "1"}, "group length"),
+    ({"remove": "(0028,*)"}, "would remove"),
+    ({"remove": "(0020,*)"}, "would remove"),
+    ({"remove": "(00xx,*)"}, "would remove"),
+]
+
+
+@pytest.mark.req("R-66")
+@pytest.mark.parametrize(("edit", "why"), FORBIDDEN)
+def test_what_no_edit_may_touch_is_refused_when_it_is_read(edit: dict[str, Any], why: str) -> None:
+    with pytest.raises(ValueError, match=why):
+        treated(head_of(), edit)
+
+
+@pytest.mark.parametrize(
+    ("edit", "why"),
+    [
+        ({"set": "PatientID", "remove": "PatientID"}, "two things at once"),
+        ({"sett": "PatientID"}, "does nothing known"),
+        ({"set": "PatientID"}, "needs the value"),
+        ({"set": "PatientID", "too": "x", "to": "y"}, 'unknown key "too"'),
+        ({"set": "PatientID", "to": "{PatientNam}"}, "PatientNam"),
+        ({"set": "PatientID", "to": "{"}, "does not close"),
+        ({"set": "PatientID", "to": "}"}, "was not opened"),
+        ({"set": "PatientID", "to": "x", "charset": "latin"}, "charset"),
+        ({"set": "PatientID", "to": "x", "reason": "because"}, "reason"),
+        ({"set": "ReferencedImageSequence", "to": "x"}, "is a sequence"),
+        ({"copy": "PatientID"}, "needs the other element"),
+        ({"replace": "PatientID"}, "changes nothing"),
+        ({"replace": "PatientID", "pattern": "(", "with": ""}, "regular expression"),
+        ({"replace": "PatientID", "pattern": "(a)", "with": r"\2"}, "regular expression"),
+        ({"replace": "PatientID", "pattern": "a" * 1025, "with": ""}, "at most 1024 bytes"),
+        ({"replace": "PatientID", "cut": 0}, "cut"),
+        ({"lookup": "t", "to": {"PatientID": "a"}}, "needs the key"),
+        ({"lookup": "t", "key": "PatientID"}, "expected to"),
+        ({"new_uids": "yes"}, "new_uids = true"),
+        ({"new_uids": True, "key": "secret"}, "key = { file"),
+        ({"ae_titles": {"A": "far too long a title"}}, "1 to 16"),
+    ],
+)
+def test_an_edit_that_cannot_be_understood_says_what_to_write(
+    edit: dict[str, Any], why: str
+) -> None:
+    with pytest.raises(ValueError, match=why):
+        treated(head_of(), edit)
 
 
 @pytest.mark.req("R-66")

@@ -4,8 +4,9 @@ Contract: decisions go to the journal in pieces of a thousand rows, so that rece
 waiting; the lanes, the groups and the router hear of them.  Each is logged with its author.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import structlog
 
@@ -13,7 +14,7 @@ from waystation.app.node import Node
 from waystation.app.node_reading import in_thread
 from waystation.app.selecting import condition_of, passing
 from waystation.flows.route import Acknowledged
-from waystation.journal import decisions, queue
+from waystation.journal import decisions, fixing, queue
 from waystation.journal.decisions import Action, Changed, Decision
 from waystation.journal.entries import Chosen, Listed, ListedArrival
 from waystation.rules.conditions import Condition
@@ -181,6 +182,16 @@ class Acting:
             ids=len(chosen.ids),
             where=bool(asked.where),
         )
+
+    async def fix(self, delivery_id: int, edits: Sequence[Mapping[str, Any]], user: str) -> str:
+        """Give a delivery further edits; return why that was not done, "" if it was."""
+        node = self._node
+        done = await node.database.write(fixing.fix(delivery_id, edits, user, node.clock()))
+        if not done.problem:
+            elements = [str(one.get("set", "")) for one in edits]
+            log.info("fixed", by=user, delivery=f"{delivery_id:x}", elements=elements)
+            self.wake({(done.destination, done.study), (done.group, done.study)})
+        return done.problem
 
     def _tell(self, done: Changed) -> None:
         node = self._node

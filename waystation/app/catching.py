@@ -1,18 +1,19 @@
-"""A listener for the time of one C-MOVE: what is sent to us goes into files.
+"""A listener for the time of one command: objects of a C-MOVE, reports of a commitment.
 
 Contract: bound to the one address from which the PACS is reached, and to no other; answers to one
 called AE title; takes every storage class in the syntax that the sender prefers, bytes as they
-come.  `stop` ends it; messages under way are finished first.
+come, and the services that are named.  `stop` ends it; messages under way are finished first.
 """
 
 import asyncio
 import socket
+from collections.abc import Mapping
 
-from waystation.app.taking import FileTaker, ObjectSink
 from waystation.model.errors import ConfigError
 from waystation.model.peer import Remote
 from waystation.net.gate import Gate, GateSettings
 from waystation.net.listener import Guest, Listener, ListenerSettings
+from waystation.net.query_call import Attendant, Sink
 from waystation.wire.events import DataCame, Event, MessageBegun
 
 GRACE_S = 5.0
@@ -35,14 +36,21 @@ def local_address(remote: Remote) -> str:
 
 
 class Catcher:
-    """One bound port that writes what comes into files."""
+    """One bound port; ``attendant`` takes what comes.
 
-    def __init__(self, taker: FileTaker, ae_title: str) -> None:
-        self._taker = taker
+    services: classes besides storage, with their extended negotiation; the caller may be SCP.
+    """
+
+    def __init__(
+        self, attendant: Attendant, ae_title: str, services: Mapping[str, bytes] | None = None
+    ) -> None:
+        gate = GateSettings(
+            titles=(ae_title,), anybody=True, services=services or {}, peer_scp=("*",)
+        )
         self._listener = Listener(
-            Gate(GateSettings(titles=(ae_title,), anybody=True)),
+            Gate(gate),
             ListenerSettings(),
-            lambda guest: _Visit(guest, taker),
+            lambda guest: _Visit(guest, attendant),
             lambda: "",
         )
 
@@ -59,12 +67,12 @@ class Catcher:
 
 
 class _Visit:
-    """One association that stores."""
+    """One association of a caller."""
 
-    def __init__(self, guest: Guest, taker: FileTaker) -> None:
+    def __init__(self, guest: Guest, attendant: Attendant) -> None:
         self._conversation = guest.conversation
-        self._taker = taker
-        self._sink: ObjectSink | None = None
+        self._attendant = attendant
+        self._sink: Sink | None = None
         self._task: asyncio.Task[None] | None = None
 
     def came(self, event: Event) -> None:
@@ -75,7 +83,7 @@ class _Visit:
                     self._conversation.abort()
                     return
                 context = self._conversation.association.contexts[context_id]
-                sink = self._taker.begun(context, command)
+                sink = self._attendant.begun(context, command)
                 if has_data:
                     self._conversation.message_begins()
                     self._sink = sink
@@ -92,10 +100,10 @@ class _Visit:
             case _:
                 pass
 
-    def _serve(self, context_id: int, sink: ObjectSink) -> None:
+    def _serve(self, context_id: int, sink: Sink) -> None:
         self._task = asyncio.get_running_loop().create_task(self._answer(context_id, sink))
 
-    async def _answer(self, context_id: int, sink: ObjectSink) -> None:
+    async def _answer(self, context_id: int, sink: Sink) -> None:
         response = await sink.finish()
         self._task = None
         if self._conversation.association.established:

@@ -17,6 +17,7 @@ from waystation.app.explaining_ways import Around, ways
 from waystation.app.past_rules import PastRules
 from waystation.blobs.reading import BlobReader
 from waystation.db.engine import Job
+from waystation.dicom.charset_doubts import warning_of
 from waystation.dicom.head import Head
 from waystation.flows.heads import head_from
 from waystation.journal import contexts, gathers, heads, queue, studies
@@ -132,6 +133,7 @@ class Explainer:
     ) -> tuple[int, Patient | None]:
         """Collect what the rules said; return of how many objects, and who the patient is."""
         judged, patient, unread = 0, None, 0
+        doubt = ""
         by_id = {fate.arrival.id: fate for fate in fates}
         asked = [fate.arrival for fate in fates][:MOST_JUDGED]
         for arrival, head in heads_of(self._read, self._blobs, asked):
@@ -139,6 +141,8 @@ class Explainer:
             routing = self._rules.of(fate.config, arrival.received_at) if fate.planned else None
             if head is not None and self._names and patient is None:
                 patient = _patient(head)
+            if head is not None and not doubt:
+                doubt = warning_of(head)
             if routing is not None:
                 verdicts.know(routing.ruleset)
             if routing is None or head is None:
@@ -149,6 +153,8 @@ class Explainer:
             facts = routing.facts(arrival)
             verdicts.add(explain(head, facts, routing.ruleset, discreet=not self._names))
             judged += 1
+        if doubt:
+            notes.append(doubt)
         if unread:
             what = "their heads are" if unread > 1 else "its head is"
             notes.append(f"{unread} not judged again: {what} gone; only what matched is known")

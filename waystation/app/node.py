@@ -16,7 +16,7 @@ from typing import Any
 
 import structlog
 
-from waystation.app import wiring, wiring_completeness, wiring_group
+from waystation.app import wiring, wiring_completeness, wiring_deidentify, wiring_group
 from waystation.app.archiving import Archivist
 from waystation.app.lanes import GRACE_S, LaneParts, Lanes
 from waystation.app.query_retrieve import QueryParts, QueryRetrieve
@@ -166,19 +166,7 @@ class Node:
             self._wake_lane,
             self.watching.switched,
         )
-        self.stepping = Stepping(
-            StepParts(
-                database=self.database,
-                blobs=self.blobs,
-                workers=self.disk,
-                cargo=cargo,
-                codecs=self.codecs,
-                clock=lambda: self.clock(),
-                data=self.data,
-                wake=lambda destination: self._wake_lane(destination, None),
-                routing=lambda: self.router.routing,
-            )
-        )
+        self.stepping = self._make_steps(cargo)
         parts = LaneParts(
             database=self.database,
             intake=self.intake,
@@ -210,6 +198,22 @@ class Node:
             wiring.sweep_settings(self.settings), self.database, self.blobs, self.disk, self.clock
         )
 
+    def _make_steps(self, cargo: JournalCargo) -> Stepping:
+        return Stepping(
+            StepParts(
+                database=self.database,
+                blobs=self.blobs,
+                workers=self.disk,
+                cargo=cargo,
+                codecs=self.codecs,
+                clock=lambda: self.clock(),
+                data=self.data,
+                wake=lambda destination: self._wake_lane(destination, None),
+                routing=lambda: self.router.routing,
+            ),
+            wiring_deidentify.deidentifiers,
+        )
+
     async def _watch(self) -> dict[str, Coroutine[Any, Any, None]]:
         sights = Sights(
             belts=lambda: self.belts,
@@ -218,6 +222,7 @@ class Node:
             config_problem=lambda: self.config_problem,
             spool=lambda: self.sweep.stopped_why,
             unaccounted=lambda: self.sweep.unaccounted,
+            tables=lambda: self.stepping.tables.problems,
         )
         watched = Watched(
             database=self.database,

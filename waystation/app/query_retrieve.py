@@ -22,6 +22,7 @@ from waystation.db.engine import Database
 from waystation.destinations.base import Cargo
 from waystation.destinations.dicom import DicomDestination, DicomSettings
 from waystation.dicom import uids
+from waystation.dicom.charsets import DEFAULT_GUESSES
 from waystation.flows.catalogue import IndexCatalogue
 from waystation.flows.commit import Commitment, Vows
 from waystation.flows.desk import Asked, Services
@@ -141,6 +142,7 @@ class QueryRetrieve:
             forgiving=peer is not None and peer.bad_values == "no-match",
             charset=charset or archive.answer_charset,
             transliterate=archive.transliterate,
+            guesses=peer.charset_guess if peer else DEFAULT_GUESSES,
         )
 
     def destination(self, title: str, asked: Asked) -> DicomDestination | None:

@@ -7,7 +7,7 @@ works only a thirtieth of the time, so that live traffic does not feel it.
 
 import asyncio
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from time import monotonic
@@ -74,7 +74,16 @@ class Replaying:
         order = Order(by=asked.user, now=node.clock(), again=asked.again, dry=asked.preview)
         after = id_at(asked.since) - 1
         until = id_at(asked.until) if asked.until is not None else node.ids.next()
-        judge = _Judge(condition=condition, routing=routing, asked=asked)
+        judge = _Judge(
+            condition=condition,
+            routing=routing,
+            asked=asked,
+            groups=[
+                name
+                for name, group in node.settings.group.items()
+                if any(member.to == asked.to for member in group.members)
+            ],
+        )
         found = _Count()
         while fates := await node.database.read(studies.since(after, until, PIECE)):
             after = fates[-1].arrival.id
@@ -128,11 +137,12 @@ def _kept(fates: Sequence[Fate], found: _Count) -> list[Arrival]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Judge:
-    """Decides where each object goes."""
+    """Decides where each object goes.  groups: that ``asked.to`` is a member of."""
 
     condition: Condition
     routing: Routing
     asked: ReplayAsked
+    groups: Collection[str] = ()
 
     def wanted(
         self, blobs: BlobReader, arrivals: Sequence[Arrival], found: _Count, read: Read
@@ -161,13 +171,25 @@ class _Judge:
         if to:
             asked = routing.ruleset.filters.get(to, NO_FILTER)
             by = asked.refuses(sop_class, Look(head, facts, discreet=True))
-            return [routing.placed(Target(destination=to, rules=(REPLAY,), filtered_by=by))]
-        made = plan(head, facts, routing.ruleset, sop_class_uid=sop_class)
-        joined = [target for one in made.joins for target in one.targets]
+            recipe = self._recipe(self._planned(arrival, head))
+            target = Target(destination=to, rules=(REPLAY,), filtered_by=by, recipe=recipe)
+            return [routing.placed(target)]
         first: dict[str, Target] = {}
-        for target in (*made.targets, *joined):
+        for target in self._planned(arrival, head):
             first.setdefault(target.destination, routing.placed(target))
         return list(first.values())
+
+    def _planned(self, arrival: Arrival, head: Head) -> list[Target]:
+        """Return where the rules send an object, at once or with its study."""
+        routing = self.routing
+        sop_class = arrival.instance.sop_class_uid
+        made = plan(head, routing.facts(arrival), routing.ruleset, sop_class_uid=sop_class)
+        return [*made.targets, *(target for one in made.joins for target in one.targets)]
+
+    def _recipe(self, planned: Sequence[Target]) -> str:
+        """Return what the rules do to what they send there, to it or to a group that it is in."""
+        there = {self.asked.to, *self.groups}
+        return next((one.recipe for one in planned if one.destination in there), "")
 
 
 def _done(found: _Count) -> ReplayDone:

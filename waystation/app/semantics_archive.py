@@ -1,4 +1,4 @@
-"""The archive across tables: who sends there, what its areas are called, which rules remove.
+"""The archive across tables: who sends there, and what its areas are called.
 
 Contract: yields problems and warnings; changes nothing.
 """
@@ -37,7 +37,6 @@ def archive(parts: Parts) -> Iterator[Problem]:
             yield Problem(path=("destination", name, "kind"), text=text)
     yield from _changed(parts, ways if ARCHIVE in parts.destinations else ways | {ARCHIVE})
     yield from _areas(parts, table)
-    yield from _retention(table)
 
 
 def _switched_off(parts: Parts) -> Iterator[Problem]:
@@ -78,15 +77,6 @@ def _areas(parts: Parts, table: ArchiveSettings) -> Iterator[Problem]:
             if peer not in parts.peers:
                 text = f'no peer "{peer}"{closest(peer, parts.peers)}'
                 yield Problem(path=(*at, "peers", place), text=text)
-
-
-def _retention(table: ArchiveSettings) -> Iterator[Problem]:
-    seen: set[str] = set()
-    for place, rule in enumerate(table.retention):
-        if rule.name in seen:
-            text = f'another retention rule is already named "{rule.name}"'
-            yield Problem(path=(ARCHIVE, "retention", place, "name"), text=text)
-        seen.add(rule.name)
 
 
 def _warning(path: Path, text: str) -> Problem:

@@ -11,18 +11,20 @@ from waystation.app.faults import Problem, closest
 from waystation.app.lines import Path
 from waystation.app.parts import Parts
 from waystation.app.places import secret_problems
+from waystation.app.settings_archive import ArchiveDestination
 from waystation.app.settings_base import Secret
 from waystation.app.settings_rule import RuleSettings, sends_of
 from waystation.app.settings_steps import EditSettings, LookupSettings, ValidateSettings
 
 ARCHIVE = "archive"
+STEPS = ("validate", "edit", "deidentify")
 
 
 def steps(parts: Parts, environ: Mapping[str, str]) -> Iterator[Problem]:
     """Yield what is wrong or doubtful with the steps of rules."""
     for position, raw in enumerate(parts.raw_rules()):
         yield from _names(parts, raw, ("rule", position))
-        yield from _archived(raw, ("rule", position))
+        yield from _archived(parts, raw, ("rule", position))
     for position, rule in enumerate(parts.rules):
         if rule is not None:
             yield from _edits(parts, rule.edit, ("rule", position, "edit"), environ)
@@ -59,19 +61,16 @@ def _names(parts: Parts, raw: Mapping[str, Any], at: Path) -> Iterator[Problem]:
         yield Problem(path=(*at, "deidentify"), text=text)
 
 
-def _has_steps(raw: Mapping[str, Any]) -> bool:
-    return any(raw.get(key) for key in ("validate", "edit", "deidentify"))
-
-
-def _archived(raw: Mapping[str, Any], at: Path) -> Iterator[Problem]:
+def _archived(parts: Parts, raw: Mapping[str, Any], at: Path) -> Iterator[Problem]:
     """The archive keeps the very bytes that came."""
-    if not _has_steps(raw):
-        return
-    for inside, name in sends_of(raw):
-        if name == ARCHIVE:
-            text = "the archive keeps objects as they came: send to it by a rule without steps"
+    archives = {ARCHIVE} | {
+        name for name, table in parts.destinations.items() if isinstance(table, ArchiveDestination)
+    }
+    for inside, name in sends_of(raw) if raw.get("edit") or raw.get("deidentify") else ():
+        if name in archives:
+            text = "the archive keeps objects as they came: send to it by a rule that edits nothing"
             yield Problem(path=(*at, *inside), text=text)
-    if "then" in raw and "send" not in raw:
+    if any(raw.get(key) for key in STEPS) and "then" in raw and "send" not in raw:
         yield Problem(
             path=(*at, "then"),
             text="nothing is sent: validate, edit and deidentify do nothing here",

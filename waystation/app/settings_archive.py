@@ -2,28 +2,17 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import BeforeValidator, Field
 
 from waystation.app.quantities import Duration, Size
 from waystation.app.settings_base import AETitle, Flag, Name, Names, Table, _as_tuple, complaint
+from waystation.app.settings_charset import AnswerCharset
 from waystation.app.settings_destination import DestinationSettings
-from waystation.dicom.charset_terms import Charset, Fault
 from waystation.dicom.tags import tag_for, vr_of
 from waystation.matching.keys import fault_of
 from waystation.model.query import Key, Options
 
-Right = Literal["find", "move", "get", "store", "commit"]
-
-
-def _answer_charset(text: str) -> str:
-    if text in ("stored", "request"):
-        return text
-    faults = Charset.parse(text).faults & {Fault.UNKNOWN_TERM, Fault.NOT_EXTENSIBLE}
-    if faults or not text.strip():
-        raise complaint(
-            'expected "stored", "request" or terms of Specific Character Set, like "ISO_IR 192"'
-        )
-    return text
+Right = Literal["find", "get", "move", "store", "commit"]
 
 
 def _conditions(value: Any) -> Any:
@@ -65,13 +54,13 @@ class AreaSettings(Table):
         "ranges too; all must match. Absent: everything",
     )
     rights: Annotated[tuple[Right, ...], BeforeValidator(_as_tuple)] = Field(
-        default=("find", "move", "get", "store", "commit"),
-        description="What may be done there: find, move, get, store, commit",
+        default=("find", "get", "move", "store", "commit"),
+        description="What may be done there: find, get, move, store, commit",
     )
     peers: Names = Field(
         default=(), description="Names of the peers that may call it; empty means all"
     )
-    answer_charset: Annotated[Name, AfterValidator(_answer_charset)] | None = Field(
+    answer_charset: AnswerCharset | None = Field(
         default=None, description="As archive.answer_charset, for this area"
     )
     fuzzy: Flag = Field(default=False, description="Names are matched fuzzily here")
@@ -80,7 +69,6 @@ class AreaSettings(Table):
 class RetentionRule(Table):
     """Studies that are removed when they are old enough; nothing else ever removes one."""
 
-    name: Name = Field(description="Name of the rule; it stands in the record of what was removed")
     older_than: Duration = Field(
         description="How long ago the newest object of a study must have come"
     )
@@ -112,7 +100,7 @@ class ArchiveSettings(Table):
         description="Unknown keys and characters that a VR does not allow: left out of the "
         "answer (lenient), or refused with A900 (strict)",
     )
-    answer_charset: Annotated[Name, AfterValidator(_answer_charset)] = Field(
+    answer_charset: AnswerCharset = Field(
         default="stored",
         description="Character set of answers: that of the record (stored), that of the "
         'request where the text fits (request), or a term like "ISO_IR 192"',
@@ -132,8 +120,9 @@ class ArchiveSettings(Table):
     area: dict[str, AreaSettings] = Field(
         default_factory=dict, description="The archive seen through other called AE titles"
     )
-    retention: tuple[RetentionRule, ...] = Field(
-        default=(), description="Rules by which old studies are removed; without one none is"
+    retention: dict[str, RetentionRule] = Field(
+        default_factory=dict,
+        description="Rules by which old studies are removed; without one none is",
     )
 
 

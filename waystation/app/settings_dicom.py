@@ -24,7 +24,9 @@ from waystation.app.settings_base import (
     is_loopback,
 )
 from waystation.app.settings_call import StoreAt
+from waystation.app.settings_charset import AnswerCharset, Charsets
 from waystation.app.settings_when import RefuseWhen
+from waystation.dicom.charsets import DEFAULT_GUESSES
 
 SMALLEST_PDU, LARGEST_PDU = 1024, 16 * 2**20
 
@@ -176,6 +178,11 @@ class PeerSettings(Table):
     bad_values: Literal["refuse", "no-match"] = Field(
         default="refuse", description="What a bad value in its query gets: A900, or no match"
     )
-    answer_charset: Name | None = Field(
+    answer_charset: AnswerCharset | None = Field(
         default=None, description="As archive.answer_charset, for this peer"
+    )
+    charset_guess: Charsets = Field(
+        default=DEFAULT_GUESSES,
+        description="How to read bytes beyond ASCII where its queries name no character set: the "
+        "first of these terms that fits",
     )

@@ -14,6 +14,7 @@ from waystation.app.explaining_rules import Verdicts, senders
 from waystation.app.settings import Settings
 from waystation.app.wiring_lane import lane_settings
 from waystation.app.wiring_schedule import Windows
+from waystation.dicom.charset_doubts import warning_of
 from waystation.dicom.head import Head
 from waystation.flows.lane_settings import NO_FILTER
 from waystation.flows.route import Routing
@@ -76,13 +77,16 @@ class Supposing:
         targets: Counter[Key] = Counter()
         ends: Counter[tuple[str, str]] = Counter()
         arrivals: list[Arrival] = []
+        doubt = ""
         for arrival, head in objects:
+            doubt = doubt or warning_of(head)
             supposed = replace(arrival, received_at=self.at, source=self.source or arrival.source)
             arrivals.append(supposed)
             facts = self.routing.facts(supposed)
             verdicts.add(explain(head, facts, self.routing.ruleset, discreet=not self.names))
             self._plan(supposed, head, targets, ends)
-        return self._explained(arrivals, verdicts, targets, ends, level, uid)
+        told = self._explained(arrivals, verdicts, targets, ends, level, uid)
+        return told.model_copy(update={"notes": [*told.notes, doubt]}) if doubt else told
 
     def _plan(
         self,

@@ -5,8 +5,9 @@ Contract: implements `waystation.web.view.NodeView`.
 
 import asyncio
 import os
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import structlog
 
@@ -171,6 +172,10 @@ class View:
     async def act(self, asked: ActionAsked) -> ActionDone:
         """Carry out what a person decided, and tell the belts."""
         return await self._acting.act(asked)
+
+    async def fix(self, delivery_id: int, edits: Sequence[Mapping[str, Any]], user: str) -> str:
+        """Give a delivery further edits; return why that was not done, "" if it was."""
+        return await self._acting.fix(delivery_id, edits, user)
 
     async def replay(self, asked: ReplayAsked) -> ReplayDone:
         """Make new deliveries from kept files."""

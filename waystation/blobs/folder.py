@@ -27,6 +27,7 @@ class Draft:
         self._pool = pool
         self._root = root
         self._slot = pool.take_ready()
+        self._failed = False
         self.size_bytes = 0
 
     def bind(self) -> str:
@@ -46,8 +47,10 @@ class Draft:
     def write(self, data: Buffer) -> None:
         """Append ``data``: whole blocks of 4 KiB that begin on a page of memory.
 
-        Raises `StorageError` if the volume does not take all of it.
+        Raises `StorageError` if the volume does not take all of it; what comes behind a piece that
+        is missing is not taken either.
         """
+        self._check()
         self.bind()
         slot = self._slot
         assert slot is not None
@@ -58,10 +61,16 @@ class Draft:
                 self.size_bytes += written
                 view = view[written:]
         except OSError as error:
+            self._failed = True
             raise StorageError(f"writing a blob: {error.strerror}") from error
+
+    def _check(self) -> None:
+        if self._failed:
+            raise StorageError("writing a blob: an earlier piece of it is missing")
 
     def seal(self) -> str:
         """Make the bytes durable and close the file; return the blob's name."""
+        self._check()
         name = self.bind()
         slot = self._slot
         assert slot is not None

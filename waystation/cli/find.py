@@ -40,6 +40,7 @@ from waystation.cli.calling import (
     remote_of,
     waits_of,
 )
+from waystation.cli.find_why import Reasons
 from waystation.cli.options import ConfigOption, JsonOption
 from waystation.cli.tables import plain, print_table
 from waystation.model.errors import UnreachableError, WaystationError
@@ -83,6 +84,14 @@ def find(
         Path | None, typer.Option("--extract", metavar="DIR", help="Keep each answer as a file")
     ] = None,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print rows of CSV")] = False,
+    why: Annotated[
+        str,
+        typer.Option(
+            "--why",
+            metavar="WHICH",
+            help="Say for one record, by UID or accession number, which keys match it and why",
+        ),
+    ] = "",
     calling: Calling = "",
     timeout: Timeout = "",
     tls: Tls = False,
@@ -101,7 +110,13 @@ def find(
 
     worklist = model == "worklist"
     identifier = identifier_of(file, key, level, worklist=worklist)
-    if not only_keys:
+    shown: _Shown | Reasons | None = None
+    if why:
+        from waystation.app.why import asked_for
+
+        shown = Reasons(identifier, charset, why, fuzzy=fuzzy, combined=datetime, as_json=as_json)
+        identifier = asked_for(identifier, why, patient_root=model == "patient")
+    elif not only_keys:
         identifier.default(USUAL.get(identifier.text(LEVEL), USUAL["STUDY"]).split())
         for word in USUAL_STEP.split() if worklist else ():
             path = f"ScheduledProcedureStepSequence[0].{word}"
@@ -116,7 +131,7 @@ def find(
     )
     asked = TlsAsked(on=tls, ca=ca, cert=cert, key=key_file, name=tls_name, insecure=insecure)
     remote = remote_of(target, calling, config, asked)
-    shown = _Shown(query, as_json=as_json, as_csv=as_csv, extract=extract)
+    shown = shown or _Shown(query, as_json=as_json, as_csv=as_csv, extract=extract)
     try:
         run(_find(remote, query, waits_of(timeout), shown))
     except UnreachableError as error:
@@ -129,7 +144,9 @@ def find(
     shown.end()
 
 
-async def _find(remote: "Remote", query: "Query", waits: "Waits", shown: "_Shown") -> None:
+async def _find(
+    remote: "Remote", query: "Query", waits: "Waits", shown: "_Shown | Reasons"
+) -> None:
     from waystation.app.asking import find as ask
 
     async with aclosing(ask(remote, query, waits)) as answers:

@@ -44,6 +44,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "find": ("waystation.cli.find:find", "Ask a peer what it has (C-FIND)"),
     "get": ("waystation.cli.retrieve:get", "Fetch objects from a peer (C-GET)"),
     "move": ("waystation.cli.retrieve:move", "Have a peer send objects (C-MOVE)"),
+    "commit": ("waystation.cli.commit:commit", "Ask a peer to promise that it keeps objects"),
+    "doctor": ("waystation.cli.doctor:doctor", "Test a peer rung by rung and say what to set"),
     "demo": ("waystation.cli.demo:demo", "Show one small study on its way to a simulated PACS"),
     "simulate-peer": ("waystation.cli.simulate:simulate", "Play a PACS or a modality"),
 }

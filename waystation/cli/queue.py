@@ -14,7 +14,8 @@ import typer
 
 from waystation.cli.api import data_folder
 from waystation.cli.decisions import Decided, change_lane, decide
-from waystation.cli.options import ConfigOption, JsonOption
+from waystation.cli.fixing import fix_delivery, print_steps, with_values
+from waystation.cli.options import ConfigOption, JsonOption, NamesOption
 from waystation.cli.queue_text import (
     print_arrivals,
     print_deliveries,
@@ -24,7 +25,7 @@ from waystation.cli.queue_text import (
 )
 from waystation.cli.sources import Source, Wanted
 from waystation.cli.tables import instant_text, plain
-from waystation.model.errors import ConfigError, WaystationError
+from waystation.model.errors import ConfigError
 
 SHOWN = 50
 KINDS = ("peer", "rule", "study")
@@ -138,11 +139,14 @@ def _show_shares(source: Source, by: str, most: int, *, as_json: bool) -> None:
 @queue.command("show")
 def show(
     item: Annotated[str, typer.Argument(metavar="ID", help="Of a delivery or an arrival")],
+    names: NamesOption = False,
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Tell the story of one arrival: where it came from, what became of it, each failure."""
     story = Source(data_folder(config)).story(_id(item))
+    if names and story is not None:
+        story = with_values(story, int(item, 16), data_folder(config))
     if story is None:
         print(f"there is no delivery or arrival {plain(item)}", file=sys.stderr)
         raise typer.Exit(1)
@@ -161,6 +165,7 @@ def show(
     for entry in story["deliveries"]:
         print()
         print_delivery(entry, story["attempts"].get(entry["id"], []))
+        print_steps(story["steps"].get(entry["id"]))
 
 
 def _command(action: str) -> Callable[..., None]:
@@ -211,9 +216,13 @@ def fix(
     assign: Annotated[
         list[str], typer.Option("--set", metavar="KEYWORD=VALUE", help="Element and its new value")
     ],
+    utf8: Annotated[
+        bool, typer.Option("--utf-8", help="Convert the object to UTF-8 where a value needs it")
+    ] = False,
+    config: ConfigOption = None,
 ) -> None:
-    """Send a corrected version of a held object."""
-    raise WaystationError("queue fix is not available in this version")
+    """Send a corrected version of a held object; the original stays as it came."""
+    fix_delivery(_id(item), assign, utf8=utf8, config=config)
 
 
 Lane = Annotated[str, typer.Argument(metavar="NAME", help="Destination")]

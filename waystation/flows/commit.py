@@ -9,7 +9,6 @@ of the request while that is open, else on one of ours, again and again for seve
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from weakref import WeakValueDictionary
 
 import structlog
 
@@ -78,8 +77,8 @@ class Commitment:
     def __init__(self, vows: Vows) -> None:
         self._vows = vows
         self._wake = asyncio.Event()
-        # Requests whose association may still be open.
-        self._asked: WeakValueDictionary[int, Asked] = WeakValueDictionary()
+        # Requests whose association may still be open, until their first report.
+        self._asked: dict[int, Asked] = {}
 
     async def serve(self, asked: Asked) -> None:
         """Take one request."""

@@ -38,7 +38,10 @@ class Limits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sights:
-    """Where to look.  spool: why nothing comes in.  unaccounted: rows that do not add up."""
+    """Where to look.  spool: why nothing comes in.  unaccounted: rows that do not add up.
+
+    tables: since when and why a lookup is not what its file says.
+    """
 
     belts: Callable[[], Mapping[str, LaneBelt]]
     groups: Callable[[], Mapping[str, GroupSettings]]
@@ -46,6 +49,7 @@ class Sights:
     config_problem: Callable[[], str]
     spool: Callable[[], str]
     unaccounted: Callable[[], int]
+    tables: Callable[[], Mapping[str, tuple[float, str]]] = dict
 
 
 class Conditions:
@@ -178,6 +182,15 @@ class Conditions:
                 kind="shut-by-error",
                 why=f"shut, because it cannot be read: {problem}",
                 look=f'waystation schedule "{name}"',
+            )
+
+        for name, (since, problem) in sights.tables().items():
+            yield Finding(
+                subject=f"lookup {name}",
+                kind="stale",
+                why=f"not read, the last good one stays in force: {problem}",
+                since=since,
+                look="waystation check",
             )
 
     def _silent(self, now: float) -> Iterator[Finding]:

@@ -13,6 +13,7 @@ from datetime import tzinfo
 
 import structlog
 
+from waystation.dicom.charsets import DEFAULT_GUESSES
 from waystation.dicom.tags import format_tag
 from waystation.dicom.uids import PATIENT_ROOT_FIND
 from waystation.flows.desk import Asked
@@ -47,6 +48,7 @@ class Manner:
     relational, fuzzy: in force without negotiation.
     strict: unknown keys and odd characters are refused.  forgiving: a bad value matches nothing.
     charset, transliterate: of the answers, as `matching.answer` knows them.
+    guesses: terms to try where a query names no character set (T-25).
     """
 
     relational: bool = False
@@ -55,6 +57,7 @@ class Manner:
     forgiving: bool = False
     charset: str = "stored"
     transliterate: bool = False
+    guesses: tuple[str, ...] = DEFAULT_GUESSES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,14 +79,14 @@ class Finding:
     """Serves C-FIND of the Patient Root and Study Root models."""
 
     def __init__(self, catalogue: Catalogue) -> None:
-        self._catalogue = catalogue
+        self.catalogue = catalogue
 
     async def serve(self, asked: Asked) -> None:
         """Answer one request to its end."""
-        if not self._catalogue.may("find", asked):
+        if not self.catalogue.may("find", asked):
             await asked.answer(NOT_AUTHORISED, comment="not allowed to this peer")
             return
-        manner = self._catalogue.manner(asked)
+        manner = self.catalogue.manner(asked)
         query = read(asked, manner)
         if isinstance(query, BadIdentifier):
             await self._refuse(asked, query, forgiving=manner.forgiving)
@@ -115,7 +118,7 @@ class Finding:
         await asked.answer(fault.status, comment=fault.comment, offending=offending)
 
     async def _answer_all(self, asked: Asked, query: Query, manner: Manner) -> None:
-        matcher = Matcher(query, home=self._catalogue.zone())
+        matcher = Matcher(query, home=self.catalogue.zone())
         pending = PENDING_KEYS_UNSUPPORTED if query.unknown else PENDING
         extra = (
             (LEVEL, "CS", (query.level,)),
@@ -123,7 +126,7 @@ class Finding:
             (AVAILABILITY, "CS", ("ONLINE",)),
         )
         count = 0
-        search = self._catalogue.search(query, asked.source.called_ae)
+        search = self.catalogue.search(query, asked.source.called_ae)
         async with aclosing(search) as records:
             async for record in records:
                 count += 1
@@ -168,7 +171,11 @@ def read(asked: Asked, manner: Manner) -> Query | BadIdentifier:
         multiple_values=bool(bits[6]),
     )
     query = read_identifier(
-        asked.identifier, asked.context.transfer_syntax, options=options, strict=manner.strict
+        asked.identifier,
+        asked.context.transfer_syntax,
+        options=options,
+        strict=manner.strict,
+        guesses=manner.guesses,
     )
     if isinstance(query, BadIdentifier):
         return query

@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass, field, replace
-from typing import Any
+from functools import partial
 
 import structlog
 
@@ -21,6 +21,7 @@ from waystation.flows.incoming import Incoming
 from waystation.flows.recent import Recent
 from waystation.flows.route import Acknowledged
 from waystation.flows.stage import Stage, Stages
+from waystation.flows.strand import Strand
 from waystation.flows.witness import Witness
 from waystation.journal import arrivals
 from waystation.journal.ids import IdSource
@@ -113,7 +114,7 @@ class Reception:
         self._loop = asyncio.get_running_loop()
         self._stages = Stages(RECEIVE_BYTES)
         self._incoming: Incoming | None = None
-        self._writing: asyncio.Future[None] | None = None
+        self._strand = Strand(keeping.disk)
         self._task: asyncio.Task[None] | None = None
         self._kept = 0
         self._refused = 0
@@ -207,26 +208,27 @@ class Reception:
 
     def _write_some(self, incoming: Incoming) -> None:
         """Write behind, in a disk thread; a peer that is faster than the disk waits."""
-        if self._writing is None and (piece := incoming.next_piece()) is not None:
+        while (piece := incoming.next_piece()) is not None:
             draft = incoming.draft
             assert draft is not None
             blocks, stage = piece
-            self._writing = self._loop.run_in_executor(self._keeping.disk, draft.write, blocks)
-            self._writing.add_done_callback(lambda done: self._written(incoming, stage, done))
+            writing = self._strand.run(partial(draft.write, blocks))
+            writing.add_done_callback(partial(self._written, incoming, stage))
         if incoming.must_wait:
             self._conversation.pause()
 
     def _written(
         self, incoming: Incoming, stage: Stage | None, done: "asyncio.Future[None]"
     ) -> None:
-        self._writing = None
         if stage is not None:
             self._stages.give_back(stage)
         error = done.exception()
         if error is not None:
             log.error("writing failed", **self._who(), error=str(error))
-            incoming.refuse(RefusedError(OUT_OF_RESOURCES, "cannot write the object"))
+        # Of an object that has all come the sealing hears what failed.
         if self._incoming is incoming:
+            if error is not None:
+                incoming.refuse(RefusedError(OUT_OF_RESOURCES, "cannot write the object"))
             self._write_some(incoming)
             if not incoming.must_wait:
                 self._conversation.resume()
@@ -256,9 +258,6 @@ class Reception:
     async def _accept(self, incoming: Incoming) -> tuple[Arrival, bytes | None]:
         """Seal and journal the object, then promise (S-1 steps 2 to 7)."""
         keeping = self._keeping
-        if self._writing is not None:
-            await asyncio.wait([self._writing])
-            # The callback that gives the stage back runs before this task goes on.
         head, found = incoming.finish()
         arrival = self._arrival(incoming, found)
         word = keeping.refuses(head, arrival)
@@ -312,15 +311,17 @@ class Reception:
         assert draft is not None
         name = draft.name
         if name is None:
-            name = await self._loop.run_in_executor(keeping.disk, draft.bind)
+            name = await self._strand.run(draft.bind)
         arrival = replace(arrival, blob=name)
-        sealed = self._loop.run_in_executor(keeping.disk, _write_and_seal, draft, blocks)
+        sealed = self._strand.run(partial(_write_and_seal, draft, blocks))
         logged = keeping.intake.append(arrivals.meta_of(arrival), b"")
-        both: list[asyncio.Future[Any]] = [sealed, logged]
-        await asyncio.wait(both)
-        if sealed.exception() is not None and logged.exception() is None:
-            keeping.intake.settled([logged.result()])
-        await sealed
+        try:
+            await sealed
+        except Exception:
+            await asyncio.wait([logged])
+            if logged.exception() is None:
+                keeping.intake.settled([logged.result()])
+            raise
         lsn = await logged
         incoming.draft = None
         return arrival, lsn
@@ -356,15 +357,12 @@ class Reception:
 
     def _forget(self, draft: Draft) -> None:
         """Remove a draft once nobody writes into it any more."""
-        disk = self._keeping.disk
+        self._strand.run(draft.discard).add_done_callback(self._forgotten)
 
-        def discard(_: object = None) -> None:
-            disk.submit(draft.discard)
-
-        if self._writing is not None:
-            self._writing.add_done_callback(discard)
-        else:
-            discard()
+    def _forgotten(self, done: "asyncio.Future[None]") -> None:
+        error = done.exception()
+        if error is not None:
+            log.error("draft not removed", **self._who(), error=str(error))
 
     def _answer(self, context_id: int, command: Command) -> None:
         if self._association.established:

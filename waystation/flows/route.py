@@ -29,6 +29,7 @@ from waystation.model.delivery import HoldReason
 from waystation.model.errors import StorageError
 from waystation.model.instance import Instance
 from waystation.model.plan import Plan, Target
+from waystation.model.values import value
 from waystation.rules.duplicates import DuplicatePolicy, judge, kind_of
 from waystation.rules.facts import Facts, Window, facts_of
 from waystation.rules.plan import plan, refusal
@@ -77,7 +78,7 @@ class Routing:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Acknowledged:
     """An arrival whose sender has heard Success.
 

@@ -12,7 +12,7 @@ A batch is treated in small chunks; while one is sent the next is made ready.
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Sequence
 from concurrent.futures import Executor
-from contextlib import aclosing, suppress
+from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 
 import structlog
@@ -178,8 +178,7 @@ class Treatments:
                     return
         finally:
             coming.cancel()
-            with suppress(asyncio.CancelledError, Exception):
-                await coming
+            await asyncio.gather(coming, return_exceptions=True)
 
     async def _sent(
         self, destination: Destination, prepared: Prepared, around: Around

@@ -51,7 +51,8 @@ class Archive:
         query = Query(level=IMAGE, options=Options(relational=True)).with_keys(keys)
         named = bool(wanted.studies or wanted.series or wanted.instances)
         patients = {plain(each) for each in wanted.patient_ids}
-        async with aclosing(self.search(query, area=area).run()) as answers:
+        search = Search(self._database, self._heads, query, area=area, shown=False)
+        async with aclosing(search.run()) as answers:
             async for found in answers:
                 shown = found.record.values(levels.PATIENT_ID, "LO")
                 if (named or patients & set(map(plain, shown))) and found.image is not None:

@@ -60,6 +60,7 @@ class Search:
     """One query on one index.
 
     area: keys that everything must match besides (`matching.when`).  home: zone of the node.
+    shown: whether images are to show what is asked; else their rows are all that is wanted.
     """
 
     def __init__(
@@ -70,6 +71,7 @@ class Search:
         *,
         area: Sequence[Key] = (),
         home: tzinfo | None = None,
+        shown: bool = True,
     ) -> None:
         self._database = database
         self._heads = heads
@@ -80,7 +82,7 @@ class Search:
         self._keys = (*filters, *area)
         self._at = {level: self._matcher(level) for level in LEVELS}
         self._conditions = conditions(query.with_keys(self._keys))
-        asked = query.keys if self._level == IMAGE else ()
+        asked = query.keys if self._level == IMAGE and shown else ()
         below = [key for key in self._keys if self._place(key) == LEVELS.index(IMAGE)]
         self._needs_head = bool({key.tag for key in (*asked, *below)} - OF_ROW)
         # Objects that could not be looked at: the answer is not the whole one then (T-40).

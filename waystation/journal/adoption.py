@@ -5,7 +5,7 @@ judged against the rows that are there, and joins nothing.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from waystation.db.engine import Job
@@ -27,6 +27,7 @@ from waystation.journal.marks import take_note
 from waystation.model.arrival import Arrival, Earlier
 from waystation.model.delivery import HoldReason, State
 from waystation.model.plan import Plan
+from waystation.model.values import value
 from waystation.timing.gather import Announced
 
 _ADD = (
@@ -48,7 +49,7 @@ Judge = Callable[[Arrival, Plan, Sequence[Earlier]], Plan]
 File = Callable[[Transaction, Sequence[tuple[int, Arrival, Any]]], None]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Adoption:
     """One arrival with its plan.
 
@@ -66,7 +67,7 @@ class Adoption:
     entry: object = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Adopted:
     """What was written: the plan in its final form, and the gathers that the arrival joined."""
 

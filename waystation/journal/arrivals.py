@@ -20,6 +20,8 @@ COLUMNS = (
     " study, series, patient_id, modality, transfer_syntax, size_bytes, sha256, blob,"
     " priority"
 )
+# Made once: `json.dumps` makes one for each call.
+_as_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 _NAMES = COLUMNS.replace(" ", "").split(",")
 ADD_DELIVERY = (
     "INSERT INTO delivery (id, arrival, destination, study, priority, rules, state, due,"
@@ -103,7 +105,7 @@ def meta_of(arrival: Arrival) -> bytes:
     """Return the arrival as the intake log keeps it."""
     params = params_of(arrival)
     params["sha256"] = arrival.sha256
-    return json.dumps(params, ensure_ascii=False, separators=(",", ":")).encode()
+    return _as_json(params).encode()
 
 
 def from_meta(meta: bytes) -> Arrival:

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from waystation.db.engine import Job
@@ -12,6 +11,7 @@ from waystation.journal.days import FAILED
 from waystation.journal.marks import take_note
 from waystation.journal.sent import AS_STORED, Sent, sent_of, write_sent
 from waystation.model.delivery import Delivery, HoldReason, State, Step, advance
+from waystation.model.values import value
 
 _SETTLE = (
     "UPDATE delivery SET state = :state, due = coalesce(:due, due), attempts = :attempts,"
@@ -23,6 +23,8 @@ _SETTLE = (
 OPTIONAL_EXPIRED = "optional expired"
 # What an outcome begins with in the intake log; arrivals begin with a brace.
 OUTCOME = b"O"
+# Made once: `json.dumps` makes one for each call.
+_as_json = json.JSONEncoder(ensure_ascii=False).encode
 _ATTEMPT = (
     "INSERT INTO attempt (delivery, number, ended_at, status, why, destination)"
     " VALUES (:delivery, :number, :ended_at, :status, :why, :destination)"
@@ -43,7 +45,7 @@ def renew(ids: Iterable[int], lease_until: float) -> Job[None]:
     return job
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Settlement:
     """How one claimed delivery goes on.
 
@@ -69,7 +71,7 @@ def meta_of(settlement: Settlement) -> bytes:
     """Return a delivered outcome as the intake log keeps it."""
     row = [settlement.delivery.id, settlement.status, settlement.why, settlement.now]
     row += settlement.sent.row()
-    return OUTCOME + json.dumps(row, ensure_ascii=False).encode()
+    return OUTCOME + _as_json(row).encode()
 
 
 def replay(metas: Sequence[bytes]) -> Job[int]:

@@ -95,11 +95,15 @@ _THERE = (
     "SELECT 1 FROM delivery d WHERE d.arrival = :arrival AND (d.destination = :to OR d.grp = :to)"
 )
 _FILTERED = f"d.by_rule IS NOT NULL AND d.by_rule NOT IN ('{OPTIONAL_EXPIRED}', '{NEEDLESS}')"
-# Somebody sends it there, or sent it; or a filter took it away.
-_TAKEN = _THERE + " AND (d.state <> 'discarded' OR (" + _FILTERED + ")) LIMIT 1"
+# Somebody sends it there made in the same way, or sent it; or a filter took it away.
+_ALIKE = " AND (d.recipe = :recipe OR d.state = 'discarded')"
+_TAKEN = _THERE + _ALIKE + " AND (d.state <> 'discarded' OR (" + _FILTERED + ")) LIMIT 1"
+# The destination has another content under this UID, or is to have it.
+_OTHERWISE_MADE = _THERE + " AND d.recipe <> :recipe AND d.state <> 'discarded' LIMIT 1"
 # The same for what goes out again: what was sent does not count.
 _ON_ITS_WAY = (
-    _THERE + " AND (d.state IN ('waiting', 'sending', 'held') OR (" + _FILTERED + ")) LIMIT 1"
+    _THERE + _ALIKE + " AND (d.state IN ('waiting', 'sending', 'held') OR (" + _FILTERED + "))"
+    " LIMIT 1"
 )
 
 
@@ -193,9 +197,12 @@ def _deliver(
         if ending.untaken is not None:
             targets = _untaken(transaction, arrival, gather.id, ending)
         for target in targets:
-            to = {"arrival": arrival_id, "to": target.destination}
-            if transaction.one(_ON_ITS_WAY if ending.again else _TAKEN, to) is None:
-                rows.append(_row(arrival, target, gather, ending, ids.next(), now))
+            to = {"arrival": arrival_id, "to": target.destination, "recipe": target.recipe}
+            if transaction.one(_ON_ITS_WAY if ending.again else _TAKEN, to) is not None:
+                continue
+            if transaction.one(_OTHERWISE_MADE, to) is not None:
+                target = replace(target, hold=HoldReason.TWO_VERSIONS)
+            rows.append(_row(arrival, target, gather, ending, ids.next(), now))
     for row in rows:
         why = row["hold_reason"] or "filter"
         shift.move(row["destination"], None, row["state"], detail=why)

@@ -5,12 +5,11 @@ delivery keeps the transfer syntax and the digest of the data set that left, and
 delivered it says what was changed.
 """
 
-from dataclasses import dataclass
-
 from waystation.db.statement import Transaction
+from waystation.model.values import value
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Sent:
     """syntax: on the wire.  sha256: of the data set that left.  detail: what was changed."""
 

@@ -26,8 +26,9 @@ _COLUMNS = (
 _NAMES = _COLUMNS.replace(" ", "").split(",")
 _KEEP = (
     "INSERT INTO treatment (" + _COLUMNS + ") VALUES (:arrival, :recipe, :tools, :head,"
-    " :tail_offset, :tail_end, :blob, :sha256, :size_bytes, :sop_class, :sop_instance, :study, :series,"
-    " :transfer_syntax, :deidentified, :changes, :report, :made_at) ON CONFLICT DO NOTHING"
+    " :tail_offset, :tail_end, :blob, :sha256, :size_bytes, :sop_class, :sop_instance, :study,"
+    " :series, :transfer_syntax, :deidentified, :changes, :report, :made_at)"
+    " ON CONFLICT DO NOTHING"
 )
 _ONE = (
     "SELECT " + _COLUMNS + " FROM treatment"
@@ -230,18 +231,15 @@ def note(found: Sequence[Found], now: float) -> Job[None]:
     return job
 
 
-_AGAIN = (
-    " FROM finding f JOIN delivery d ON d.id = f.delivery WHERE f.again_at IS NOT NULL"
-    " AND d.state IN ('sending', 'held') AND d.state = 'held'"
-    " AND d.hold_reason IN ('validation', 'rule-error', 'deid-failed')"
-)
+_HELD_BY_STEPS = ("validation", "rule-error", "deid-failed")
+SOON_S = 1.0
 
 
 def next_again() -> Job[float | None]:
-    """Read when the first held delivery is tried again by itself, None if there is none."""
+    """Read when the first delivery is tried again by itself, None if there is none."""
 
     def job(transaction: Transaction) -> float | None:
-        row = transaction.one("SELECT min(f.again_at)" + _AGAIN)
+        row = transaction.one("SELECT min(again_at) FROM finding WHERE again_at IS NOT NULL")
         return None if row is None or row[0] is None else float(row[0])
 
     return job
@@ -252,22 +250,30 @@ def release_again(now: float, limit: int) -> Job[list[str]]:
 
     def job(transaction: Transaction) -> list[str]:
         rows = transaction.rows(
-            "SELECT d.id, d.destination" + _AGAIN + " AND f.again_at <= :now LIMIT :limit",
+            "SELECT d.id, d.destination, d.state, d.hold_reason FROM finding f"
+            " JOIN delivery d ON d.id = f.delivery"
+            " WHERE f.again_at IS NOT NULL AND f.again_at <= :now LIMIT :limit",
             {"now": now, "limit": limit},
         )
         shift = Shift()
         after = advance(State.HELD, Step.RETRY)
-        for delivery_id, destination in rows:
-            values = {"id": delivery_id, "now": now, "after": after.value}
+        released = []
+        for delivery_id, destination, state, reason in rows:
+            # It is being held at this moment: look again in a while.
+            soon = now + SOON_S if state == State.SENDING.value else None
+            values = {"id": delivery_id, "now": now, "after": after.value, "soon": soon}
+            transaction.run("UPDATE finding SET again_at = :soon WHERE delivery = :id", values)
+            if state != State.HELD.value or reason not in _HELD_BY_STEPS:
+                continue
             transaction.run(
                 "UPDATE delivery SET state = :after, hold_reason = NULL, due = :now"
                 " WHERE id = :id AND state = 'held'",
                 values,
             )
-            transaction.run("DELETE FROM finding WHERE delivery = :id", values)
             shift.move(destination, State.HELD.value, after.value)
+            released.append(str(destination))
         shift.write(transaction)
-        return [str(destination) for _, destination in rows]
+        return released
 
     return job
 

@@ -132,10 +132,10 @@ class Level:
         return found
 
     def _about_items(self, key: Key, record: Record, noun: str, name: str) -> str:
-        count = len(record.items(key.tag))
+        items = _counted(len(record.items(key.tag)), "item")
         if is_universal(key):
-            return f"{name} asked for, {noun} has {count} items"
-        return f"{name} asked with {len(key.keys)} keys, {noun} has {count} items"
+            return f"{name} asked for, {noun} has {items}"
+        return f"{name} asked with {_counted(len(key.keys), 'key')}, {noun} has {items}"
 
     def _inside(
         self, key: Key, record: Record, zone: int | None, noun: str, name: str
@@ -198,6 +198,10 @@ def _about(key: Key, record: Record, noun: str, name: str, *, paired: bool, held
     if is_reversed_date(key) and not paired:
         return f"{text} (the range ends before it begins)"
     return f"{text} (differs only in case)" if not held and _case_only(key, stored) else text
+
+
+def _counted(number: int, thing: str) -> str:
+    return f"{number} {thing}{'' if number == 1 else 's'}"
 
 
 def _case_only(key: Key, stored: list[str]) -> bool:

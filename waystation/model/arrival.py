@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 
 from waystation.model.instance import Instance
+from waystation.model.values import value
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Source:
     """How an object came in: the association facts that rules may ask about."""
 
@@ -17,7 +18,7 @@ class Source:
     tls: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Arrival:
     """One object received once.
 

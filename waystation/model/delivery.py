@@ -9,10 +9,10 @@
 we send again; receivers must accept the same instance twice.
 """
 
-from dataclasses import dataclass
 from enum import Enum
 
 from waystation.model.errors import MisuseError
+from waystation.model.values import value
 
 
 class State(Enum):
@@ -82,7 +82,7 @@ class HoldReason(Enum):
     NOT_DEIDENTIFIED = "not-deidentified"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Delivery:
     """One arrival on its way to one destination, as a lane sees it when it claims it.
 

@@ -1,9 +1,9 @@
 """Identity of one SOP instance: what the journal and the lanes need to know of an object."""
 
-from dataclasses import dataclass
+from waystation.model.values import value
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Instance:
     """Identity and head values of one SOP instance; never its pixels.
 

@@ -1,9 +1,10 @@
 """How one attempt to deliver ended: a value, never an exception (R-55, S-21)."""
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import Enum
 
 from waystation.model.delivery import HoldReason
+from waystation.model.values import value
 
 
 class Fault(Enum):
@@ -18,7 +19,7 @@ class Fault(Enum):
     OURS = "ours"  # unreadable or damaged on our side: held at once
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Delivered:
     """The receiver answered success, or a warning that we accept (O1, O2).
 
@@ -39,7 +40,7 @@ class Delivered:
         return self.status != 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Deferred:
     """Not delivered; may be tried again.
 
@@ -54,7 +55,7 @@ class Deferred:
     connected: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Refused:
     """Not delivered and not tried again without a person: held."""
 

@@ -1,11 +1,10 @@
 """What the rules decided for one arrival, with the reason for every yes and no."""
 
-from dataclasses import dataclass
-
 from waystation.model.delivery import HoldReason
+from waystation.model.values import value
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Verdict:
     """One rule's answer: ``clause`` is the deciding clause with the actual value."""
 
@@ -14,7 +13,7 @@ class Verdict:
     clause: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Target:
     """One planned way out.  ``rules``: all that asked for it, in file order.
 
@@ -38,7 +37,7 @@ class Target:
     recipe: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Join:
     """A rule that gathers a series or a study until it is complete (R-70).
 
@@ -52,7 +51,7 @@ class Join:
     whole: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Plan:
     """Targets to deliver to, or a fate without delivery (hold, discard), and why.
 

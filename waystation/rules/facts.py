@@ -1,11 +1,12 @@
 """The facts of an arrival that a condition may ask about beside the head of the object."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import UTC, datetime, tzinfo
 from typing import Protocol
 
 from waystation.model.arrival import Arrival
+from waystation.model.values import value
 
 
 class Window(Protocol):
@@ -15,7 +16,7 @@ class Window(Protocol):
         """Return whether it is open at ``at`` (Unix seconds)."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Facts:
     """The arrival as rules see it.
 

@@ -285,10 +285,14 @@ class AeTitles:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Edit:
-    """One operation, and whether it may convert the head to UTF-8."""
+    """One operation.
+
+    utf8: it may convert the head.  corrects: what was there before was wrong.
+    """
 
     operation: SetTo | Remove | Copy | Rework | Lookup | NewUids | AeTitles
     utf8: bool = False
+    corrects: bool = False
 
     def apply(self, work: Work) -> None:
         """Carry it out."""

@@ -5,7 +5,7 @@ sentence that says what to write.  Everything that does not depend on the object
 paths, patterns, templates, what may not be edited at all, and values that can never fit.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any
 
@@ -26,12 +26,18 @@ from waystation.transforms.edit import (
 )
 from waystation.transforms.edit_limits import path_refusal, refusal
 from waystation.transforms.edit_paths import is_pattern, pattern
-from waystation.transforms.edit_template import read_key, read_template
+from waystation.transforms.edit_template import Template, read_key, read_template
+from waystation.transforms.edit_values import encoded
+from waystation.transforms.held import HeldError
 from waystation.transforms.lookup import EMPTY, HOLD, KEEP
 
 REGEX_LIMIT_BYTES = 1024
+_GROUP = re2.compile(r"\\([0-9]+)")
+UTF_8 = "ISO_IR 192"
 UTF8 = ("utf-8", "convert")
 CHARSETS = ("hold", *UTF8)
+# Keys of every edit.
+COMMON = ("charset", "reason")
 MISSING = 'expected missing = "hold", "keep", "empty" or { value = "..." }'
 # Elements that patterns are tried on: what must never go with a group.
 _CANARIES = (0x00080016, 0x00080018, 0x0020000D, 0x00200032, 0x00280010, 0x7FE00010, 0x04000561)
@@ -47,12 +53,15 @@ def read_edit(said: Mapping[str, Any]) -> Edit:
         raise ValueError(f"does nothing known: write one of {', '.join(READERS)}")
     reader, keys = READERS[verbs[0]]
     for key in said:
-        if key not in (verbs[0], "charset", *keys):
-            raise ValueError(f'unknown key "{key}"{_near(key, (*keys, "charset"))}')
+        if key not in (verbs[0], *COMMON, *keys):
+            raise ValueError(f'unknown key "{key}"{_near(key, (*keys, *COMMON))}')
+    reason = said.get("reason", "coerce")
+    if reason not in ("coerce", "correct"):
+        raise ValueError('expected reason = "coerce" or "correct"')
     charset = said.get("charset", "hold")
     if charset not in CHARSETS:
         raise ValueError('expected charset = "hold" or "utf-8"')
-    return Edit(operation=reader(said), utf8=charset in UTF8)
+    return Edit(operation=reader(said), utf8=charset in UTF8, corrects=reason == "correct")
 
 
 def _near(word: str, known: tuple[str, ...]) -> str:
@@ -95,7 +104,23 @@ def _set(said: Mapping[str, Any]) -> SetTo:
     if not all(isinstance(one, str | int | float) and not isinstance(one, bool) for one in values):
         raise ValueError("expected to = text, a number, or a list of them")
     templates = tuple(read_template(one if isinstance(one, str) else str(one)) for one in values)
+    _fits(path, templates)
     return SetTo(path=path, to=templates, only_missing=verb == "default")
+
+
+def _fits(path: str, templates: Sequence[Template]) -> None:
+    """Refuse a constant that can never be written."""
+    if any(is_name for template in templates for is_name, _ in template.parts):
+        return
+    last = parse_path(path)[-1]
+    vr = _vr(path)
+    if last.creator and vr == "UN":
+        vr = "LO"
+    texts = [template.filled({}, lambda _path: ()) for template in templates]
+    try:
+        encoded(Tree(0, UTF_8), last.tag, vr, texts)
+    except HeldError as error:
+        raise ValueError(error.why) from error
 
 
 def _remove(said: Mapping[str, Any]) -> Remove:
@@ -150,9 +175,11 @@ def _substitution(said: Mapping[str, Any]) -> Callable[[str], str]:
     options.log_errors = False
     try:
         compiled = re2.compile(text, options)
-        compiled.sub(with_, "")
+        numbers = [int(number) for number in _GROUP.findall(with_)]
     except (re2.error, IndexError, ValueError) as error:
         raise ValueError(f"regular expression: {_words(error)}") from error
+    if max(numbers, default=0) > compiled.groups:
+        raise ValueError(f"regular expression: with names group {max(numbers)}, there is none")
     return lambda value: str(compiled.sub(with_, value))
 
 

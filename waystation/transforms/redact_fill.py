@@ -146,7 +146,9 @@ class Layout:
         if mask is not None:
             kept = after.copy()
             gone = self._put(after, mask, np.array(fill, after.dtype))
-            if not np.array_equal(self._outside(kept, gone), self._outside(after, gone)):
+            again = after.copy()
+            np.copyto(self._view(again), self._view(kept), where=gone)
+            if not np.array_equal(again, kept):
                 raise UnfitError("something outside the rectangles would have changed")
         return after.tobytes()
 
@@ -170,15 +172,14 @@ class Layout:
         return samples.reshape(image.rows, image.columns, image.samples)
 
     def _put(self, samples: Any, mask: Mask, fill: Any) -> Mask:
+        """Blacken in place; return what went, as `_view` has it."""
         gone = mask
         if self.subsampled:
             gone = mask[:, ::2] | mask[:, 1::2]
             fill = fill[[0, 0, 1, 2]]
-        self._view(samples)[gone] = fill
-        return gone
-
-    def _outside(self, samples: Any, gone: Mask) -> Any:
-        return self._view(samples)[~gone]
+        spread = gone[:, :, None]
+        np.copyto(self._view(samples), fill, where=spread)
+        return spread
 
 
 def packed_blacked(group: bytes, image: Image, frames: int, mask: Mask) -> bytes:

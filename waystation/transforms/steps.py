@@ -112,13 +112,12 @@ class Treated:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failed:
-    """Not sent.  detail: values side by side as JSON.  refuses: before the answer (C001H)."""
+    """Not sent.  detail: values side by side as JSON.  transient: it may pass by itself."""
 
     reason: HoldReason
     why: str
     transient: bool = False
     detail: str = ""
-    refuses: bool = False
 
 
 def apply(head: Head, tools: Tools, facts: StepFacts, lead: bytes = b"") -> Treated | Failed:
@@ -128,11 +127,14 @@ def apply(head: Head, tools: Tools, facts: StepFacts, lead: bytes = b"") -> Trea
     except _RejectedError as rejected:
         return rejected.failed
     except HeldError as held:
-        return Failed(
+        failed = Failed(
             reason=held.reason, why=held.why, transient=held.transient, detail=held.detail
         )
     except Exception as error:  # noqa: BLE001 - a failing step holds, and sends nothing (R-65)
-        return Failed(reason=HoldReason.RULE_ERROR, why=_words(error))
+        deidentifying = tools.deidentify is not None
+        reason = HoldReason.DEID_FAILED if deidentifying else HoldReason.RULE_ERROR
+        failed = Failed(reason=reason, why=_words(error))
+    return failed
 
 
 class _RejectedError(Exception):
@@ -149,15 +151,15 @@ def _words(error: Exception) -> str:
 
 
 def check(head: Head, tools: Tools, facts: StepFacts) -> Failed | None:
-    """Run the validations only: what refuses an object before its sender gets an answer."""
-    try:
-        work = _work(parse(head), tools, facts)
-        for validation in tools.validations:
-            found = validate.check(validation, _known(work, tools, facts))
-            if found is not None and validation.action(found.kind).do == validate.REJECT:
-                return _failed(found, refuses=True)
-    except Exception:  # noqa: BLE001 - what cannot be judged is accepted, and held later (R-10)
-        return None
+    """Run the validations only: what refuses an object before its sender gets an answer.
+
+    Raises whatever goes wrong: what cannot be judged is accepted, and held later (R-10).
+    """
+    work = _work(parse(head), tools, facts)
+    for validation in tools.validations:
+        found = validate.check(validation, _known(work, tools, facts))
+        if found is not None and validation.action(found.kind).do == validate.REJECT:
+            return _failed(found)
     return None
 
 
@@ -174,6 +176,7 @@ def _apply(head: Head, tools: Tools, facts: StepFacts, lead: bytes) -> Treated:
             passed.append(found.why)
     for edit in tools.edits:
         edit.apply(work)
+        corrected |= edit.corrects
     if work.changes and tools.deidentify is None:
         _record(head, work, facts, CORRECT if corrected else COERCE)
     data = encode(work.tree) if work.changes else head.data
@@ -211,7 +214,7 @@ def _act(validation: Validation, found: Finding, work: Work) -> bool:
     raise _RejectedError(_failed(found))
 
 
-def _failed(found: Finding, *, refuses: bool = False) -> Failed:
+def _failed(found: Finding) -> Failed:
     sides = [list(side) for side in found.sides]
     detail = {"validation": found.validation, "source": found.source, "sides": sides}
     return Failed(
@@ -219,7 +222,6 @@ def _failed(found: Finding, *, refuses: bool = False) -> Failed:
         why=found.why,
         transient=found.kind == "source-down",
         detail=json.dumps(detail, ensure_ascii=False),
-        refuses=refuses,
     )
 
 

@@ -14,6 +14,7 @@ from waystation.journal.decisions import Action
 from waystation.journal.entries import Chosen
 from waystation.web import shapes
 from waystation.web.api_explain import Where, add_explaining
+from waystation.web.api_steps import add_steps
 from waystation.web.contexts import add_contexts
 from waystation.web.view import ActionAsked, NodeView
 
@@ -99,6 +100,7 @@ def api(view: NodeView) -> APIRouter:
     _add_actions(router, view)
     _add_node(router, view)
     add_explaining(router, view)
+    add_steps(router, view)
     return router
 
 

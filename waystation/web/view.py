@@ -6,7 +6,7 @@ destination (False).  Nothing in here carries a patient's identity.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 from waystation.journal.ages import Ages, Share
 from waystation.journal.decisions import Action
@@ -202,6 +202,9 @@ class NodeView(Protocol):
     async def arrival(self, arrival_id: int) -> Story | None: ...
 
     async def act(self, asked: ActionAsked) -> ActionDone: ...
+
+    async def fix(self, delivery_id: int, edits: Sequence[Mapping[str, Any]], user: str) -> str:
+        """Give a delivery further edits; return why that was not done, "" if it was."""
 
     async def reload(self) -> list[str]:
         """Read the configuration again; return its faults, [] if it is in force now."""

@@ -133,23 +133,21 @@ def _split(data: bytes, limits: Limits) -> dict[int, bytes]:
     if size > limits.command_bytes:
         raise PeerError(f"command set of {size} bytes", abort_source=0)
     values: dict[int, bytes] = {}
-    position = count = 0
+    position = 0
     while position < size:
         if size - position < 8:
             raise PeerError("command set ends inside an element", abort_source=0)
         group, element, length = _HEAD.unpack_from(data, position)
-        position += 8
-        if group != 0:
-            raise PeerError(f"group {group:04X} in a command set", abort_source=0)
-        if length > size - position:
-            raise PeerError(f"(0000,{element:04X}) is longer than its set", abort_source=0)
-        count += 1
-        if count > limits.command_elements:
-            raise PeerError(f"more than {count - 1} elements in a command", abort_source=0)
+        start = position + 8
+        position = start + length
+        if group or position > size:
+            what = f"group {group:04X} in" if group else f"(0000,{element:04X}) is longer than"
+            raise PeerError(f"{what} a command set", abort_source=0)
         if element in values:
             raise PeerError(f"(0000,{element:04X}) comes twice", abort_source=0)
-        values[element] = data[position : position + length]
-        position += length
+        values[element] = data[start:position]
+        if len(values) > limits.command_elements:
+            raise PeerError(f"more than {len(values) - 1} elements in a command", abort_source=0)
     return values
 
 
@@ -216,11 +214,20 @@ def _decoder(row: Row, field: int) -> Callable[[bytes], Any]:
 
 # Read by `_needed`, since nothing can be answered without them.
 _VITAL = {"message_id", "status"}
-_READERS = {
-    number: tuple(
-        (row.element, row.attribute, row in kind.required, _decoder(row, number), row.vr)
+Reader = tuple[str, Callable[[bytes], Any], str]  # attribute, decoder, VR
+_READERS: dict[int, dict[int, Reader]] = {
+    number: {
+        row.element: (row.attribute, _decoder(row, number), row.vr)
         for row in kind.rows
         if row.attribute not in _VITAL
+    }
+    for number, kind in KINDS.items()
+}
+_REQUIRED = {
+    number: tuple(
+        (row.attribute, row.element)
+        for row in kind.rows
+        if row in kind.required and row.attribute not in _VITAL
     )
     for number, kind in KINDS.items()
 }
@@ -252,20 +259,21 @@ def decode(data: bytes, limits: Limits = DEFAULT_LIMITS) -> Command:
         return Command(
             **fields, fault_status=UNRECOGNISED_OPERATION, fault_comment="unknown command"
         )
-    for element, attribute, required, decoder, vr in readers:
-        value = values.get(element)
-        parsed: Any = None
-        if value is not None:
-            try:
-                parsed = decoder(value)
-            except ValueError:
-                uid_of_store = vr == "UI" and field == C_STORE_RQ
-                fields["fault_status"] = CANNOT_UNDERSTAND if uid_of_store else MISTYPED_ARGUMENT
-                fields["fault_comment"] = f"malformed (0000,{element:04X})"
-                continue
+    for element, value in values.items():
+        if (reader := readers.get(element)) is None:
+            continue
+        attribute, decoder, vr = reader
+        try:
+            parsed = decoder(value)
+        except ValueError:
+            uid_of_store = vr == "UI" and field == C_STORE_RQ
+            fields["fault_status"] = CANNOT_UNDERSTAND if uid_of_store else MISTYPED_ARGUMENT
+            fields["fault_comment"] = f"malformed (0000,{element:04X})"
+            continue
         if parsed is not None and parsed != "":
             fields[attribute] = parsed
-        elif required and "fault_status" not in fields:
+    for attribute, element in _REQUIRED[field]:
+        if attribute not in fields and "fault_status" not in fields:
             fields["fault_status"] = MISTYPED_ARGUMENT
             fields["fault_comment"] = f"missing (0000,{element:04X})"
     return Command(**fields)

@@ -9,6 +9,8 @@ command has.  `command_codec` turns commands into bytes and back.
 
 from dataclasses import dataclass
 
+from waystation.model.values import value
+
 C_STORE_RQ = 0x0001
 C_STORE_RSP = 0x8001
 C_GET_RQ = 0x0010
@@ -38,7 +40,7 @@ RESPONSE_BIT = 0x8000
 MEDIUM, HIGH, LOW = 0, 1, 2  # Priority (0000,0700)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Command:
     """One DIMSE command.  Empty text, empty tuple and None mean "absent".
 

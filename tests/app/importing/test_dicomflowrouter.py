@@ -118,7 +118,7 @@ def test_a_folder_with_every_defect_is_translated_and_every_defect_is_listed(
     assert settings.dicom.refuse == ()
     assert settings.log.level == "error"
     assert set(settings.destination) == {
-        *("archive-2", "broken", "late", "day", "typo", "n-me-with-space"),
+        *("archive", "archive-2", "broken", "late", "day", "typo", "n-me-with-space"),
     }
     assert goes_to(settings, MR) == {
         *("broken", "late", "day", "typo", "n-me-with-space"),

@@ -128,7 +128,7 @@ def test_the_default_file_passes(tmp_path: Path, checked: Checked) -> None:
 def test_targets_become_destinations_or_are_listed(tmp_path: Path, checked: Checked) -> None:
     imported = read(config(tmp_path))
     found = checked(imported).settings.destination
-    assert set(found) == {"pacs", "reader", "safe", "web", "share"}
+    assert set(found) == {"archive", "pacs", "reader", "safe", "web", "share"}
     pacs, reader, web = found["pacs"], found["reader"], found["web"]
     assert isinstance(pacs, DicomDestination)
     assert isinstance(reader, DicomDestination)

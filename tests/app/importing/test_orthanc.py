@@ -64,7 +64,7 @@ def test_debians_own_file_passes(checked: Checked) -> None:
     assert settings.dicom.called_ae == "any"
     assert "anyone" in settings.peer
     assert settings.completeness.quiet.study == 60
-    assert not settings.destination
+    assert set(settings.destination) == {"archive"}
     assert "DicomAlwaysAllowStore" in lines(imported, "warning")
     assert f"{DEBIAN}:37  MaximumStorageSize" in lines(imported, "dropped")
 

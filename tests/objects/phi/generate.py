@@ -21,7 +21,7 @@ from tests.objects.elements import PREAMBLE, element
 from tests.objects.files import Stored
 from tests.objects.phi import places
 from tests.objects.phi.burned import background, burn, hide
-from tests.objects.phi.key import WITHOUT_OBJECT, Answer, Sheet
+from tests.objects.phi.key import WITHOUT_OBJECT, Answer, Sheet, un_stays_un
 from tests.objects.phi.kinds import KINDS, Kind
 from tests.objects.phi.packing import BIG, DEFLATED, EXPLICIT, IMPLICIT, NATIVE, packed
 from tests.objects.phi.people import Person, person
@@ -63,7 +63,7 @@ def cases(number: int) -> list[Case]:
 def _case(who: Person, kind: Kind, place: int) -> Case:
     turn = who.number // (len(KINDS) // OBJECTS) + place
     syntax = kind.syntaxes[turn % len(kind.syntaxes)]
-    with warnings.catch_warnings(), pydicom.config.disable_value_validation():
+    with warnings.catch_warnings(), pydicom.config.disable_value_validation(), un_stays_un():
         # Some of the values are wrong on purpose.
         warnings.simplefilter("ignore")
         sheet = _filled(who, kind, place, turn)
@@ -100,6 +100,7 @@ def _filled(who: Person, kind: Kind, place: int, turn: int) -> Sheet:
         part(sheet, who)
     places.private(sheet, who)
     places.unlisted(sheet, who)
+    places.odd(sheet, who)
     further = (places.graphics, places.signatures, places.broken)
     for part in (further[turn % 3], further[(turn + 1) % 3]):
         part(sheet, who)

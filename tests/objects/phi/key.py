@@ -4,9 +4,12 @@ Contract: a `Sheet` plants values in a pydicom data set and notes, in the same b
 of each.  A path is a tuple of steps: a tag, the number of an item, or `Private`.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
+import pydicom
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 
@@ -127,3 +130,14 @@ class Sheet:
         inside = Dataset()
         path = self.private(creator, group, offset, "SQ", Sequence([inside]))
         return Sheet(inside, (*path, 0), self.answers)
+
+
+@contextmanager
+def un_stays_un() -> Iterator[None]:
+    """Let pydicom leave UN alone where its dictionary knows better."""
+    before = pydicom.config.replace_un_with_known_vr
+    pydicom.config.replace_un_with_known_vr = False
+    try:
+        yield
+    finally:
+        pydicom.config.replace_un_with_known_vr = before

@@ -173,3 +173,25 @@ def unlisted(sheet: Sheet, who: Person) -> None:
     sheet.gone(0x00142006, "PN", who.names["reading"], *_words(who, "reading"))
     sheet.uid(0x00280304, who.uid("unlisted", 1))
     sheet.stays(0x00180050, "DS", "2.5")
+
+
+def odd(sheet: Sheet, who: Person) -> None:
+    """What is legal and seldom: several values, offsets, unknown tags, own character sets."""
+    days = [who.date(1), who.date(9)]
+    sheet.gone(0x00181200, "DA", days, *days)
+    sheet.gone(0x00080015, "DT", f"{who.date(2)}101112.000000+0100", who.date(2))
+    sheet.gone(0x00181002, "UI", f"1.2.x.{who.serial}", who.serial)
+    sheet.gone(0x0008_FFF2, "LO", f"of {who.patient_id}", who.patient_id)
+    item = sheet.item(0x00101100)
+    item.put(0x00080005, "CS", "ISO_IR 101")
+    item.gone(0x00081155, "UI", who.uid("content", 5))
+    item.gone(0x00102297, "PN", "Žďárský^Łukasz", "Žďárský", "Łukasz")
+    # A sequence that nobody knew to be one: implicit VR inside, PS3.5 6.2.2.
+    name = who.mail.encode().ljust(40)
+    inside = b"\x10\0\x60\x10" + len(name).to_bytes(4, "little") + name
+    raw = b"\xfe\xff\0\xe0" + len(inside).to_bytes(4, "little") + inside
+    sheet.put(0x00081120, "UN", raw)
+    sheet.note("text_removed", 0x00081120, who.mail)
+    sheet.private_gone("ACME TAIL", 0x7FE3, 0x10, "LO", who.patient_id)
+    sheet.put(0xFFFCFFFC, "OB", f"{who.accession} ".encode().ljust(40))
+    sheet.note("text_removed", 0xFFFCFFFC, who.accession)

@@ -10,7 +10,7 @@ from tests.objects.elements import element, encapsulated, header
 from tests.objects.pictures import Picture
 from tests.objects.public import EXPLICIT, IMPLICIT
 from waystation.dicom.head import Head
-from waystation.transforms.deid.device_rules import read_devices
+from waystation.transforms.deid.device_rules import offered, read_devices
 from waystation.transforms.deid.devices import (
     DeviceRule,
     PixelDecision,
@@ -240,6 +240,8 @@ def test_overlays_in_high_bits_are_zeroed_and_hold_what_is_compressed() -> None:
     )
     data = OVERLAY + element(0x60003000, "OW", bytes(600))
     assert ask(head(modality="MR", sop_class=CT, overlay=data)) == PixelDecision()
+    both = element(0x60000100, "US", 16) + element(0x60003000, "OW", bytes(600))
+    assert ask(head(modality="MR", sop_class=CT, overlay=both)).job == RedactJob(unused_bits=True)
     packed = head(modality="MR", sop_class=CT, overlay=OVERLAY, syntax=RLE)
     assert "high bits" in ask(packed).held
     assert "high bits" in ask(packed, approved=True).held
@@ -316,3 +318,16 @@ def test_patterns(pattern: str, value: str, fit: bool) -> None:
 def test_a_rule_that_cannot_be_read_says_why(text: str, said: str) -> None:
     with pytest.raises(ValueError, match=re.escape(said)):
         read_devices(tomllib.loads(text))
+
+
+@pytest.mark.req("D-43")
+def test_a_rule_is_offered_for_the_device_that_a_person_looked_at() -> None:
+    one = head('Echo "9*"', image_type="DERIVED\\SECONDARY")
+    for rectangles in ((Rectangle(0, 0, 80, 10), Rectangle(1, 2, 3, 4)), ()):
+        (rule,) = read_devices(tomllib.loads(offered(one, "room 7", rectangles)))
+        assert fits(rule, one)
+        assert rule.rectangles == rectangles
+        assert rule.clean is not bool(rectangles)
+        assert rule.sizes == ((60, 80),)
+        assert not fits(rule, head("Echo 8", image_type="DERIVED\\SECONDARY"))
+        assert not fits(rule, head('Echo "9*"'))

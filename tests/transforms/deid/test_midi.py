@@ -108,8 +108,8 @@ def test_nothing_planted_stands_in_the_bytes_of_any_output(run: Run) -> None:
     assert not hits, "\n".join(hits[:30])
 
 
-@pytest.mark.req("D-18")
-def test_file_meta_and_preamble_of_the_input_tell_and_are_not_passed_on(run: Run) -> None:
+@pytest.mark.req("D-44")
+def test_file_meta_and_preamble_of_the_input_tell_who_it_is(run: Run) -> None:
     for subject in run.subjects[:6]:
         words, _ = planted(subject, subject[0].who)
         pattern = finder({form for word in words for form in encodings(word)}, set())

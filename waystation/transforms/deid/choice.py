@@ -160,6 +160,8 @@ class Choices:
             return self._unlisted(sop_class, path, vr, fallback)
         code, option = code_of(row, self._profile.options)
         action = resolve(code, sop_class, path)
+        basic = resolve(deid_table.ACTIONS[row], sop_class, path)
+        fallback = FALLBACKS.get(basic, fallback)
         return self._of_action(action, option, (tag, vr), (fallback, needed))
 
     def _by_rule(self, rule: ElementRule, vr: str, fallback: int, needed: bool) -> Choice:
@@ -252,6 +254,9 @@ class Choices:
             return Choice(TEXT, "unlisted", fallback)
         if profile.unlisted == "remove" and self._is_extra(sop_class, path, vr):
             return Choice(REMOVE, "unlisted")
+        if vr == "SQ" and profile.has("clean_descriptors"):
+            # Coded entries of one place are descriptions wherever they stand.
+            return Choice(CODES, "clean_descriptors", fallback)
         return Choice(keep_kind(vr), "", fallback)
 
     def _is_private_note(self, tag: int) -> bool:

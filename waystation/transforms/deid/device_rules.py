@@ -14,13 +14,15 @@
 
 Contract: `read_devices` gives the rules in their order, or raises ValueError with one sentence
 that names the rule and the key.  A rule with ``confirmed = false``, as importers write it, is read
-and never used.
+and never used.  `offered` writes one for the device of an object that a person looked at (D-43).
 """
 
-from collections.abc import Iterable, Mapping
+import json
+from collections.abc import Iterable, Mapping, Sequence
 
+from waystation.dicom.head import Head
 from waystation.dicom.tags import format_tag, tag_for, vr_of
-from waystation.transforms.deid.devices import DeviceRule
+from waystation.transforms.deid.devices import COLUMNS, ROWS, DeviceRule, number, texts
 from waystation.transforms.redact_job import Rectangle
 
 WORDS = {
@@ -40,6 +42,7 @@ TEXTS = frozenset(
         *("PN", "SH", "ST", "TM", "UC", "UI", "UR", "UT"),
     }
 )
+IMAGE_TYPE = 0x00080008
 LARGEST = 1 << 16
 
 
@@ -52,6 +55,25 @@ def read_devices(table: Mapping[str, object]) -> tuple[DeviceRule, ...]:
     if not isinstance(entries, list):
         raise ValueError("device: expected a list of tables, written as [[device]]")
     return tuple(_rule(entry, number) for number, entry in enumerate(entries, 1))
+
+
+def offered(head: Head, name: str, rectangles: Sequence[Rectangle]) -> str:
+    """Return the text of a rule for the device and geometry of ``head``; no rectangles: clean."""
+    said = {key: found[0] for key, tag in WORDS.items() if (found := texts(head, tag))}
+    lines = ["[[device]]", f"name = {_quoted(name)}"]
+    lines += [f"{key} = {_quoted(value)}" for key, value in said.items() if value]
+    lines += [f"rows = {number(head, ROWS)}", f"columns = {number(head, COLUMNS)}"]
+    image_type = [value for value in texts(head, IMAGE_TYPE) if value]
+    if image_type:
+        lines.append(f"image_type = [{', '.join(map(_quoted, image_type))}]")
+    boxes = [list(one) for one in rectangles]
+    lines.append(f"rectangles = {boxes}" if boxes else "clean = true")
+    return "\n".join(lines) + "\n"
+
+
+def _quoted(text: str) -> str:
+    # A basic string of TOML is one of JSON, but for DEL.
+    return json.dumps(text).replace("\x7f", "\\u007f")
 
 
 def _rule(entry: object, number: int) -> DeviceRule:

@@ -215,14 +215,18 @@ def has_pixels(head: Head) -> bool:
 
 
 def has_hidden_overlay(head: Head) -> bool:
-    """Tell whether an overlay is described that has no data of its own (PS3.3 C.9.2, retired)."""
-    groups = {tag >> 16 for tag in head.elements if 0x6000 <= tag >> 16 <= 0x601E}
-    return any(
-        group << 16 | 0x3000 not in head.elements
-        and any(group << 16 | part in head.elements for part in (0x0100, 0x0102, 0x0010))
-        for group in groups
-        if not group & 1
-    )
+    """Tell whether an overlay may lie in Pixel Data: it has no data of its own, or more than one
+    bit is allocated for it (PS3.3 C.9.2, retired).
+    """
+    groups = {tag & 0xFFFF0000 for tag in head.elements if 0x6000 <= tag >> 16 <= 0x601E}
+    return any(_lies_in_pixels(head, base) for base in groups if not base & 0x10000)
+
+
+def _lies_in_pixels(head: Head, base: int) -> bool:
+    if base | 0x0100 in head.elements and number(head, base | 0x0100) != 1:
+        return True
+    described = any(base | part in head.elements for part in (0x0010, 0x0100, 0x0102))
+    return described and base | 0x3000 not in head.elements
 
 
 def ultrasound_regions(head: Head) -> tuple[Rectangle, ...]:

@@ -15,7 +15,7 @@ from waystation.dicom.nested import is_pixel
 from waystation.dicom.scan import FIRST_PIXEL
 from waystation.dicom.tree import Tree, encode, parse
 from waystation.transforms.deid import devices, marks, originals, refusals, repertoire
-from waystation.transforms.deid.choice import CHARSET, Choices
+from waystation.transforms.deid.choice import Choices
 from waystation.transforms.deid.dates import TooEarlyError
 from waystation.transforms.deid.devices import PixelDecision
 from waystation.transforms.deid.keys import Keys, mac
@@ -95,7 +95,7 @@ class Deidentifier:
         profile = self.profile
         if not head.whole:
             raise _HeldError("its head is too large to be looked through")
-        end = tail_end(head)
+        end = tail_end(head) if facts.tail_end is None else facts.tail_end
         tree = parse(head)
         why = refusals.refusal(
             tree, profile, head.transfer_syntax_uid, unrecognizable=facts.unrecognizable
@@ -110,9 +110,9 @@ class Deidentifier:
         work = self._work(tree, facts, pixels)
         declared = tree.charset
         before = list(tree.elements) if self._seal is not None else []
-        refusals.reduce(tree, profile)
+        refusals.reduce_report(tree, profile)
         walk(tree, self._choices.root(tree.text(tags.SOP_CLASS_UID)), work)
-        tree.remove({CHARSET})
+        refusals.replace_document(tree, profile)
         repertoire.settle(tree, declared, work.texts)
         methods = marks.methods_of(
             profile, cleaned=pixels.cleaned, unrecognizable=facts.unrecognizable
@@ -182,6 +182,7 @@ class Deidentifier:
 def tail_end(head: Head) -> int:
     """Return where the pixels end: what lies behind them does not leave (D-18, D-20).
 
+    The head must have been read that far: to the end of the object where pixels are encapsulated.
     Raises `_HeldError` where that is not known, or something lies there that is needed.
     """
     tail = head.pixel_offset

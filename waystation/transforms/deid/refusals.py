@@ -21,6 +21,7 @@ RECORDINGS: Final = frozenset(
 )
 CONTENT, DOCUMENT, DOCUMENT_LENGTH = 0x0040A730, 0x00420011, 0x00420015
 BODY_PART, ANATOMY = 0x00180015, 0x00082218
+REPORT, ENCAPSULATED_DOCUMENT = "structured report", "encapsulated document"
 VISUAL: Final = "clean_recognizable_visual_features"
 _PDF_OBJECTS: Final = (
     b"<</Type/Catalog/Pages 2 0 R>>",
@@ -70,9 +71,9 @@ def document_kind(tree: Tree, profile: Profile) -> str:
     """Return what kind of document it is that cannot be cleaned, "" if it is none."""
     sop_class = tree.text(tags.SOP_CLASS_UID)
     if sop_class.startswith(ENCAPSULATED) or DOCUMENT in tree:
-        return "encapsulated document"
+        return ENCAPSULATED_DOCUMENT
     if sop_class.startswith(REPORTS) or CONTENT in tree:
-        return "" if profile.has("clean_structured_content") else "structured report"
+        return "" if profile.has("clean_structured_content") else REPORT
     return ""
 
 
@@ -93,15 +94,17 @@ def belongs_to_nobody(tree: Tree) -> bool:
     return tree.text(tags.SOP_CLASS_UID) in NON_PATIENT_CLASSES
 
 
-def reduce(tree: Tree, profile: Profile) -> None:
-    """Leave one page or one content item of a document, saying that it was removed (D-21)."""
-    kind = document_kind(tree, profile)
-    if kind == "structured report":
+def reduce_report(tree: Tree, profile: Profile) -> None:
+    """Leave one content item of a report that cannot be cleaned (D-21)."""
+    if document_kind(tree, profile) == REPORT:
         tree.put_items(CONTENT, [_removed(tree.form)])
-    elif kind:
+
+
+def replace_document(tree: Tree, profile: Profile) -> None:
+    """Put a page that says REMOVED in the place of an encapsulated document (D-21)."""
+    if document_kind(tree, profile) == ENCAPSULATED_DOCUMENT:
         is_pdf = tree.text(tags.SOP_CLASS_UID) == ENCAPSULATED + "1"
-        document = dummy_pdf() if is_pdf else b"\0\0"
-        tree.put(DOCUMENT, "OB", document)
+        tree.put(DOCUMENT, "OB", dummy_pdf() if is_pdf else b"\0\0")
         tree.remove({DOCUMENT_LENGTH})
 
 

@@ -21,6 +21,8 @@ class DeidFacts:
     believed: the sender's Burned In Annotation NO is true (D-32).  trusted: its Private Data
     Element Characteristics are true (D-17).  approved, unrecognizable: a person looked at the
     pixels of this object and said that they show no text, and nobody's features.
+    tail_end: what `engine.tail_end` gave for the object as it is stored, where the head at hand
+    was changed since, or was not read to the end of the pixels; it comes back as it is.
     """
 
     pseudonym: Pseudonym | None = None
@@ -28,6 +30,7 @@ class DeidFacts:
     trusted: bool = False
     approved: bool = False
     unrecognizable: bool = False
+    tail_end: int | None = None
 
 
 NO_FACTS = DeidFacts()

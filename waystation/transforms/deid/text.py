@@ -46,6 +46,7 @@ _TOKEN = re.compile(r"[^\W_]+")
 _NUMBER = re.compile(r"\d{1,4}")
 _NUMBER_AND_UNIT = re.compile(r"(\d{1,4})([a-z]{1,4})")
 LONGEST = 1 << 16
+MOST_ROUNDS = 10
 OURS = frozenset({"removed"})  # what we write ourselves in place of names
 MARK = "\x00"  # in place of what a pattern took out: nothing may be joined across it
 
@@ -89,6 +90,18 @@ def clean(text: str, rules: TextRules, forbidden: frozenset[str]) -> tuple[str, 
     """Return what may stay of a text, and how many words went."""
     if len(text) > LONGEST:
         return "", 1
+    gone = 0
+    # What stays may make a new pattern with its new neighbours.
+    for _ in range(MOST_ROUNDS):
+        made, went = _cleaned(text, rules, forbidden)
+        gone += went
+        if made == text:
+            return made, gone
+        text = made
+    return "", gone
+
+
+def _cleaned(text: str, rules: TextRules, forbidden: frozenset[str]) -> tuple[str, int]:
     without, gone = _PATTERNS.subn(MARK, text)
     made: list[str] = []
     end = -1  # where the last word that stayed ended; -1: nothing to join to

@@ -69,6 +69,9 @@ def structure(work: Work, tree: Tree, elem: Elem, choice: Choice, place: Place) 
     below, before = place.inside(elem.tag), len(items)
     if kind == choices.CODES:
         items[:] = [item for item in items if code_stays(item)]
+        if before and not items and choice.fallback == DUMMY:
+            items.append(dummy_code(elem.inner_form))
+            work.count(choice, elem.tag)
     elif kind == choices.CONTENT:
         items[:] = [item for item in items if content_stays(item, work)]
     elif kind == choices.GRAPHICS:
@@ -82,7 +85,9 @@ def structure(work: Work, tree: Tree, elem: Elem, choice: Choice, place: Place) 
     if len(items) != before:
         work.count(choice, elem.tag)
     if before and not items:
-        return effects.fall_back(work, tree, elem, choice)
+        is_optional = choice.fallback == DUMMY and not choice.needed
+        end = effects.remove if is_optional else effects.fall_back
+        return end(work, tree, elem, choice)
     return True
 
 
@@ -100,6 +105,14 @@ def code_stays(item: Tree) -> bool:
     """Tell whether an item may stay: no coded entry, or one of a registered scheme."""
     code = codes.code_of(item)
     return code is None or codes.is_registered(code)
+
+
+def dummy_code(form: int) -> Tree:
+    """Return a coded entry that says nothing, where the IOD wants one."""
+    rows = ((codes.VALUES[0], "SH"), (codes.SCHEME, "SH"), (codes.MEANING, "LO"))
+    texts = (effects.WORD, b"99" + effects.WORD, effects.WORD)
+    elements = [Elem.new(tag, vr, text, form) for (tag, vr), text in zip(rows, texts, strict=True)]
+    return Tree(form, elements=elements)
 
 
 def content_stays(item: Tree, work: Work) -> bool:

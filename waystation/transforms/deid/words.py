@@ -102,8 +102,8 @@ superoinferior that the then this through to under until up via when within yes
 """
 # After a number: such a number says how an image was made.
 _UNITS = """
-bq cc cm deg degrees gy hu hz kbq kev khz kvp kw ma mas mbq mci mev mg mgy mhz ml mm ms msec mv nm
-ppm sec secs sl slc t um usec
+bq cc ci cm db deg degrees gray gy hu hz kbq kev kg khz kv kvp kw ma mas mbq mci mev mg mgy mhz
+min ml mm ms msec mv nm ppm px sec secs sl slc t um usec
 """
 UNITS: Final = frozenset(_UNITS.split()) - {"sl", "slc", "kw", "ppm", "degrees", "secs"}
 WORDS: Final = frozenset(

@@ -1,11 +1,9 @@
-"""The order of answers (T-18) and the conditions of areas (T-1)."""
+"""The order of answers (T-18)."""
 
 import pytest
 
 from tests.matching.asking import row
-from waystation.matching.match import Matcher
 from waystation.matching.order import order_key
-from waystation.matching.when import Table, when_query
 from waystation.model.query import IMAGE, PATIENT, SERIES, STUDY, WORKLIST, Row
 
 
@@ -58,32 +56,3 @@ def test_the_worklist_goes_by_start_station_and_step() -> None:
         entry(**{start: "20240102", time: "0800", title: "CT1", step: "0"}),
         row(PatientID="no step at all"),
     )
-
-
-@pytest.mark.req("T-1")
-def test_an_area_selects_as_a_query_does() -> None:
-    area = Matcher(when_query(STUDY, {"StudyDescription": "*TEACHING*", "Modality": ["CT", "MR"]}))
-    assert area.matches(row(StudyDescription="A TEACHING file", Modality="MR"))
-    assert not area.matches(row(StudyDescription="A TEACHING file", Modality="US"))
-    assert not area.matches(row(Modality="CT"))
-    steps = when_query(WORKLIST, {"ScheduledStationAETitle": "CT*", "Modality": "CT"})
-    (only,) = steps.keys
-    assert len(only.keys) == 2
-    one = row(Modality="CT", ScheduledStationAETitle="MR1")
-    other = row(Modality="MR", ScheduledStationAETitle="CT1")
-    assert not Matcher(steps).matches(row(ScheduledProcedureStepSequence=(one, other)))
-
-
-@pytest.mark.parametrize(
-    ("table", "sentence"),
-    [
-        ({"PatientId": "X"}, "did you mean PatientID"),
-        ({"StudyDate": "yesterday"}, "StudyDate: write YYYYMMDD"),
-        ({"Modality": []}, "Modality: write a value"),
-        ({"Modality": ""}, "Modality: write a value"),
-        ({"RequestAttributesSequence": "x"}, "as RequestAttributesSequence.Keyword"),
-    ],
-)
-def test_what_no_area_can_mean_is_refused_in_words(table: Table, sentence: str) -> None:
-    with pytest.raises(ValueError, match=sentence):
-        when_query(STUDY, table)
