@@ -16,6 +16,7 @@ from pathlib import Path
 from benchmarks.audit import durable
 from benchmarks.contenders import ours_is_installed
 from benchmarks.crash import ready_after_kill
+from benchmarks.deidentify import deidentify
 from benchmarks.explain import explain
 from benchmarks.figures import Figure
 from benchmarks.lanes import lanes
@@ -37,6 +38,7 @@ PARTS: dict[str, Callable[[Bench, Callable[[str], None]], list[Figure]]] = {
     "lanes": lanes,
     "rules": rules,
     "explain": explain,
+    "deidentify": deidentify,
 }
 TMPFS_MAGIC = "tmpfs"
 

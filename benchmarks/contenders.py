@@ -9,7 +9,7 @@ import os
 import shutil
 import sqlite3
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import Protocol
@@ -86,8 +86,11 @@ class OurNode:
 
     ae_title = "WAYSTATION"
 
-    def __init__(self, folder: Path, config: str = "") -> None:
-        self.node = Node(folder, config or '[routing]\notherwise = "hold"\n' + NEVER)
+    def __init__(
+        self, folder: Path, config: str = "", environment: Mapping[str, str] | None = None
+    ) -> None:
+        config = config or '[routing]\notherwise = "hold"\n' + NEVER
+        self.node = Node(folder, config, environment=environment)
         self.port = self.node.port
 
     def count(self) -> int:

@@ -42,6 +42,7 @@ HOMES = {
     "numpy": {"transforms"},
     "PIL": {"transforms"},
     "imagecodecs": {"transforms"},
+    "cryptography": {"codecs"},
     "re2": {"rules", "transforms"},
     "sqlalchemy": DATABASE,
     "alembic": DATABASE,

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from tests.app.test_read import GOOD
 from waystation.app.faults import ConfigFaults
+from waystation.app.parts import NAMED
 from waystation.app.read import load_text
 from waystation.app.schema import as_toml
 from waystation.app.settings import Settings
@@ -61,8 +62,8 @@ def test_any_document_gives_settings_or_faults(document: dict[str, Any]) -> None
 
 
 def all_tables(key: str, value: dict[str, Any]) -> bool:
-    """`as_toml` writes names under peer and destination only if they are tables."""
-    return key not in ("peer", "destination") or all(
+    """`as_toml` writes names under peer, destination and their like only if they are tables."""
+    return key not in NAMED or all(
         isinstance(entry, dict) for entry in value.values()
     )
 

@@ -9,6 +9,7 @@ from waystation.app import (
     settings_archive,
     settings_call,
     settings_completeness,
+    settings_deidentify,
     settings_destination,
     settings_dicom,
     settings_group,
@@ -17,6 +18,7 @@ from waystation.app import (
     settings_remote,
     settings_rule,
     settings_schedule,
+    settings_steps,
     settings_watch,
     settings_ways,
 )
@@ -33,6 +35,7 @@ SFTP = (
 S3 = '[destination.cloud]\nkind = "s3"\nbucket = "images"\n'
 STOW = '[destination.web]\nkind = "stow"\nurl = "https://x.example/dicom-web"\n'
 RULE = '[[rule]]\nname = "all"\nsend = []\n'
+DEID = '[deidentify.x]\nproject = { id = "p", key = { env = "HOME" } }\n'
 TLS = '[dicom.tls]\ncertificate = "c"\nkey = "k"\n'
 
 # model: (text before, key of the table, an entry of the wrong type, what is said about it)
@@ -166,6 +169,17 @@ CASES: dict[type[Table], tuple[str, str, str, str]] = {
         "when = 20",
         "expected text, got a number",
     ),
+    settings_steps.EditSettings: (
+        "[edit.ward]\n", "edit.ward", 'steps = "x"', 'expected a list, like ["x"]'
+    ),
+    settings_steps.LookupSettings: (
+        '[lookup.wards]\nfile = "wards.csv"\n', "lookup.wards", 'missing = "guess"',
+        'expected missing = "hold", "keep", "empty" or { value = "..." }'
+    ),
+    settings_steps.ValidateSettings: (
+        '[validate.ids]\nrequired = ["PatientID"]\n', "validate.ids", "patterns = 3",
+        "expected a table"
+    ),
     settings_ways.StowDestination: (
         STOW, "destination.web", "max_per_request = 101", "expected 1 to 100, got 101"
     ),
@@ -202,6 +216,69 @@ CASES: dict[type[Table], tuple[str, str, str, str]] = {
     ),
     settings_watch.ReportTable: (
         '[report.day]\nat = "07:00"\n', "report.day", 'to = "a@b"', "expected a list, like"
+    ),
+    settings_deidentify.DeidentifySettings: (
+        DEID, "deidentify.x", 'unlisted = "drop"', 'expected "keep", "clean" or "remove"'
+    ),
+    settings_deidentify.ProjectTable: (
+        '[deidentify.x.project]\nid = "p"\n',
+        "deidentify.x.project",
+        'key = "secret"',
+        "a secret is given as",
+    ),
+    settings_deidentify.PseudonymTable: (
+        f"{DEID}[deidentify.x.pseudonym]\n",
+        "deidentify.x.pseudonym",
+        'source = "random"',
+        'expected "hmac", "csv"',
+    ),
+    settings_deidentify.IdentityTable: (
+        f"{DEID}[deidentify.x.identity]\n",
+        "deidentify.x.identity",
+        'case = "lower"',
+        'expected "keep" or "fold"',
+    ),
+    settings_deidentify.DatesTable: (
+        f"{DEID}[deidentify.x.dates]\n",
+        "deidentify.x.dates",
+        "keep_weekday = 1",
+        "expected true or false, got a number",
+    ),
+    settings_deidentify.TextTable: (
+        f"{DEID}[deidentify.x.text]\n",
+        "deidentify.x.text",
+        'words = "w"',
+        "expected a list, like",
+    ),
+    settings_deidentify.PrivateTable: (
+        f"{DEID}[deidentify.x.private]\n",
+        "deidentify.x.private",
+        'safe = "standard"',
+        "expected a list, like",
+    ),
+    settings_deidentify.PixelsTable: (
+        f"{DEID}[deidentify.x.pixels]\n",
+        "deidentify.x.pixels",
+        'unknown = "pass"',
+        'expected "hold" or "approve"',
+    ),
+    settings_deidentify.VisualTable: (
+        f"{DEID}[deidentify.x.visual]\n",
+        "deidentify.x.visual",
+        'body_parts = "HEAD"',
+        "expected a list, like",
+    ),
+    settings_deidentify.DeidRule: (
+        f'{DEID}[[deidentify.x.rule]]\ntag = "PatientSex"\n',
+        "deidentify.x.rule",
+        'do = "hash"',
+        'expected "keep", "clean"',
+    ),
+    settings_deidentify.ReidentifyTable: (
+        f"{DEID}[deidentify.x.reidentify]\n",
+        "deidentify.x.reidentify",
+        'recipients = "c.pem"',
+        "expected a list, like",
     ),
     settings_rule.RoutingSettings: (
         "[routing]\n", "routing", 'otherwise = "drop"', 'expected "hold", "refuse", "discard" or'

@@ -137,6 +137,24 @@ def test_a_failed_write_is_heard(
     assert [path for path in blobs.root.rglob("*") if path.is_file()] == []
 
 
+@pytest.mark.req("S-1", "S-20")
+@pytest.mark.parametrize("call", ["pwrite", "open"])
+def test_a_blob_with_a_gap_is_never_sealed(
+    blobs: BlobFolder, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    draft = blobs.draft()
+    with monkeypatch.context() as broken:
+        Faults(broken, call, errno.EIO)
+        with pytest.raises(StorageError):
+            draft.write(pages(DATA))
+    with pytest.raises(StorageError, match="an earlier piece"):
+        draft.write(pages(DATA))
+    with pytest.raises(StorageError, match="an earlier piece"):
+        draft.seal()
+    draft.discard()
+    assert [path for path in blobs.root.rglob("*") if path.is_file()] == []
+
+
 @pytest.mark.req("S-1")
 def test_a_failed_close_is_heard(blobs: BlobFolder, monkeypatch: pytest.MonkeyPatch) -> None:
     draft = blobs.draft()

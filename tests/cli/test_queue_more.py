@@ -67,9 +67,11 @@ def test_replay_needs_a_node_and_a_time(journal: Path, config: Path, run: Run) -
     assert (wrong.code, '"7d"' in wrong.err) == (2, True)
 
 
-def test_fix_is_not_there_yet_and_says_so(config: Path, run: Run) -> None:
-    done = run("queue", "fix", "1", "--set", "PatientID=X")
-    assert (done.code, "not available in this version" in done.err) == (1, True)
+def test_fix_needs_a_node_and_an_assignment(journal: Path, config: Path, run: Run) -> None:
+    done = run("queue", "fix", "1", "--set", "PatientID=X", "--config", config)
+    assert (done.code, "no node is running" in done.err) == (3, True)
+    wrong = run("queue", "fix", "1", "--set", "PatientID", "--config", config)
+    assert (wrong.code, "KEYWORD=VALUE" in wrong.err) == (2, True)
 
 
 @pytest.mark.req("R-3")

@@ -239,3 +239,14 @@ async def test_an_identifier_beyond_its_limit_is_refused_and_the_association_liv
     assert [answer.status async for answer in call.find(context, short)] == [0xFF00, 0]
     assert call.contexts[context.id].transfer_syntax == EXPLICIT_VR_LE
     await call.release()
+
+
+@pytest.mark.req("T-40")
+async def test_the_next_request_may_follow_the_final_response_at_once(rig: Rig) -> None:
+    await filled(rig)
+    call = await open_call(rig.remote(), STUDY_ROOT_FIND)
+    context = call.context_of(STUDY_ROOT_FIND)
+    asked = identifier("STUDY", {STUDY: study_of(ONE[0])})
+    for _ in range(50):
+        assert [answer.status async for answer in call.find(context, asked)] == [0xFF00, 0]
+    await call.release()

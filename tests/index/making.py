@@ -13,7 +13,7 @@ from pathlib import Path
 from waystation.blobs.reading import BlobReader
 from waystation.db.engine import Database
 from waystation.db.migrate import migrate
-from waystation.db.statement import Row, Transaction
+from waystation.db.statement import Row
 from waystation.dicom.charsets import encode
 from waystation.dicom.compose import Elements, compose
 from waystation.dicom.head import Head
@@ -22,11 +22,12 @@ from waystation.dicom.uids import EXPLICIT_VR_LE
 from waystation.flows.heads import head_from
 from waystation.index.archive import Archive
 from waystation.index.entry import entry_of
-from waystation.index.filing import Filing, file
+from waystation.index.filing import file_all
 from waystation.index.pages import ImageRow
 from waystation.index.search import Found
 from waystation.journal import heads
 from waystation.journal.adoption import Adoption, adopt
+from waystation.journal.heads import HeadSource
 from waystation.journal.ids import IdSource
 from waystation.model.arrival import Arrival, Source
 from waystation.model.instance import Instance
@@ -96,7 +97,7 @@ class Shelf:
         self.database = Database(path)
         self.database.open()
         self.ids = IdSource()
-        self.archive = Archive(self.database, self._heads)
+        self.archive = Archive(self.database, self.heads)
         self.policy = DuplicatePolicy(resend_after_s=0.0, different="newest")
         self.heads_read = 0
         self._blobs = BlobReader(folder)
@@ -108,7 +109,9 @@ class Shelf:
     async def put(self, *objects: Said, syntax: str = EXPLICIT_VR_LE, at: float = NOW) -> None:
         """Archive objects in one transaction."""
         made = [self._adoption(said, syntax, at) for said in objects]
-        await self.database.write(adopt(made, self.ids, at, self._judge, file=self._file))
+        await self.database.write(
+            adopt(made, self.ids, at, self._judge, file=file_all(self.ids.next))
+        )
 
     def _judge(self, arrival: Arrival, plan: Plan, earlier: Sequence[object]) -> Plan:
         return judge(self.policy, arrival, plan, earlier, NOW)  # type: ignore[arg-type]
@@ -135,27 +138,18 @@ class Shelf:
         )
         return Adoption(arrival=arrival, plan=TO_ARCHIVE, data=data, entry=entry)
 
-    def _file(
-        self, transaction: Transaction, filings: Sequence[tuple[int, Arrival, object]]
-    ) -> None:
-        made = [
-            Filing(
-                place=place,
-                arrival_id=arrival.id,
-                sha256=arrival.sha256,
-                size_bytes=arrival.size_bytes,
-                received_at=arrival.received_at,
-                entry=entry,  # type: ignore[arg-type]
-            )
-            for place, arrival, entry in filings
-        ]
-        file(transaction, made, self.ids.next)
-
-    async def _heads(self, rows: Sequence[ImageRow]) -> list[Head | None]:
+    async def heads(self, rows: Sequence[ImageRow]) -> list[Head | None]:
         self.heads_read += len(rows)
         found = await self.database.read(heads.sources([row.arrival_id for row in rows]))
         by_id = {source.arrival: source for source in found}
-        return [head_from(by_id[row.arrival_id], self._blobs) for row in rows]
+        return [self._head(by_id[row.arrival_id]) for row in rows]
+
+    def _head(self, source: HeadSource) -> Head | None:
+        return head_from(source, self._blobs) if source.data is not None else None
+
+    async def run(self, sql: str) -> None:
+        """Change the tables."""
+        await self.database.write(lambda transaction: transaction.run(sql))
 
     async def rows(self, sql: str) -> list[Row]:
         """Return the rows of a statement."""

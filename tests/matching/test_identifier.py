@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.dicom.building import BIG, EXPLICIT, IMPLICIT, el, item, nested, seq
-from waystation.matching.identifier import read_identifier, without
+from waystation.matching.identifier import read_identifier
 from waystation.matching.keys import BadIdentifier, first_fault
 from waystation.matching.match import Matcher
 from waystation.model.query import STUDY, WORKLIST, Key, Options, Query, Row
@@ -86,7 +86,6 @@ def test_the_service_says_what_it_knows() -> None:
     assert isinstance(query, Query)
     assert query.level == WORKLIST
     assert query.unknown == ((0x00080016, "SOPClassUID"),)
-    assert without(query, 0x00100020).unknown[-1] == (0x00100020, "PatientID")
 
 
 @pytest.mark.req("T-14")

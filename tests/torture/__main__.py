@@ -35,6 +35,7 @@ from tests.torture import (
     row_power,
     row_reload,
     row_slow,
+    row_uids,
 )
 from tests.torture.books import HEAD, Row, line
 
@@ -86,6 +87,7 @@ FAULTS: dict[str, Fault] = {
     "F21 deleted": Fault(row_journal.deleted),
     "F22": Fault(row_life.little_memory, {"senders": (6, 12, 20)}),
     "F24": Fault(row_crowd.vanishing_sender, {"times": (10, 100, 2000)}),
+    "D-26": Fault(row_uids.no_collision, {"uids": (100_000, 10_000_000, 10_000_000)}),
     "D-45": Fault(row_deid.ten_actions, {"subjects": (40, 500, 500)}),
     "N-14": Fault(row_kill.killed_while_sending, {"images": (1000, 1000, 10_000)}),
     "S-30 F1": Fault(control.answers_before_commit, {"kills": (3, 8, 8)}),

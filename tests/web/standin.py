@@ -1,6 +1,7 @@
 """A node without sockets or disk that keeps the contract of `NodeView`."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from tests.journal.making import CT, EXPLICIT, NOW
 from waystation.journal.ages import Share
@@ -11,6 +12,7 @@ from waystation.journal.entries import (
     Listed,
     ListedArrival,
     Story,
+    Told,
 )
 from waystation.model.errors import ConfigError, StorageError
 from waystation.model.plan import Verdict
@@ -115,6 +117,8 @@ class StandIn:
         self.chosen: list[Chosen] = []
         self.wheres: list[str] = []
         self.replays: list[ReplayAsked] = []
+        self.fixes: list[tuple[int, list[Mapping[str, Any]], str]] = []
+        self.fix_problem = ""
         self.lane_changes: list[tuple[str, str, str]] = []
         self.lane_why = ""
         self.config_problem = ""
@@ -209,11 +213,18 @@ class StandIn:
         if arrival_id != 0xA0:
             return None
         failed = FailedAttempt(number=1, ended_at=NOW, status=0xA700, why="out of resources")
-        return Story(arrival=ARRIVAL, deliveries=(listed(1),), attempts={1: (failed,)})
+        told = Told(steps="edit (1)", changes=(("PatientID", "SECRET-ID", "X"),), sha256="ab")
+        return Story(
+            arrival=ARRIVAL, deliveries=(listed(1),), attempts={1: (failed,)}, steps={1: told}
+        )
 
     async def act(self, asked: ActionAsked) -> ActionDone:
         self.asked.append(asked)
         return ActionDone(matching=2, changed=0 if asked.preview else 2, left={"done": 5})
+
+    async def fix(self, delivery_id: int, edits: Sequence[Mapping[str, Any]], user: str) -> str:
+        self.fixes.append((delivery_id, list(edits), user))
+        return self.fix_problem
 
     async def reload(self) -> list[str]:
         return self.faults

@@ -84,7 +84,15 @@ def test_a_filter_that_is_not_understood_is_refused_by_name(query: str, client: 
 @pytest.mark.parametrize("path", ["/api/v1/deliveries/1", "/api/v1/arrivals/a0"])
 def test_a_story_has_arrival_deliveries_and_failed_attempts(path: str, client: TestClient) -> None:
     story = client.get(path).json()
-    assert list(story) == ["arrival", "deliveries", "attempts"]
+    assert list(story) == ["arrival", "deliveries", "attempts", "steps"]
+    assert story["steps"] == {
+        "1": {
+            "steps": "edit (1)",
+            "changed": ["PatientID"],
+            "deidentified": "",
+            "sha256": "ab",
+        }
+    }
     assert story["arrival"]["verdicts"] == [{"rule": "all", "matched": False}]
     assert [attempt["status"] for attempt in story["attempts"]["1"]] == ["A700"]
 
@@ -217,6 +225,7 @@ def test_the_openapi_document_names_every_route(client: TestClient) -> None:
         "/api/v1/deliveries",
         "/api/v1/deliveries/{delivery_id}",
         "/api/v1/deliveries/{action}",
+        "/api/v1/deliveries/{delivery_id}/fix",
         "/api/v1/arrivals",
         "/api/v1/arrivals/{arrival_id}",
         "/api/v1/destinations/{name}/{change}",
@@ -226,6 +235,32 @@ def test_the_openapi_document_names_every_route(client: TestClient) -> None:
         "/api/v1/replay",
     } == set(document["paths"])
     assert "waystation" in json.dumps(document["info"]).lower()
+
+
+@pytest.mark.req("R-59")
+def test_a_fix_reaches_the_node_as_edits_that_take_values_as_they_are(
+    client: TestClient, node: StandIn
+) -> None:
+    order = {"set": {"PatientName": "A{B}", "OtherPatientNames": "A\\B"}, "user": "ann"}
+    done = client.post("/api/v1/deliveries/1f/fix", json=order)
+    assert done.json() == {"delivery": "1f", "action": "fix"}
+    assert node.fixes == [
+        (
+            0x1F,
+            [
+                {"set": "PatientName", "to": ["A{{B}}"], "reason": "correct"},
+                {"set": "OtherPatientNames", "to": ["A", "B"], "reason": "correct"},
+            ],
+            "ann",
+        )
+    ]
+    node.fix_problem = "it is done"
+    assert client.post("/api/v1/deliveries/1f/fix", json=order).status_code == 409
+    wrong = order | {"set": {"Rows": "5"}}
+    refused = client.post("/api/v1/deliveries/1f/fix", json=wrong)
+    assert refused.status_code == 400
+    assert "cannot be edited" in refused.text
+    assert client.post("/api/v1/deliveries/x/fix", json=order).status_code == 422
 
 
 @pytest.mark.parametrize("path", ["/docs", "/redoc", "/openapi.json"])

@@ -7,28 +7,27 @@ Contract: what a rule sends to an archive that is open is filed in the transacti
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import Executor
-from typing import Any
 
 import structlog
 
 from waystation.app.settings import Settings
 from waystation.app.settings_archive import ArchiveDestination as ArchiveTable
+from waystation.app.wiring_archive import retention_rules
 from waystation.app.wiring_lane import always
 from waystation.blobs.folder import BlobFolder
 from waystation.db.engine import Database
-from waystation.db.statement import Transaction
 from waystation.destinations.archive import ArchiveDestination
 from waystation.destinations.base import Destination
 from waystation.dicom.head import Head
 from waystation.flows.deliver import LaneBelt
 from waystation.flows.heads import head_from
+from waystation.flows.retention import RetentionBelt
 from waystation.index.archive import Archive
-from waystation.index.filing import Filing, file
+from waystation.index.filing import file_all
 from waystation.index.pages import ImageRow
 from waystation.journal import heads
 from waystation.journal.heads import HeadSource
 from waystation.journal.ids import IdSource
-from waystation.model.arrival import Arrival
 from waystation.model.errors import StorageError
 from waystation.timing.lane import Health
 
@@ -38,8 +37,9 @@ log = structlog.get_logger()
 class Archivist:
     """Of one node.
 
-    archive: what can be asked of it.  settings, belts: those in force.
-    others: equips the ways out that are no archive.
+    archive: what can be asked of it.  file: files arrivals in a transaction.
+    settings, belts: those in force.  others: equips the ways out that are no archive.
+    clock: Unix seconds.
     """
 
     def __init__(
@@ -48,10 +48,12 @@ class Archivist:
         blobs: BlobFolder,
         disk: Executor,
         ids: IdSource,
+        clock: Callable[[], float],
         settings: Callable[[], Settings],
         belts: Callable[[], Mapping[str, LaneBelt]],
         others: Callable[[Destination], Awaitable[None]],
     ) -> None:
+        self.file = file_all(ids.next)
         self._database = database
         self._blobs = blobs
         self._disk = disk
@@ -60,6 +62,11 @@ class Archivist:
         self._belts = belts
         self._others = others
         self.archive = Archive(database, self.heads)
+        self.retention = RetentionBelt(retention_rules(settings()), database, ids, lambda: clock())
+
+    def change(self, settings: Settings) -> None:
+        """Go over to another configuration."""
+        self.retention.change(retention_rules(settings))
 
     def takes(self, name: str) -> bool:
         """Return whether a destination is an archive that takes what comes at once."""
@@ -69,24 +76,6 @@ class Archivist:
         belt = self._belts().get(name)
         paused = belt is not None and belt.lane.health(belt.now()) is Health.PAUSED
         return always(table.window) and not paused
-
-    def file(self, transaction: Transaction, filings: Sequence[tuple[int, Arrival, Any]]) -> None:
-        """Put objects on file in the transaction of their plans."""
-        file(
-            transaction,
-            (
-                Filing(
-                    place=place,
-                    arrival_id=arrival.id,
-                    sha256=arrival.sha256,
-                    size_bytes=arrival.size_bytes,
-                    received_at=arrival.received_at,
-                    entry=entry,
-                )
-                for place, arrival, entry in filings
-            ),
-            self._ids.next,
-        )
 
     async def heads(self, rows: Sequence[ImageRow]) -> list[Head | None]:
         """Return the heads of objects, None for what cannot be read."""

@@ -8,20 +8,17 @@ raised for what a peer can do.
 
 import asyncio
 import socket
-import tempfile
 import time
 import uuid
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from waystation.app.asking import Query, ask
 from waystation.app.catching import Catcher, local_address
 from waystation.app.committing import Wish, commit
 from waystation.app.identifier import Identifier
-from waystation.app.retrieving import Wanted, move
+from waystation.app.retrieving import Retrieved, Wanted, move
 from waystation.app.synthetic import Image, Study
-from waystation.app.taking import FileTaker
 from waystation.dicom import uids
 from waystation.dicom.uids import EXPLICIT_VR_LE, IMPLICIT_VR_LE
 from waystation.model.errors import ConfigError, LostError, UnreachableError, WaystationError
@@ -31,8 +28,9 @@ from waystation.net.connecting import connect
 from waystation.net.conversation import Conversation, Patience
 from waystation.net.query_call import QueryCall
 from waystation.wire.association import Association
+from waystation.wire.commands import Command, reply
 from waystation.wire.events import Event
-from waystation.wire.items import AssociateRequest
+from waystation.wire.items import AcceptedContext, AssociateRequest
 from waystation.wire.negotiate import propose
 from waystation.wire.status import Category, category, status_text
 
@@ -69,6 +67,7 @@ COMPRESSED = (
 NOBODY = "WAYSTATION-DOCTOR"
 UNKNOWN_DESTINATION = 0xA801
 REPORT_S = 15.0
+INDEXED_S, INDEXED_TRIES = 0.5, 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -285,17 +284,14 @@ class Doctor:
         identifier.add(f"StudyInstanceUID={self._study_uid}")
         wanted = Wanted(model="study", identifiers=[identifier])
         ours = f"{self._remote.calling_ae} = {place}:{self._check.port}"
-        with tempfile.TemporaryDirectory(prefix="waystation-doctor-") as folder:
-            taker = FileTaker(Path(folder), "{SOPInstanceUID}.dcm")
-            catcher = Catcher(taker, self._remote.calling_ae)
-            await catcher.start(place, self._check.port)
-            try:
-                result = await move(
-                    self._remote, wanted, self._remote.calling_ae, self._check.waits
-                )
-            finally:
-                await catcher.stop()
-        if taker.taken == [self._image.sop_instance]:
+        back = _Back()
+        catcher = Catcher(back, self._remote.calling_ae)
+        await catcher.start(place, self._check.port)
+        try:
+            result = await self._moved(wanted)
+        finally:
+            await catcher.stop()
+        if back.uids == [self._image.sop_instance]:
             return Rung(name="move", verdict=OK, text="the image came back")
         advice = f"enter {ours} among the destinations that the peer knows"
         if result.status == UNKNOWN_DESTINATION:
@@ -304,6 +300,15 @@ class Doctor:
             text = "; ".join(result.problems) or f"{result.completed} objects were moved"
             advice += ", and let it reach that port"
         return Rung(name="move", verdict=BAD, text=text, advice=advice)
+
+    async def _moved(self, wanted: Wanted) -> Retrieved:
+        """Ask until something came: what was just stored may not be on file yet."""
+        for _ in range(INDEXED_TRIES):
+            result = await move(self._remote, wanted, self._remote.calling_ae, self._check.waits)
+            if result.completed + result.warned + result.failed or result.problems:
+                break
+            await asyncio.sleep(INDEXED_S)
+        return result
 
     async def _commit(self) -> Rung:
         call = self._open()
@@ -328,6 +333,36 @@ class Doctor:
             reason = status_text(report.failures[0][2])
             return Rung(name="commit", verdict=BAD, text=f"the peer does not keep it: {reason}")
         return Rung(name="commit", verdict=OK, text="the peer promises to keep it")
+
+
+@dataclass(slots=True)
+class _Back:
+    """Takes what comes back, and keeps nothing of it but the names."""
+
+    uids: list[str] = field(default_factory=list)
+
+    def begun(self, _context: AcceptedContext, command: Command) -> "_BackAgain":
+        return _BackAgain(self.uids, command)
+
+
+class _BackAgain:
+    """One message on its way to nowhere."""
+
+    def __init__(self, uids: list[str], command: Command) -> None:
+        self._uids = uids
+        self._command = command
+
+    def write(self, data: memoryview) -> None:
+        """Let a piece go."""
+
+    async def finish(self) -> Command:
+        """Note which object it was."""
+        if self._command.sop_instance_uid:
+            self._uids.append(self._command.sop_instance_uid)
+        return reply(self._command)
+
+    def forget(self) -> None:
+        """Nothing is kept anyway."""
 
 
 class _Deaf:

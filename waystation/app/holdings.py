@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 
-from waystation.app.asking import MODELS, Query, QueryRefusedError, ask, open_query
+from waystation.app.asking import MODELS, SYNTAXES, Query, QueryRefusedError, ask, open_query
 from waystation.app.identifier import LEVEL, Identifier
 from waystation.dicom import tags, uids
 from waystation.dicom.head import Head
@@ -47,8 +47,8 @@ COMPRESSED = (
     "1.2.840.10008.1.2.4.102",
     "1.2.840.10008.1.2.4.103",
 )
-# One context for native objects and one for compressed ones each: more do not fit.
-COMMON = 63
+# Two contexts for native objects and one for compressed ones each: more do not fit.
+COMMON = 42
 _STORAGE = uids.ROOT + "5.1.4.1.1."
 # What a series of a modality usually holds, as ends of the UIDs.
 BY_MODALITY = {
@@ -82,9 +82,9 @@ class Holdings:
 
 
 def anything() -> Holdings:
-    """Return what is proposed to a peer that cannot be asked: images first."""
-    order = sorted(uids.storage_classes(), key=lambda uid: (len(uid), uid))
-    return Holdings(classes=[uids.CT_IMAGE_STORAGE, *order][:COMMON])
+    """Return what is proposed to a peer that cannot be asked: what common modalities make."""
+    names = [_STORAGE + end for ends in BY_MODALITY.values() for end in ends.split()]
+    return Holdings(classes=list(dict.fromkeys(names))[:COMMON])
 
 
 async def holdings(
@@ -109,7 +109,7 @@ async def holdings(
         survey.found = dict.fromkeys(by_modality(survey.modalities))
     if not survey.found:
         return anything()
-    known = tuple(syntax for syntax in survey.syntaxes if syntax not in uids.UNCOMPRESSED)
+    known = tuple(syntax for syntax in survey.syntaxes if syntax not in SYNTAXES)
     return Holdings(list(survey.found), known if survey.all_told else COMPRESSED)
 
 

@@ -22,6 +22,7 @@ from waystation.app.lanes import GRACE_S, LaneParts, Lanes
 from waystation.app.query_retrieve import QueryParts, QueryRetrieve
 from waystation.app.recovery import DataLock, open_database, read_intake, recover
 from waystation.app.settings import Settings
+from waystation.app.settings_fixed import need_restart
 from waystation.app.stepping import StepParts, Stepping
 from waystation.app.watching import Watched, Watching
 from waystation.app.wiring_schedule import Windows
@@ -109,6 +110,7 @@ class Node:
             ("contexts", self.contexts.run()),
             ("gather", self.gathers.run()),
             ("groups", self.groups.run()),
+            ("retention", self.archivist.retention.run()),
             ("sweep", self.sweep.run()),
             ("volume", self.sweep.watch_volume()),
             *self.stepping.belts().items(),
@@ -128,21 +130,13 @@ class Node:
             self.blobs,
             self.disk,
             self.ids,
+            lambda: self.clock(),
             lambda: self.settings,
             lambda: self.belts,
             lambda way: self.contexts.equip(way),
         )
         self.contexts = ContextBelt(self.database, self.codecs, lambda: self.belts, self.clock)
-        self.gathers = GatherBelt(
-            self.database,
-            self.ids,
-            self.clock,
-            self._gather_terms(routing),
-            lambda target: self.router.placed(target),
-            lambda peer: self.router.routing.ruleset.otherwise_for(peer),
-            self._wake_lane,
-            self.watching.gathered,
-        )
+        self.gathers = self._make_gathers(routing)
         self.router = Router(
             routing,
             self.database,
@@ -177,7 +171,27 @@ class Node:
             witness=self.watching,
             treatments=self.stepping.treatments,
         )
-        self.queries = QueryRetrieve(
+        self.queries = self._make_queries()
+        self.lanes = Lanes(parts, self.data)
+        self.lanes.told += [self.groups.changed, self.watching.lane_changed]
+        self.sweep = Sweep(
+            wiring.sweep_settings(self.settings), self.database, self.blobs, self.disk, self.clock
+        )
+
+    def _make_gathers(self, routing: Routing) -> GatherBelt:
+        return GatherBelt(
+            self.database,
+            self.ids,
+            self.clock,
+            self._gather_terms(routing),
+            lambda target: self.router.placed(target),
+            lambda peer: self.router.routing.ruleset.otherwise_for(peer),
+            self._wake_lane,
+            self.watching.gathered,
+        )
+
+    def _make_queries(self) -> QueryRetrieve:
+        return QueryRetrieve(
             QueryParts(
                 settings=lambda: self.settings,
                 database=self.database,
@@ -185,17 +199,11 @@ class Node:
                 disk=self.disk,
                 ids=self.ids,
                 clock=lambda: self.clock(),
-                cargo=cargo,
-                fresh=JournalCargo(self.database, self.blobs, self.disk, Recent()),
+                recent=self.recent,
                 codecs=self.codecs,
                 settled=self.router.settled,
                 zone=lambda: self.router.routing.zone,
             )
-        )
-        self.lanes = Lanes(parts, self.data)
-        self.lanes.told += [self.groups.changed, self.watching.lane_changed]
-        self.sweep = Sweep(
-            wiring.sweep_settings(self.settings), self.database, self.blobs, self.disk, self.clock
         )
 
     def _make_steps(self, cargo: JournalCargo) -> Stepping:
@@ -339,8 +347,9 @@ class Node:
         self.groups.change({})
         await self.lanes.change(settings, windows, routing.ruleset)
         self.groups.change(wiring_group.groups(settings, windows))
+        self.archivist.change(settings)
         self.watching.change(settings, windows)
-        return [key for key, value in _fixed(settings).items() if _fixed(before)[key] != value]
+        return need_restart(before, settings)
 
     # end
 
@@ -377,18 +386,3 @@ class Node:
         beside = path.with_suffix(".new")
         beside.write_text(json.dumps(known))
         beside.rename(path)
-
-
-def _fixed(settings: Settings) -> dict[str, object]:
-    """Return the settings that only a restart changes."""
-    dicom, web = settings.dicom, settings.web
-    return {
-        "node.data": settings.node.data,
-        "dicom.host": dicom.host,
-        "dicom.port": dicom.port,
-        "dicom.tls": dicom.tls,
-        "dicom.max_pdu": dicom.max_pdu,
-        "dicom.max_object": dicom.max_object,
-        "dicom.timeouts": dicom.timeouts,
-        "web": (web.host, web.port, web.enabled),
-    }

@@ -19,14 +19,15 @@ from waystation.app.wiring_tls import call_tls
 from waystation.blobs.folder import BlobFolder
 from waystation.codecs.pool import CodecPool
 from waystation.db.engine import Database
-from waystation.destinations.base import Cargo
 from waystation.destinations.dicom import DicomDestination, DicomSettings
 from waystation.dicom import uids
 from waystation.dicom.charsets import DEFAULT_GUESSES
+from waystation.flows.cargo import JournalCargo
 from waystation.flows.catalogue import IndexCatalogue
 from waystation.flows.commit import Commitment, Vows
 from waystation.flows.desk import Asked, Services
 from waystation.flows.find import PATIENT_STUDY_ONLY_FIND, SUPPORTED, Catalogue, Finding, Manner
+from waystation.flows.recent import Recent
 from waystation.flows.retrieve import Going, Retrieval, Shelf
 from waystation.journal.ids import IdSource
 from waystation.model.arrival import Source
@@ -68,7 +69,7 @@ def doors(settings: Settings) -> dict[str, tuple[str, ...]]:
 class QueryParts:
     """What the services need of the node.
 
-    cargo: bytes for retrieval; fresh: the same, always read from the disk.
+    recent: what need not be read again for retrieval; commitment reads everything again.
     settled: waits until what was acknowledged is on file.  zone: of records that name none.
     """
 
@@ -78,8 +79,7 @@ class QueryParts:
     disk: Executor
     ids: IdSource
     clock: Callable[[], float]
-    cargo: Cargo
-    fresh: Cargo
+    recent: Recent
     codecs: CodecPool
     settled: Callable[[], Awaitable[None]]
     zone: Callable[[], tzinfo | None]
@@ -99,7 +99,7 @@ class QueryRetrieve:
                 database=parts.database,
                 ids=parts.ids,
                 clock=parts.clock,
-                cargo=parts.fresh,
+                cargo=_cargo(parts, Recent()),
                 settled=parts.settled,
                 remote=self._reports,
                 may=self.may,
@@ -110,7 +110,7 @@ class QueryRetrieve:
             destination=self.destination,
             relational=self._relational,
             may=self.may,
-            cargo=parts.cargo,
+            cargo=_cargo(parts, parts.recent),
             codecs=parts.codecs,
         )
         retrieval = Retrieval(self._shelf)
@@ -200,6 +200,10 @@ class QueryRetrieve:
     def _titled(self, title: str) -> AreaSettings | None:
         areas = self._settings().archive.area.values()
         return next((area for area in areas if area.ae_title == title), None)
+
+
+def _cargo(parts: QueryParts, recent: Recent) -> JournalCargo:
+    return JournalCargo(parts.database, parts.blobs, parts.disk, recent)
 
 
 def _remote(name: str, title: str, place: StoreAt, own_title: str) -> Remote:

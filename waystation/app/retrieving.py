@@ -109,17 +109,22 @@ async def get(
 
 
 def contexts_of(sop_class: str, holdings: Holdings) -> tuple[ProposedContext, ...]:
-    """Return the service's own context and as many of storage as fit, likelier ones first."""
-    pairs: list[tuple[str, Sequence[str]]] = [(sop_class, SYNTAXES)]
-    # Native objects may come in either form, so that the first of them serves most archives.
-    pairs += [(each, SYNTAXES) for each in holdings.classes]
-    for compressed in holdings.syntaxes:
-        pairs += [(each, (compressed,)) for each in holdings.classes]
-    if len(pairs) > MOST:
-        # Not one for each syntax: the peer has to choose one for each class.
-        pairs = pairs[: len(holdings.classes) + 1]
-        pairs += [(each, holdings.syntaxes) for each in holdings.classes]
-    return propose(pairs)[0]
+    """Return the service's own context and those of storage.
+
+    Each syntax has a context of its own, so that objects come as they are stored; where that is
+    too many, the peer has to choose one compressed syntax, or one at all, for each class.
+    """
+    names, compressed = holdings.classes, tuple(holdings.syntaxes)
+    for groups in (
+        [(syntax,) for syntax in (*SYNTAXES, *compressed)],
+        [*((syntax,) for syntax in SYNTAXES), compressed],
+        [SYNTAXES, compressed],
+        [(*SYNTAXES, *compressed)],
+    ):
+        pairs = [(name, group) for group in groups if group for name in names]
+        if len(pairs) < MOST:
+            break
+    return propose([(sop_class, SYNTAXES), *pairs])[0]
 
 
 async def _all(

@@ -24,6 +24,7 @@ from waystation.app.node import Node
 from waystation.app.read import Loaded, load, load_text, read_text
 from waystation.app.server import WebServer
 from waystation.app.view import View
+from waystation.app.wiring_dicomweb import dicomweb
 from waystation.app.wiring_schedule import calendar_files
 from waystation.journal import recovery
 from waystation.model.errors import ConfigError
@@ -75,7 +76,8 @@ class Serving:
             return "off"
         folder = self._path.resolve().parent if self._path is not None else Path()
         view = View(self.node, self.reload, folder)
-        port = await self._web.start(site(view), table.host, table.port)
+        app = site(view, dicomweb(self.node))
+        port = await self._web.start(app, table.host, table.port)
         return f"http://{table.host}:{port}"
 
     def _say_ready(self, url: str) -> None:

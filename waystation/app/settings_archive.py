@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field
 
 from waystation.app.quantities import Duration, Size
-from waystation.app.settings_base import AETitle, Flag, Name, Names, Table, _as_tuple, complaint
+from waystation.app.settings_base import AETitle, Flag, Names, Table, _as_tuple, complaint
 from waystation.app.settings_charset import AnswerCharset
 from waystation.app.settings_destination import DestinationSettings
 from waystation.dicom.tags import tag_for, vr_of

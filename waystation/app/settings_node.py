@@ -1,8 +1,8 @@
 """The node and its keeping: ``[node]``, ``[web]``, ``[spool]``, ``[duplicates]``, ``[log]``."""
 
-from typing import Annotated, ClassVar, Literal
+from typing import ClassVar, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import Field
 
 from waystation.app.quantities import Duration, Percent, Size
 from waystation.app.settings_base import (
@@ -12,14 +12,8 @@ from waystation.app.settings_base import (
     Name,
     PathText,
     Table,
-    complaint,
 )
-
-
-def _base_path(path: str) -> str:
-    if not path.startswith("/") or path.endswith("/") or " " in path:
-        raise complaint('a base path starts with a slash and ends without one, like "/dicom-web"')
-    return path
+from waystation.app.settings_dicomweb import DicomwebSettings
 
 
 class NodeSettings(Table):
@@ -35,7 +29,7 @@ class NodeSettings(Table):
     )
 
 
-class WebSettings(Table):
+class WebSettings(DicomwebSettings):
     """The HTTP listener: console, API, health and metrics."""
 
     later: ClassVar[frozenset[str]] = frozenset(
@@ -45,9 +39,6 @@ class WebSettings(Table):
     enabled: Flag = Field(default=True, description="Whether to listen at all")
     host: Name = Field(default="127.0.0.1", description="Address to listen on")
     port: ListenPort = Field(default=8080, description="Port to listen on; 0 takes any free one")
-    dicomweb: Annotated[str, AfterValidator(_base_path)] = Field(
-        default="/dicom-web", description="Base path of DICOMweb"
-    )
 
 
 class SpoolSettings(Table):

@@ -8,7 +8,8 @@ a larger one lies in a nameless temporary file beside its place.
 
 import asyncio
 import hashlib
-import tempfile
+import io
+import secrets
 import time
 from collections.abc import AsyncGenerator, Callable
 from pathlib import Path
@@ -81,7 +82,8 @@ class ObjectSink:
         self._context = context
         self._command = command
         self._digest = hashlib.sha256()
-        self._file: IO[bytes] = _spool(taker.folder)
+        self._file: IO[bytes] = io.BytesIO()
+        self._spooled = False
         self._size = 0
         self._problem = ""
 
@@ -92,9 +94,20 @@ class ObjectSink:
         self._digest.update(data)
         self._size += len(data)
         try:
+            if self._size > WHOLE_BYTES and not self._spooled:
+                self._spool()
             self._file.write(data)
         except OSError as error:
             self._problem = error.strerror or str(error)
+
+    def _spool(self) -> None:
+        """Go on in a file without a name: whatever happens, it is gone afterwards."""
+        path = self._taker.folder / f".{secrets.token_hex(8)}.part"
+        file = path.open("x+b")
+        path.unlink()
+        held, self._file, self._spooled = self._file, file, True
+        held.seek(0)
+        file.write(held.read())
 
     async def finish(self) -> Command:
         """Keep the object; return the response."""
@@ -148,10 +161,6 @@ class ObjectSink:
     def forget(self) -> None:
         """The association ended before the object did."""
         self._file.close()
-
-
-def _spool(folder: Path) -> IO[bytes]:
-    return tempfile.SpooledTemporaryFile(max_size=WHOLE_BYTES, dir=str(folder))
 
 
 class _Spooled:

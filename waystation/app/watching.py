@@ -144,22 +144,13 @@ class Watching(Witness):
         if plan.hold is not None:
             self.wake()
 
-    def tried(
-        self,
-        delivery: Delivery,
-        word: str,
-        fault: str,
-        status: int | None,
-        why: str,
-        wait_s: float,
-        send_s: float,
-    ) -> None:
-        self.counters.tried(delivery, word, fault, status, why, wait_s, send_s)
-        self.events.tried(delivery, word, fault, status, why, wait_s, send_s)
+    def tried(self, attempt: Attempt) -> None:
+        self.counters.tried(attempt)
+        self.events.tried(attempt)
         if self._belts is None:
             return
-        news = word in WELL and self._belts.outages.answered(delivery.destination)
-        if news or word.startswith("held"):
+        news = attempt.word in WELL and self._belts.outages.answered(attempt.delivery.destination)
+        if news or attempt.word.startswith("held"):
             self.wake()
 
     def discarded(self, destination: str, delivery_id: int, arrival_id: int, by: str) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 import structlog
 
 from waystation import __version__
+from waystation.app.crosswalk import CrosswalkFile
 from waystation.app.settings import Settings
 from waystation.app.settings_base import Secret
 from waystation.app.settings_deidentify import DeidentifySettings
@@ -20,6 +21,7 @@ from waystation.transforms.deid.keys import derive, read_secret
 from waystation.transforms.deid.originals import Seal
 from waystation.transforms.deid.profile import Profile
 from waystation.transforms.deid.profile_read import ProfileError, read_profile
+from waystation.transforms.deid.pseudonyms import IdentityRules
 from waystation.transforms.deid_step import DeidStep
 
 log = structlog.get_logger()
@@ -57,11 +59,19 @@ def deidentifier_of(
 ) -> Deidentifier:
     """Return the de-identifier of ``[deidentify.NAME]``.  Raises `ConfigError`."""
     table = settings.deidentify.get(name)
-    where = f"deidentify.{name}"
     if table is None:
-        raise ConfigError(where, f"there is no [deidentify.{name}] in the configuration")
+        problem = f"there is no [deidentify.{name}] in the configuration"
+        raise ConfigError(f"deidentify.{name}", problem)
+    return deidentifier_from(name, table, os.environ if environ is None else environ)
+
+
+def deidentifier_from(
+    name: str, table: DeidentifySettings, environ: Mapping[str, str]
+) -> Deidentifier:
+    """Return the de-identifier of one table.  Raises `ConfigError`."""
+    where = f"deidentify.{name}"
     try:
-        secret = project_secret(table.project.key, os.environ if environ is None else environ)
+        secret = project_secret(table.project.key, environ)
         return Deidentifier(
             profile_of(name, table),
             derive(secret, table.project.id),
@@ -78,12 +88,22 @@ def deidentifier_of(
         raise ConfigError(where, str(error)) from error
 
 
+def crosswalk_of(table: DeidentifySettings) -> CrosswalkFile | None:
+    """Return the table of pseudonyms of a profile, None if it has none."""
+    if table.pseudonym.file is None:
+        return None
+    rules = IdentityRules(case=table.identity.case, zeros=table.identity.zeros)
+    return CrosswalkFile(table.pseudonym.file, rules)
+
+
 def deidentifiers(settings: Settings) -> dict[str, DeidStep]:
     """Return all profiles, ready to be steps of rules."""
     found: dict[str, DeidStep] = {}
     for name in settings.deidentify:
         try:
-            found[name] = DeidStep(deidentifier_of(settings, name))
+            found[name] = DeidStep(
+                deidentifier_of(settings, name), crosswalk_of(settings.deidentify[name])
+            )
         except ConfigError as error:
             log.error("profile_unusable", profile=name, why=str(error))
     return found

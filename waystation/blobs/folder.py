@@ -27,7 +27,7 @@ class Draft:
         self._pool = pool
         self._root = root
         self._slot = pool.take_ready()
-        self._failed = False
+        self._gap = False
         self.size_bytes = 0
 
     def bind(self) -> str:
@@ -51,6 +51,8 @@ class Draft:
         is missing is not taken either.
         """
         self._check()
+        # Until all of it is there.
+        self._gap = True
         self.bind()
         slot = self._slot
         assert slot is not None
@@ -61,11 +63,11 @@ class Draft:
                 self.size_bytes += written
                 view = view[written:]
         except OSError as error:
-            self._failed = True
             raise StorageError(f"writing a blob: {error.strerror}") from error
+        self._gap = False
 
     def _check(self) -> None:
-        if self._failed:
+        if self._gap:
             raise StorageError("writing a blob: an earlier piece of it is missing")
 
     def seal(self) -> str:

@@ -40,6 +40,14 @@ Charset = Annotated[
 Relational = Annotated[
     bool, typer.Option("--relational", help="Negotiate relational queries and retrieval")
 ]
+Why = Annotated[
+    str,
+    typer.Option(
+        "--why",
+        metavar="WHICH",
+        help="Say for one record, by UID or accession number, which keys match it and why",
+    ),
+]
 LEVEL_KEY = "QueryRetrieveLevel"
 
 

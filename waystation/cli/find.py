@@ -22,6 +22,7 @@ from waystation.cli.asking_options import (
     Model,
     QueryFile,
     Relational,
+    Why,
     identifier_of,
 )
 from waystation.cli.calling import (
@@ -47,6 +48,7 @@ from waystation.model.errors import UnreachableError, WaystationError
 
 if TYPE_CHECKING:
     from waystation.app.asking import Query
+    from waystation.app.identifier import Identifier
     from waystation.dicom.head import Head
     from waystation.model.peer import Remote
     from waystation.net.client import Waits
@@ -84,14 +86,7 @@ def find(
         Path | None, typer.Option("--extract", metavar="DIR", help="Keep each answer as a file")
     ] = None,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print rows of CSV")] = False,
-    why: Annotated[
-        str,
-        typer.Option(
-            "--why",
-            metavar="WHICH",
-            help="Say for one record, by UID or accession number, which keys match it and why",
-        ),
-    ] = "",
+    why: Why = "",
     calling: Calling = "",
     timeout: Timeout = "",
     tls: Tls = False,
@@ -105,23 +100,17 @@ def find(
 ) -> None:
     """Ask TARGET for patients, studies, series, images or worklist entries."""
     from waystation.app.asking import Query, options
-    from waystation.app.identifier import LEVEL
-    from waystation.app.loop import run
 
     worklist = model == "worklist"
     identifier = identifier_of(file, key, level, worklist=worklist)
-    shown: _Shown | Reasons | None = None
+    reasons: Reasons | None = None
     if why:
         from waystation.app.why import asked_for
 
-        shown = Reasons(identifier, charset, why, fuzzy=fuzzy, combined=datetime, as_json=as_json)
+        reasons = Reasons(identifier, charset, why, fuzzy=fuzzy, combined=datetime, as_json=as_json)
         identifier = asked_for(identifier, why, patient_root=model == "patient")
     elif not only_keys:
-        identifier.default(USUAL.get(identifier.text(LEVEL), USUAL["STUDY"]).split())
-        for word in USUAL_STEP.split() if worklist else ():
-            path = f"ScheduledProcedureStepSequence[0].{word}"
-            if not any((one.partition("=")[0] == path) for one in key or []) and file is None:
-                identifier.add(path)
+        _ask_for_the_usual(identifier, file, key or [], worklist=worklist)
     query = Query(
         model=model,
         identifier=identifier,
@@ -131,14 +120,35 @@ def find(
     )
     asked = TlsAsked(on=tls, ca=ca, cert=cert, key=key_file, name=tls_name, insecure=insecure)
     remote = remote_of(target, calling, config, asked)
-    shown = shown or _Shown(query, as_json=as_json, as_csv=as_csv, extract=extract)
+    shown = reasons or _Shown(query, as_json=as_json, as_csv=as_csv, extract=extract)
+    _show_all(remote, query, waits_of(timeout), shown)
+
+
+def _ask_for_the_usual(
+    identifier: "Identifier", file: Path | None, keys: list[str], *, worklist: bool
+) -> None:
+    """Ask for the attributes that a person wants to see at this level."""
+    from waystation.app.identifier import LEVEL
+
+    identifier.default(USUAL.get(identifier.text(LEVEL), USUAL["STUDY"]).split())
+    for word in USUAL_STEP.split() if worklist else ():
+        path = f"ScheduledProcedureStepSequence[0].{word}"
+        if not any((one.partition("=")[0] == path) for one in keys) and file is None:
+            identifier.add(path)
+
+
+def _show_all(remote: "Remote", query: "Query", waits: "Waits", shown: "_Shown | Reasons") -> None:
+    """Ask, show what comes, and turn what goes wrong into a sentence and an exit code."""
+    from waystation.app.loop import run
+
     try:
-        run(_find(remote, query, waits_of(timeout), shown))
+        run(_find(remote, query, waits, shown))
     except UnreachableError as error:
         print(plain(refusal_text(error, remote)), file=sys.stderr)
         raise typer.Exit(exit_code(error)) from None
     except WaystationError as error:
-        shown.end()
+        if isinstance(shown, _Shown):
+            shown.end()
         print(plain(f"find: {error}"), file=sys.stderr)
         raise typer.Exit(1) from None
     shown.end()

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
 LEAST_BITS: Final = 3072
+EXTRA: Final = "pip install 'waystation[reidentify]'"
 
 
 def sealing(certificates: Sequence[bytes]) -> Callable[[bytes], bytes]:
@@ -40,14 +41,12 @@ def opened(envelope: bytes, key: bytes, certificate: bytes, password: bytes | No
 
     Raises ValueError if it is not for this key, or damaged.
     """
+    whose, private = _certificate(certificate), _private(key, password)
     from cryptography.exceptions import InvalidKey, UnsupportedAlgorithm
     from cryptography.hazmat.primitives.serialization import pkcs7
 
-    padded = _without_padding(envelope)
     try:
-        return pkcs7.pkcs7_decrypt_der(
-            padded, _certificate(certificate), _private(key, password), []
-        )
+        return pkcs7.pkcs7_decrypt_der(_without_padding(envelope), whose, private, [])
     except (InvalidKey, UnsupportedAlgorithm, TypeError) as error:
         raise ValueError("the envelope cannot be opened") from error
     except ValueError as error:
@@ -64,9 +63,11 @@ def _without_padding(envelope: bytes) -> bytes:
 
 
 def _certificate(pem: bytes) -> "x509.Certificate":
-    from cryptography import x509
-    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
-
+    try:
+        from cryptography import x509
+        from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+    except ImportError as error:
+        raise ValueError(f"sealing needs an extra: {EXTRA}") from error
     try:
         found = x509.load_pem_x509_certificate(pem)
     except ValueError as error:

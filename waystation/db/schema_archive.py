@@ -71,6 +71,7 @@ study = Table(
 Index("study_by_uid", study.c.uid, unique=True)
 Index("study_by_date", study.c.date, study.c.time, study.c.uid)
 Index("study_by_patient", study.c.patient)
+Index("study_by_patient_id", study.c.patient_id)
 Index("study_by_age", study.c.last_at)
 
 series = Table(

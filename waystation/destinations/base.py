@@ -8,7 +8,7 @@ and stops; the rest was not tried.  It raises nothing for what a peer or a disk 
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeGuard
+from typing import Protocol, TypeGuard, runtime_checkable
 
 from waystation.model.delivery import Delivery
 from waystation.model.outcome import Deferred, Outcome
@@ -30,6 +30,19 @@ class Cargo(Protocol):
 
     async def load(self, delivery: Delivery) -> bytes | Pieces:
         """Return the data set.  Raises `StorageError` if it is missing or damaged."""
+
+
+@runtime_checkable
+class Stocked(Protocol):
+    """A cargo that has some data sets in memory."""
+
+    def at_hand(self, delivery: Delivery) -> bytes | None:
+        """Return the data set if `load` would have it at once, else None."""
+
+
+def stock_of(cargo: Cargo) -> Callable[[Delivery], bytes | None]:
+    """Return what tells whether a data set is at hand: of many cargos nothing ever is."""
+    return cargo.at_hand if isinstance(cargo, Stocked) else lambda _delivery: None
 
 
 class Destination(Protocol):

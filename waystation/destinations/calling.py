@@ -65,5 +65,11 @@ class Caller:
 
     def key(self, delivery: Delivery) -> tuple[str, str]:
         """Return what an association may be shared by (R-48)."""
-        shared = {"any": "", "series": delivery.series_uid, "study": delivery.study_uid}
-        return (self.calling_ae(delivery), shared[self.settings.reuse])
+        match self.settings.reuse:
+            case "any":
+                shared = ""
+            case "series":
+                shared = delivery.series_uid
+            case _:
+                shared = delivery.study_uid
+        return (self.calling_ae(delivery), shared)

@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Sequence
 
 from waystation.codecs.pool import CodecPool
-from waystation.destinations.base import Cargo, Pieces
+from waystation.destinations.base import Cargo, Pieces, stock_of
 from waystation.destinations.calling import Caller
 from waystation.destinations.calling import DicomSettings as DicomSettings
 from waystation.destinations.contexts import MOST, Pair, all_of, choices, refusal
@@ -60,13 +60,15 @@ class DicomDestination:
     ) -> AsyncGenerator[tuple[Delivery, Outcome], None]:
         """Send a batch of one study over one association, or more if contexts demand it."""
         line = Line(self._caller, self._pool, self.memory, self._codecs, batch)
+        at_hand = stock_of(cargo)
         loading: asyncio.Task[bytes | Pieces] | None = None
         try:
             for place, delivery in enumerate(batch):
-                loading = loading or asyncio.create_task(_load(cargo, delivery))
+                ready = loading or at_hand(delivery) or asyncio.create_task(_load(cargo, delivery))
+                loading = None if isinstance(ready, bytes) else ready
                 outcome = await line.prepare(place, delivery)
                 try:
-                    payload = await loading
+                    payload = ready if isinstance(ready, bytes) else await ready
                 except StorageError as error:
                     loading = None
                     yield delivery, Refused(reason=HoldReason.CORRUPT, why=str(error))
@@ -75,7 +77,7 @@ class DicomDestination:
                     continue
                 loading = None
                 if outcome is None:
-                    if place + 1 < len(batch):
+                    if place + 1 < len(batch) and at_hand(batch[place + 1]) is None:
                         loading = asyncio.create_task(_load(cargo, batch[place + 1]))
                     outcome = await line.store(place, delivery, payload)
                 yield delivery, outcome

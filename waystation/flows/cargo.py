@@ -40,11 +40,15 @@ class JournalCargo:
         self._blobs = blobs
         self._disk = disk
 
+    def at_hand(self, delivery: Delivery) -> bytes | None:
+        """Return the data set if it came in a moment ago."""
+        return self._recent.get(delivery.arrival_id) if delivery.sealed else None
+
     async def load(self, delivery: Delivery) -> bytes | Pieces:
         """Return the verified data set.  Raises `StorageError`."""
         if not delivery.sealed:
             raise StorageError(ANOTHER)
-        if (held := self._recent.get(delivery.arrival_id)) is not None:
+        if (held := self.at_hand(delivery)) is not None:
             return held
         if not delivery.blob:
             data = await self._parcel(delivery.arrival_id)

@@ -7,9 +7,8 @@ under its range.
 
 from collections import Counter, defaultdict
 
-from waystation.flows.witness import Witness
+from waystation.flows.witness import Attempt, Witness
 from waystation.model.arrival import Arrival, Source
-from waystation.model.delivery import Delivery
 from waystation.model.plan import Plan
 from waystation.timing.histogram import BRIEF, LONG, Histogram
 from waystation.wire.status import NAMES
@@ -78,22 +77,13 @@ class Counters(Witness):
             elif target.hold is not None:
                 self.ended[target.destination, "held"] += 1
 
-    def tried(
-        self,
-        delivery: Delivery,
-        word: str,
-        fault: str,
-        status: int | None,
-        why: str,
-        wait_s: float,
-        send_s: float,
-    ) -> None:
-        to = delivery.destination
-        self.attempts[to, fault, status_word(status)] += 1
-        self.send_s[to].add(send_s)
-        self.wait_s[to].add(wait_s)
-        if word != "deferred":
-            self.ended[to, word.partition(" ")[0]] += 1
+    def tried(self, attempt: Attempt) -> None:
+        to = attempt.delivery.destination
+        self.attempts[to, attempt.fault, status_word(attempt.status)] += 1
+        self.send_s[to].add(attempt.send_s)
+        self.wait_s[to].add(attempt.wait_s)
+        if attempt.word != "deferred":
+            self.ended[to, attempt.word.partition(" ")[0]] += 1
 
     def discarded(self, destination: str, delivery_id: int, arrival_id: int, by: str) -> None:
         self.ended[destination, "filtered"] += 1

@@ -15,7 +15,7 @@ from typing import Protocol
 import structlog
 
 from waystation.model.arrival import Source
-from waystation.model.errors import LostError
+from waystation.model.errors import LostError, WaystationError
 from waystation.net.listener import Guest
 from waystation.wire.commands import (
     C_FIND_RQ,
@@ -34,6 +34,8 @@ from waystation.wire.status import (
     CANNOT_UNDERSTAND,
     OUT_OF_RESOURCES,
     PROCESSING_FAILURE,
+    Category,
+    category,
     status_text,
 )
 
@@ -41,6 +43,7 @@ log = structlog.get_logger()
 QUERIES = {C_FIND_RQ, C_MOVE_RQ, C_GET_RQ}
 # How long the requester of a C-GET may take to answer one object.
 STORED_WITHIN_S = 60.0
+UNFINISHED = {Category.PENDING, Category.CANCEL}
 TOO_LONG = 0x0213
 
 
@@ -58,6 +61,7 @@ class Asked:
     """One request under way.
 
     options: the bytes of extended negotiation that are in force, b"" for none.
+    answered: its final response has been sent.
     gone: the caller has left; nothing can be answered any more.
     """
 
@@ -71,6 +75,7 @@ class Asked:
         self.rights = desk.rights
         self.identifier = b""
         self.cancelled = asyncio.Event()
+        self.answered = False
         self._desk = desk
 
     @property
@@ -99,15 +104,17 @@ class Asked:
             sop_instance_uid="" if self.command.field in QUERIES else self.command.sop_instance_uid,
         )
         if counts is not None:
-            ended = status not in (0xFF00, 0xFF01)
             command = replace(
                 command,
                 # After the end, only a cancelled one has some left (PS3.4 C.4.2.1.6).
-                remaining=counts.remaining if not ended or status == 0xFE00 else None,
+                remaining=counts.remaining if category(status) in UNFINISHED else None,
                 completed=counts.completed,
                 failed=counts.failed,
                 warning=counts.warning,
             )
+        if category(status) is not Category.PENDING:
+            # With the final response the caller may ask for something else.
+            self._desk.ended(self)
         await self._desk.send(self.context.id, command, data)
 
     async def store(
@@ -156,9 +163,10 @@ class Desk:
         self._options = guest.options
         self._services = services
         self._asked: Asked | None = None
+        self._collecting = False
         self._due = 0
         self._data = bytearray()
-        self._task: asyncio.Task[None] | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
         self._response: asyncio.Future[Command] | None = None
         self._expected = (0, 0)
 
@@ -184,6 +192,7 @@ class Desk:
         is_query = command.field in QUERIES
         self._due = limits.identifier_bytes if is_query else limits.service_bytes
         self._data = bytearray()
+        self._collecting = has_data
         if has_data:
             self._conversation.message_begins()
         else:
@@ -192,12 +201,13 @@ class Desk:
     def data(self, data: memoryview, last: bool) -> None:
         """A piece of the request's data set."""
         asked = self._asked
-        if asked is None or self._task is not None:
+        if asked is None or not self._collecting:
             return
         if len(self._data) <= self._due:
             self._data += data
         if last:
             self._conversation.message_ends()
+            self._collecting = False
             asked.identifier = bytes(self._data)
             self._data = bytearray()
             self._start(asked)
@@ -230,6 +240,12 @@ class Desk:
         return self._asked is not None
 
     # what services do
+
+    def ended(self, asked: Asked) -> None:
+        """A request has its final response; its service may still be clearing up."""
+        asked.answered = True
+        if self._asked is asked:
+            self._asked = None
 
     async def send(self, context_id: int, command: Command, data: bytes = b"") -> None:
         """Send a message, and wait until the network has room again."""
@@ -298,7 +314,9 @@ class Desk:
     # one request
 
     def _start(self, asked: Asked) -> None:
-        self._task = asyncio.get_running_loop().create_task(self._serve(asked))
+        task = asyncio.get_running_loop().create_task(self._serve(asked))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     async def _serve(self, asked: Asked) -> None:
         command = asked.command
@@ -315,10 +333,11 @@ class Desk:
         except Exception:
             log.exception("request failed", kind=command.name, calling_ae=self.source.calling_ae)
             status = CANNOT_UNDERSTAND if command.field in QUERIES else PROCESSING_FAILURE
-            with suppress(Exception):
-                await asked.answer(status, comment="internal failure")
+            if not asked.answered:
+                with suppress(WaystationError):
+                    await asked.answer(status, comment="internal failure")
         finally:
-            self._asked = self._task = None
+            self.ended(asked)
 
 
 def store_command(message_id: int, sop_class: str, sop_instance: str, priority: int) -> Command:

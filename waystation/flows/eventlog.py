@@ -16,7 +16,7 @@ from functools import lru_cache
 from hashlib import blake2s
 from logging import ERROR, INFO, WARNING
 
-from waystation.flows.witness import Witness
+from waystation.flows.witness import Attempt, Witness
 from waystation.model.arrival import Arrival, Source
 from waystation.model.delivery import Delivery
 from waystation.model.plan import Plan, Target
@@ -111,33 +111,25 @@ class EventLog(Witness):
             fields["rule"] = ",".join(asked)
         return "planned", fields
 
-    def tried(
-        self,
-        delivery: Delivery,
-        word: str,
-        fault: str,
-        status: int | None,
-        why: str,
-        wait_s: float,
-        send_s: float,
-    ) -> None:
+    def tried(self, attempt: Attempt) -> None:
+        delivery = attempt.delivery
         to = delivery.destination
-        severity = SEVERITY.get(word, WARNING)
+        severity = SEVERITY.get(attempt.word, WARNING)
         if severity < self.settings.by_destination.get(to, self.settings.level):
             return
-        what, _, reason = word.partition(" ")
+        what, _, reason = attempt.word.partition(" ")
         fields: dict[str, object] = {"to": to, "via": self.settings.kinds.get(to, "")}
         if reason:
             fields["reason"] = reason
-        if fault not in (what, "refused"):
-            fields["class"] = fault
+        if attempt.fault not in (what, "refused"):
+            fields["class"] = attempt.fault
         fields["attempts"] = delivery.attempts + 1
-        fields["wait_s"] = f"{wait_s:.1f}"
-        fields["send_s"] = f"{send_s:.1f}"
-        if status is not None:
-            fields["status"] = f"{status:04X}"
-        if why:
-            fields["why"] = without_comment(why)
+        fields["wait_s"] = f"{attempt.wait_s:.1f}"
+        fields["send_s"] = f"{attempt.send_s:.1f}"
+        if attempt.status is not None:
+            fields["status"] = f"{attempt.status:04X}"
+        if attempt.why:
+            fields["why"] = without_comment(attempt.why)
         fields["rule"] = delivery.rules
         self._emit(severity, delivery.arrival_id, what, fields)
 

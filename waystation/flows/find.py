@@ -153,7 +153,7 @@ class Finding:
             calling_ae=asked.source.calling_ae,
             address=asked.source.address,
             peer=asked.source.peer,
-            level=query.level,
+            asked=query.level,
             answers=count,
             unknown=[name for _, name in query.unknown],
         )

@@ -140,7 +140,7 @@ class Retrieval:
             address=going.source.address,
             peer=going.source.peer,
             to=going.to,
-            level=wanted.level,
+            asked=wanted.level,
             studies=list(wanted.studies),
             objects=progress.total,
             completed=counts.completed,

@@ -201,15 +201,16 @@ class Router:
         if decided.refuse:
             # The sender heard Success under an earlier configuration: keep it for a person.
             return replace(decided, refuse=False, hold=HoldReason.NO_RULE)
-        return replace(
-            decided, targets=tuple(self._archived(routing.placed(t)) for t in decided.targets)
-        )
+        targets = tuple([self._archived(routing.placed(target)) for target in decided.targets])
+        # Mostly they are what they were.
+        return decided if targets == decided.targets else replace(decided, targets=targets)
 
     def _archived(self, target: Target) -> Target:
         """Return the target for the archive if it takes the object as it came, and at once."""
         if self._archiving is None or target.recipe or target.hold or target.filtered_by:
             return target
-        return replace(target, archived=self._archiving.takes(target.destination))
+        takes = self._archiving.takes(target.destination)
+        return replace(target, archived=True) if takes else target
 
     def placed(self, target: Target) -> Target:
         """Return the target as it can be used by the configuration in force."""

@@ -13,11 +13,11 @@ import structlog
 
 from waystation.db.engine import Database
 from waystation.flows.outcomes import Outcomes
-from waystation.flows.witness import Witness
+from waystation.flows.witness import Attempt, Witness
 from waystation.journal import claims, deliveries
 from waystation.journal.deliveries import Settlement
 from waystation.journal.intake import IntakeLog
-from waystation.journal.sent import Sent
+from waystation.journal.sent import AS_STORED, Sent
 from waystation.model.delivery import Delivery, HoldReason, Step
 from waystation.model.errors import StorageError
 from waystation.model.outcome import Deferred, Delivered, Fault, Outcome, Refused
@@ -108,7 +108,17 @@ class Settling:
     ) -> None:
         why = "" if isinstance(outcome, Delivered) else outcome.why
         wait_s = max(0.0, self._clock() - send_s - delivery.created_at)
-        self._witness.tried(delivery, word, fault, outcome.status, why, wait_s, send_s)
+        self._witness.tried(
+            Attempt(
+                delivery=delivery,
+                word=word,
+                fault=fault,
+                status=outcome.status,
+                why=why,
+                wait_s=wait_s,
+                send_s=send_s,
+            )
+        )
 
     def delivered(
         self, delivery: Delivery, outcome: Delivered, now: float, began: float
@@ -127,7 +137,9 @@ class Settling:
             status=outcome.status,
             why=outcome.comment,
             now=wall,
-            sent=Sent(syntax=outcome.syntax, sha256=outcome.sha256, detail=outcome.detail),
+            sent=Sent(syntax=outcome.syntax, sha256=outcome.sha256, detail=outcome.detail)
+            if outcome.syntax
+            else AS_STORED,
         )
 
     def refused(self, delivery: Delivery, outcome: Refused, now: float, began: float) -> Settlement:

@@ -104,9 +104,12 @@ class Making:
             small = data if len(data) <= WHOLE_BYTES else None
             return replace(made, sha256=sha256, size_bytes=len(data)), small
         digest, size = hashlib.sha256(), 0
+        seen = Seen(treated, delivery.transfer_syntax_uid)
         async for piece in original.pieces(treated.head, treated.tail_end):
             digest.update(piece)
             size += len(piece)
+            await loop.run_in_executor(self._workers, seen.feed, piece)
+        await loop.run_in_executor(self._workers, seen.judge)
         return replace(made, sha256=digest.hexdigest(), size_bytes=size), None
 
     async def facts(
@@ -180,12 +183,25 @@ class Making:
         except WorkroomError as error:
             raise HeldError(HoldReason.DEID_FAILED, str(error), transient=True) from error
         try:
+            await self._look(converted, treated)
             return await self._sealed(converted, made)
+        except WorkroomError as error:
+            raise HeldError(HoldReason.DEID_FAILED, str(error), transient=True) from error
         finally:
             converted.drop()
 
+    async def _look(self, converted: Converted, treated: Treated) -> None:
+        """Verify what a child made (D-42).  Raises `HeldError`."""
+        if treated.check is None:
+            return
+        loop = asyncio.get_running_loop()
+        seen = Seen(treated, converted.transfer_syntax_uid)
+        async for piece in converted.pieces():
+            await loop.run_in_executor(self._workers, seen.feed, piece)
+        await loop.run_in_executor(self._workers, seen.judge)
+
     async def _sealed(self, converted: Converted, made: Treatment) -> Treatment:
-        """Copy what a child made into a blob."""
+        """Copy what a child made into a blob.  Raises `WorkroomError`."""
         meta = file_meta(
             made.sop_class, made.sop_instance, converted.transfer_syntax_uid, source_ae=""
         )
@@ -209,8 +225,6 @@ class Making:
                     await loop.run_in_executor(self._workers, _write, draft, stage, filled)
             name = await loop.run_in_executor(self._workers, draft.seal)
             sealed = True
-        except WorkroomError as error:
-            raise HeldError(HoldReason.DEID_FAILED, str(error), transient=True) from error
         finally:
             if not sealed:
                 await loop.run_in_executor(self._workers, draft.discard)
@@ -222,6 +236,24 @@ class Making:
             size_bytes=converted.size_bytes,
             transfer_syntax=converted.transfer_syntax_uid,
         )
+
+
+class Seen:
+    """A look over the bytes that are to leave, piece by piece; nothing if none is wanted."""
+
+    def __init__(self, treated: Treated, syntax: str) -> None:
+        self._pass = None if treated.check is None else treated.check.over(syntax)
+
+    def feed(self, piece: bytes) -> None:
+        """Take the next bytes."""
+        if self._pass is not None:
+            self._pass.feed(piece)
+
+    def judge(self) -> None:
+        """Raise `HeldError` if what was seen may not leave (D-42)."""
+        why = self._pass.refusal() if self._pass is not None else ""
+        if why:
+            raise HeldError(HoldReason.DEID_FAILED, why)
 
 
 def _write(draft: object, stage: mmap.mmap, size: int) -> None:
@@ -247,6 +279,10 @@ def _run(
     if isinstance(done, Failed):
         return done
     data = original.whole(done.head, done.tail_end)
+    if data is not None and done.pixels is None:
+        seen = Seen(done, original.head.transfer_syntax_uid)
+        seen.feed(data)
+        seen.judge()
     return done, data, "" if data is None else hashlib.sha256(data).hexdigest()
 
 

@@ -7,6 +7,25 @@ comes with each call and is kept nowhere, so that concurrent work cannot mislabe
 from waystation.model.arrival import Arrival, Source
 from waystation.model.delivery import Delivery
 from waystation.model.plan import Plan
+from waystation.model.values import value
+
+
+@value
+class Attempt:
+    """How one attempt to deliver ended.
+
+    word: delivered, warned, deferred, discarded, or held with its reason behind a blank.
+    fault: who is to blame, ``refused``, or the word of a success.  wait_s: from the delivery's
+    making to the beginning of this attempt.
+    """
+
+    delivery: Delivery
+    word: str
+    fault: str
+    status: int | None
+    why: str
+    wait_s: float
+    send_s: float
 
 
 class Witness:
@@ -27,22 +46,8 @@ class Witness:
     def planned(self, arrival: Arrival, plan: Plan, duplicate: str) -> None:
         """A plan is written.  duplicate: what was done about it, "" for a first one."""
 
-    def tried(
-        self,
-        delivery: Delivery,
-        word: str,
-        fault: str,
-        status: int | None,
-        why: str,
-        wait_s: float,
-        send_s: float,
-    ) -> None:
-        """An attempt ended.
-
-        word: delivered, warned, deferred, discarded, or held with its reason behind a blank.
-        fault: who is to blame, ``refused``, or the word of a success.  wait_s: from the
-        delivery's making to the beginning of this attempt.
-        """
+    def tried(self, attempt: Attempt) -> None:
+        """An attempt ended."""
 
     def discarded(self, destination: str, delivery_id: int, arrival_id: int, by: str) -> None:
         """A delivery ended without an attempt, by a filter; ids are 0 where unknown."""

@@ -8,10 +8,9 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from datetime import tzinfo
 
-from waystation.db.engine import Database
 from waystation.index import levels
 from waystation.index.pages import ImageRow
-from waystation.index.search import Heads, Search
+from waystation.index.search import Heads, Reads, Search
 from waystation.matching.folding import plain
 from waystation.matching.unique import Wanted
 from waystation.model.query import IMAGE, Key, Options, Query
@@ -20,7 +19,7 @@ from waystation.model.query import IMAGE, Key, Options, Query
 class Archive:
     """Of one node.  heads: reads the heads of objects."""
 
-    def __init__(self, database: Database, heads: Heads) -> None:
+    def __init__(self, database: Reads, heads: Heads) -> None:
         self._database = database
         self._heads = heads
 

@@ -84,6 +84,20 @@ def sequence(head: Head, tag: int, declared: str = "") -> bytes:
     return whole[12:]
 
 
+def united(old: bytes, new: bytes) -> bytes:
+    """Return the items of both sequences, as `sequence` wrote them, each of them once."""
+    return old if not new else b"".join(sorted({*_split(old), *_split(new)}))
+
+
+def _split(items: bytes) -> list[bytes]:
+    found, at = [], 0
+    while at < len(items):
+        end = at + 8 + int.from_bytes(items[at + 4 : at + 8], "little")
+        found.append(items[at:end])
+        at = end
+    return found
+
+
 def _elements(item: Head, declared: str) -> Elements:
     found: dict[int, tuple[str, str | bytes | Items]] = {}
     big = form_of(item.transfer_syntax_uid) == form_of(EXPLICIT_VR_BE)

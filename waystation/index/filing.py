@@ -8,12 +8,12 @@ a copy that was found damaged.
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Any, Final
 
 from waystation.db.engine import Job
 from waystation.db.statement import Row, Transaction
 from waystation.index.columns import joined, study_columns
-from waystation.index.described import merged, only, with_others
+from waystation.index.described import merged, only, united, with_others
 from waystation.index.entry import Entry
 from waystation.index.levels import PATIENT, SERIES, STUDY
 from waystation.index.rows import (
@@ -29,6 +29,7 @@ from waystation.index.rows import (
     write_series,
     write_study,
 )
+from waystation.model.arrival import Arrival
 
 _KNOWN: Final = (
     "SELECT i.arrival, i.series, i.current, a.sha256 FROM arrival a"
@@ -66,6 +67,29 @@ def file(transaction: Transaction, filings: Iterable[Filing], next_id: Callable[
     for filing in filings:
         desk.take(filing)
     desk.write()
+
+
+def file_all(
+    next_id: Callable[[], int],
+) -> Callable[[Transaction, Sequence[tuple[int, Arrival, Any]]], None]:
+    """Return what files arrivals with their entries, each (place, arrival, entry)."""
+
+    def job(transaction: Transaction, filings: Sequence[tuple[int, Arrival, Any]]) -> None:
+        file(transaction, (filing_of(*each) for each in filings), next_id)
+
+    return job
+
+
+def filing_of(place: int, arrival: Arrival, entry: Entry) -> Filing:
+    """Return an arrival as it is filed."""
+    return Filing(
+        place=place,
+        arrival_id=arrival.id,
+        sha256=arrival.sha256,
+        size_bytes=arrival.size_bytes,
+        received_at=arrival.received_at,
+        entry=entry,
+    )
 
 
 def filed(filings: Sequence[Filing], next_id: Callable[[], int]) -> Job[None]:
@@ -174,6 +198,10 @@ class _Desk:
         patient.n_studies += 1
         patient.n_series += study.n_series
         patient.n_instances += study.n_instances
+        if patient.place > study.place:
+            # Not its newest study, as when an index is made anew: the others have a say.
+            self._left[patient.id] = patient
+            return
         patient.place = study.place
         _describe(patient, study.data, study.others)
 
@@ -190,8 +218,10 @@ class _Desk:
         row = self._left.get(study.patient)
         if row is None:
             by_id = {patient.id: patient for patient in self._patients.values()}
-            row = by_id.get(study.patient) or patient_of(self._transaction, study.patient)
-            self._patients[row.identity] = self._left[row.id] = row
+            found = by_id.get(study.patient) or patient_of(self._transaction, study.patient)
+            if found is None:
+                return
+            row = self._patients[found.identity] = self._left[found.id] = found
         row.n_studies -= 1
         row.n_series -= study.before[0]
         row.n_instances -= study.before[1]
@@ -205,16 +235,16 @@ def _note(study: StudyRow, series: SeriesRow, filing: Filing, *, new: bool, more
     entry, at = filing.entry, filing.received_at
     study.data, study.others = merged(study.data, study.others, entry.study, STUDY)
     series.data, series.others = merged(series.data, series.others, entry.series, SERIES)
-    if entry.regions and entry.regions not in study.regions:
-        study.regions += entry.regions
+    study.regions = united(study.regions, entry.regions)
     study.modalities = joined(study.modalities, entry.modality)
     study.classes = joined(study.classes, entry.sop_class_uid)
     study.n_instances += new
     series.n_instances += new
-    study.size_bytes += filing.size_bytes if more else 0
-    study.first_at = min(study.first_at or at, at)
-    study.last_at = max(study.last_at, at)
     study.place = filing.place
+    if more:
+        study.size_bytes += filing.size_bytes
+        study.first_at = min(study.first_at or at, at)
+        study.last_at = max(study.last_at, at)
 
 
 def _describe(patient: PatientRow, data: bytes, others: str) -> None:

@@ -186,11 +186,10 @@ def patient_at(transaction: Transaction, identity: Identity) -> PatientRow | Non
     return None if row is None else _patient(row)
 
 
-def patient_of(transaction: Transaction, row_id: int) -> PatientRow:
-    """Return the row of a patient by its id; it is there."""
+def patient_of(transaction: Transaction, row_id: int) -> PatientRow | None:
+    """Return the row of a patient by its id."""
     row = transaction.one(_PATIENT_COLUMNS + " WHERE p.id = :id", {"id": row_id})
-    assert row is not None
-    return _patient(row)
+    return None if row is None else _patient(row)
 
 
 def _patient(row: Row) -> PatientRow:

@@ -13,9 +13,9 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import tzinfo
-from typing import Final
+from typing import Final, Protocol, TypeVar
 
-from waystation.db.engine import Database
+from waystation.db.engine import Job
 from waystation.dicom.head import Head
 from waystation.index import levels, pages
 from waystation.index.candidates import conditions
@@ -36,6 +36,17 @@ OF_ROW: Final = frozenset(
         *levels.COMPUTED,
     }
 )
+
+T = TypeVar("T")
+
+
+class Reads(Protocol):
+    """What the index asks of a journal: a running node's, or that of one which is stopped."""
+
+    async def read(self, job: Job[T]) -> T:
+        """Run a reading job.  Raises `StorageError`."""
+        ...
+
 
 # Gives the heads of objects in order, None for one that cannot be read.
 Heads = Callable[[Sequence[ImageRow]], Awaitable[Sequence[Head | None]]]
@@ -65,7 +76,7 @@ class Search:
 
     def __init__(
         self,
-        database: Database,
+        database: Reads,
         heads: Heads,
         query: Query,
         *,

@@ -7,7 +7,7 @@ PS3.4 C.4.1.1.3, K.4.1.1.3; PS3.7 table C.5.9 for the status.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 from waystation.dicom import tags
@@ -128,12 +128,6 @@ def read_identifier(
     except DatasetError as error:
         return BadIdentifier(comment=f"identifier: {error.comment}"[:COMMENT], kind="form")
     return first_fault(query.keys, chosen, strict=strict) or query
-
-
-def without(query: Query, tag: int) -> Query:
-    """Return the query with one key taken for unknown: it filters nothing and is not answered."""
-    keys = tuple(key for key in query.keys if key.tag != tag)
-    return replace(query, keys=keys, unknown=(*query.unknown, (tag, name_of(tag))))
 
 
 def _is_creator(tag: int) -> bool:

@@ -84,6 +84,7 @@ class Call:
             for context in request.contexts
             for syntax in context.transfer_syntaxes
         }
+        self._accepted: dict[tuple[str, str], int] = {}
         self.sent = 0
 
     @classmethod
@@ -148,6 +149,9 @@ class Call:
             case DataCame():
                 pass
             case AssociateAccepted():
+                for context in self.contexts.values():
+                    pair = (context.abstract_syntax, context.transfer_syntax)
+                    self._accepted.setdefault(pair, context.id)
                 if not self._opened.done():
                     self._opened.set_result(None)
             case AssociateRejected(reject=no):
@@ -220,12 +224,9 @@ class Call:
 
     def context_for(self, sop_class: str, transfer_syntax: str | None = None) -> int | None:
         """Return the id of an accepted context, or None."""
-        for context in self.contexts.values():
-            if context.abstract_syntax == sop_class and (
-                transfer_syntax is None or context.transfer_syntax == transfer_syntax
-            ):
-                return context.id
-        return None
+        if transfer_syntax is not None:
+            return self._accepted.get((sop_class, transfer_syntax))
+        return next((id_ for pair, id_ in self._accepted.items() if pair[0] == sop_class), None)
 
     def offered(self, pair: tuple[str, str]) -> bool:
         """Return True if a context of this (SOP class, transfer syntax) was proposed."""

@@ -13,7 +13,8 @@ What a plan says never tells who the patient is: it ends up in logs and lists.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import NamedTuple
 
 from waystation.dicom.head import Head
 from waystation.model.delivery import HoldReason
@@ -33,8 +34,7 @@ FAILED = "rule-error: "
 NO_RULES = Verdict(rule=BUILT_IN, matched=True, clause="no rule is configured")
 
 
-@dataclass(frozen=True, slots=True)
-class Vote:
+class Vote(NamedTuple):
     """One rule that wants the object at one destination."""
 
     rule: Rule
@@ -148,6 +148,18 @@ def _hold(verdicts: Sequence[Verdict], matched: Sequence[tuple[Rule, str]]) -> H
     return HoldReason.OPERATOR if any(rule.then == "hold" for rule, _ in matched) else None
 
 
+def _together(votes: Sequence[Vote]) -> tuple[tuple[str, ...], str, bool]:
+    """Return the names of the rules, the highest priority, and whether one requires it."""
+    if len(votes) == 1:
+        rule, priority, way = votes[0]
+        return (rule.name,), priority, way.required
+    return (
+        tuple(vote.rule.name for vote in votes),
+        max((vote.priority for vote in votes), key=PRIORITIES.index),
+        any(vote.way.required for vote in votes),
+    )
+
+
 class _Filters:
     """What the filters of the ways say of this object; each is asked once."""
 
@@ -162,13 +174,14 @@ class _Filters:
         if to not in self._answers:
             self._answers[to] = self._ask(to)
         filtered_by, hold = self._answers[to]
+        rules, priority, required = _together(votes)
         return Target(
             destination=to,
-            rules=tuple(vote.rule.name for vote in votes),
-            priority=max((vote.priority for vote in votes), key=PRIORITIES.index),
+            rules=rules,
+            priority=priority,
             filtered_by=filtered_by,
             hold=hold,
-            required=any(vote.way.required for vote in votes),
+            required=required,
             group=to in self._ruleset.groups,
             recipe=votes[0].rule.recipe,
         )
@@ -222,6 +235,8 @@ def _ways(
 
 def _versions(to: str, votes: Sequence[Vote], filters: _Filters) -> list[Target]:
     """Return one target for each version of the object; all but the first are held (R-21)."""
+    if len(votes) == 1:
+        return [filters.target(to, votes)]
     by_steps: dict[tuple[str, ...], list[Vote]] = {}
     for vote in votes:
         by_steps.setdefault(vote.rule.steps, []).append(vote)

@@ -41,6 +41,9 @@ UITEMS: Final = "UITEMS"
 _COMPOUND: Final = frozenset({"Z/D", "X/Z", "X/D", "X/Z/D", "X/Z/U*"})
 # What keeps an object valid, by the type of the attribute: the first that a code offers.
 _VALID: Final = {"1": ("D", UITEMS, "Z"), "2": ("Z", "D"), "3": ("X", "Z", "D")}
+# Source images of a derivation are listed in Referenced Series Sequence as well, which must not
+# be there without them (PS3.3 section C.12.2): they are type 2, and cannot be emptied all the same.
+_LISTED: Final = (0x00089124, 0x00082112)
 
 
 def code_of(row: int, options: Iterable[str]) -> tuple[str, str]:
@@ -72,6 +75,6 @@ def resolve(code: str, sop_class_uid: str, path: tuple[int, ...]) -> str:
         return code
     choices = [UITEMS if word == "U*" else word for word in code.split("/")]
     kind = type_of(sop_class_uid, path)
-    if kind is None:
+    if kind is None or (path[-2:] == _LISTED and kind[0] == "2"):
         return choices[-1]
     return next(action for action in _VALID[kind[0]] if action in choices)

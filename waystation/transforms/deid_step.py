@@ -4,21 +4,34 @@ Contract: what the engine holds is raised as `HeldError`; what it gives becomes 
 """
 
 import json
+from collections.abc import Callable
 
 from waystation.dicom.head import Head
 from waystation.model.delivery import HoldReason
 from waystation.transforms.deid.engine import Deidentifier
-from waystation.transforms.deid.pseudonyms import Pseudonym
-from waystation.transforms.deid.result import DeidFacts, Held
+from waystation.transforms.deid.pseudonyms import Patient, Pseudonym
+from waystation.transforms.deid.result import Deidentified, DeidFacts, Held
 from waystation.transforms.held import HeldError
 from waystation.transforms.steps import DeidResult, StepFacts
 
 
-class DeidStep:
-    """One profile, ready to be the step of a rule."""
+FRAMES = 0x00280008
 
-    def __init__(self, deidentifier: Deidentifier) -> None:
+
+class DeidStep:
+    """One profile, ready to be the step of a rule.
+
+    find: asks a table for the pseudonym of a patient, where the profile has one; may raise
+    `HeldError`.
+    """
+
+    def __init__(
+        self,
+        deidentifier: Deidentifier,
+        find: Callable[[Patient], Pseudonym | None] | None = None,
+    ) -> None:
         self.deidentifier = deidentifier
+        self._find = find
 
     @property
     def digest(self) -> str:
@@ -27,10 +40,7 @@ class DeidStep:
 
     def __call__(self, head: Head, facts: StepFacts) -> DeidResult:
         """Return the new head.  Raises `HeldError`."""
-        known = facts.pseudonym
-        done = self.deidentifier.treat(
-            head, DeidFacts(pseudonym=known if isinstance(known, Pseudonym) else None)
-        )
+        done = self.deidentifier.treat(head, DeidFacts(pseudonym=self._pseudonym(head, facts)))
         if isinstance(done, Held):
             raise HeldError(HoldReason.DEID_FAILED, done.why)
         profile = self.deidentifier.profile
@@ -38,6 +48,23 @@ class DeidStep:
             head=done.head,
             tail_end=done.tail_end,
             mark=f"{profile.name} {profile.digest[:16]}",
-            report=json.dumps(done.report.as_dict(), separators=(",", ":")),
+            report=json.dumps(self._report(done, head), separators=(",", ":")),
             pixels=done.pixels.job,
+            check=done.check,
         )
+
+    def _report(self, done: Deidentified, head: Head) -> dict[str, object]:
+        """Return what is kept with the object.  It is only kept if verification lets it pass."""
+        job = done.pixels.job
+        frames = head.text(FRAMES) if job is not None and job.blacks else "0"
+        return {
+            **done.report.as_dict(),
+            "frames": int(frames) if frames.isdigit() else 1,
+            "verification": "off" if done.check is None else "passed",
+        }
+
+    def _pseudonym(self, head: Head, facts: StepFacts) -> Pseudonym | None:
+        if isinstance(facts.pseudonym, Pseudonym):
+            return facts.pseudonym
+        who = self.deidentifier.patient(head) if self._find is not None else None
+        return self._find(who) if who is not None and self._find is not None else None

@@ -91,5 +91,5 @@ def _frames(head: Head) -> int:
     if not text:
         return 1
     if not text.strip().isdigit() or not int(text):
-        raise UnfitError(f"Number of Frames is {text[:16]!r}")
+        raise UnfitError("Number of Frames is no number of frames")
     return int(text)

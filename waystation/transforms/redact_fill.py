@@ -70,9 +70,7 @@ def black(head: Head, image: Image, *, is_float: bool = False) -> tuple[int, ...
         if image.photometric in PARTIAL:
             dark = 1 << max(image.stored - 4, 0)
             return tuple(_container(number, image) for number in (dark, middle, middle))
-    raise UnfitError(
-        f"what is black in {image.samples} samples of {image.photometric[:16]!r} is not known"
-    )
+    raise UnfitError("what is black in its Photometric Interpretation is not known")
 
 
 def used_bits(image: Image) -> int:

@@ -34,7 +34,7 @@ class DeidResult:
 
     report: counts, without any original value.  mark: profile and digest.  pixels: a job for the
     codec children, None if the tail stays.  tail_end: where that ends in the old object, -1: at
-    its end.
+    its end.  check: what the bytes that leave must pass (`deid.verify.Check`), None: nothing.
     """
 
     head: bytes
@@ -42,6 +42,7 @@ class DeidResult:
     mark: str
     report: str = ""
     pixels: Any = None
+    check: Any = field(default=None, compare=False, repr=False)
 
 
 class Deidentify(Protocol):
@@ -97,7 +98,7 @@ class Treated:
     """The new head.  mark: of our de-identification, "" without.  pixels: a job, or None.
 
     passed: what validation found and let pass, in words.  tail_end: where the tail that leaves
-    ends in the old object, -1: at its end.
+    ends in the old object, -1: at its end.  check: what the bytes that leave must pass, or None.
     """
 
     head: bytes
@@ -108,6 +109,7 @@ class Treated:
     mark: str = ""
     report: str = ""
     pixels: Any = None
+    check: Any = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -286,4 +288,5 @@ def _deidentified(
         mark=done.mark,
         report=done.report,
         pixels=done.pixels,
+        check=done.check,
     )

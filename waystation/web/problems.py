@@ -8,6 +8,7 @@ foreign origins are refused, and a change must come as JSON (S-59).
 
 import ipaddress
 import secrets
+from typing import Any
 from urllib.parse import urlsplit
 
 import structlog
@@ -38,13 +39,14 @@ HEADERS = {
 }
 
 
-def problem(status: int, title: str, detail: str = "") -> JSONResponse:
-    """Return an error answer."""
+def problem(status: int, title: str, detail: str = "", **more: Any) -> JSONResponse:
+    """Return an error answer; ``more``: further members."""
     body = {
         "type": "about:blank",
         "title": title,
         "status": status,
         "detail": detail,
+        **more,
         "id": secrets.token_hex(6),
     }
     return JSONResponse(body, status_code=status, media_type=PROBLEM)
@@ -75,17 +77,18 @@ def _misread(_request: Request, error: Exception) -> JSONResponse:
 
 def _refused(_request: Request, error: Exception) -> JSONResponse:
     answer = problem(503, "The journal or the disk cannot do this now")
-    log.error("request failed", id=_id_of(answer), error=str(error))
+    log.error("request failed", id=id_of(answer), error=str(error))
     return answer
 
 
 def _unforeseen(_request: Request, error: Exception) -> JSONResponse:
     answer = problem(500, "Something went wrong inside")
-    log.error("request failed", id=_id_of(answer), exc_info=error)
+    log.error("request failed", id=id_of(answer), exc_info=error)
     return answer
 
 
-def _id_of(answer: JSONResponse) -> str:
+def id_of(answer: JSONResponse) -> str:
+    """Return the id that a problem was given."""
     return bytes(answer.body).rpartition(b'"id":"')[2][:12].decode()
 
 
@@ -132,7 +135,7 @@ class Guard:
         if refusal is not None:
             await refusal(scope, receive, send_safely)
             return
-        await self._app(scope, _Limited(receive), send_safely)
+        await self._app(scope, Limited(receive, BODY_LIMIT), send_safely)
 
 
 def _too_long(scope: Scope) -> JSONResponse | None:
@@ -161,16 +164,17 @@ def _refusal(method: str, headers: Headers) -> JSONResponse | None:
     return None
 
 
-class _Limited:
-    """A request body that ends in 413 when it grows beyond L22, announced or not."""
+class Limited:
+    """A request body that ends in 413 when it grows beyond ``most`` bytes, announced or not."""
 
-    def __init__(self, receive: Receive) -> None:
+    def __init__(self, receive: Receive, most: int) -> None:
         self._receive = receive
+        self._most = most
         self._size = 0
 
     async def __call__(self) -> Message:
         message = await self._receive()
         self._size += len(message.get("body", b""))
-        if self._size > BODY_LIMIT:
+        if self._size > self._most:
             raise HTTPException(413, "The body is too large")
         return message

@@ -6,9 +6,11 @@ need no rights over patient data and show none (R-85, S-72).
 
 from fastapi import APIRouter, FastAPI
 from fastapi.responses import HTMLResponse, JSONResponse, Response
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 import waystation
 from waystation.web.api import api
+from waystation.web.dicomweb import DicomWeb
 from waystation.web.front import CSS, front_page
 from waystation.web.problems import Guard, add_problems
 from waystation.web.view import NodeView
@@ -16,8 +18,8 @@ from waystation.web.view import NodeView
 METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
-def site(view: NodeView) -> FastAPI:
-    """Return the whole site."""
+def site(view: NodeView, dicomweb: DicomWeb | None = None) -> FastAPI:
+    """Return the whole site; ``dicomweb``: answers what lies below its roots."""
     app = FastAPI(
         title="Waystation",
         version=waystation.__version__,
@@ -27,6 +29,8 @@ def site(view: NodeView) -> FastAPI:
     )
     add_problems(app)
     app.add_middleware(Guard)
+    if dicomweb is not None:
+        app.add_middleware(Doorway, dicomweb=dicomweb)
     app.include_router(api(view))
     app.include_router(_plain(view))
     return app
@@ -58,3 +62,16 @@ def _plain(view: NodeView) -> APIRouter:
         return Response(CSS, media_type="text/css")
 
     return router
+
+
+class Doorway:
+    """Pure ASGI: DICOMweb has ways of its own with errors, hosts and bodies."""
+
+    def __init__(self, app: ASGIApp, dicomweb: DicomWeb) -> None:
+        self._app = app
+        self._dicomweb = dicomweb
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let a request through to one of the two."""
+        is_ours = scope["type"] == "http" and self._dicomweb.owns(scope["path"])
+        await (self._dicomweb if is_ours else self._app)(scope, receive, send)

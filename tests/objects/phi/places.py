@@ -88,6 +88,10 @@ def nested(sheet: Sheet, who: Person) -> None:
     source = sheet.item(0x00082112)
     source.put(0x00081150, "UI", "1.2.840.10008.5.1.4.1.1.2")
     source.gone(0x00081155, "UI", who.uid("source", 2))
+    # Listed below; of these references, the table leaves only this one.
+    kept = sheet.item(0x0008114A)
+    kept.stays(0x00081150, "UI", "1.2.840.10008.5.1.4.1.1.4")
+    kept.uid(0x00081155, who.uid("source", 1))
     series = sheet.item(0x00081115)
     series.uid(0x0020000E, who.uid("series", 1))
     instance = series.item(0x0008114A)

@@ -93,12 +93,6 @@ def move_datetime(text: str, days: int, *, keep_zone: bool = False) -> str | Non
     return made + (zone or "" if keep_zone else "")
 
 
-def without_zone(text: str) -> str | None:
-    """Return a DT value without its offset from UTC; None if it is none."""
-    found = _DATETIME.fullmatch(text)
-    return text[: found.start(5)] if found and found[5] else text if found else None
-
-
 def is_time(text: str) -> bool:
     """Tell whether it is a TM value, the old form with colons included."""
     found = _TIME.fullmatch(text)

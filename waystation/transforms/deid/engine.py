@@ -14,7 +14,14 @@ from waystation.dicom.head import Head, Identity
 from waystation.dicom.nested import is_pixel
 from waystation.dicom.scan import FIRST_PIXEL
 from waystation.dicom.tree import Tree, encode, parse
-from waystation.transforms.deid import devices, marks, originals, refusals, repertoire
+from waystation.transforms.deid import (
+    devices,
+    marks,
+    originals,
+    references,
+    refusals,
+    repertoire,
+)
 from waystation.transforms.deid.choice import Choices
 from waystation.transforms.deid.dates import TooEarlyError
 from waystation.transforms.deid.devices import PixelDecision
@@ -24,6 +31,7 @@ from waystation.transforms.deid.profile import Profile
 from waystation.transforms.deid.pseudonyms import Patient, Pseudonym, made_of
 from waystation.transforms.deid.result import NO_FACTS, Deidentified, DeidFacts, Held, Report
 from waystation.transforms.deid.text import tokens_of
+from waystation.transforms.deid.verify import Verifier
 from waystation.transforms.deid.walk import walk
 from waystation.transforms.deid.work import Work, patient_in, text_of
 
@@ -62,6 +70,10 @@ class Deidentifier:
         self._version = version
         self._seal = seal
         self._choices = Choices(profile)
+        sealed = seal is not None
+        self._verifier = (
+            Verifier(profile, keys, version, sealed=sealed) if profile.verify == "hold" else None
+        )
 
     @property
     def tools_digest(self) -> str:
@@ -111,9 +123,13 @@ class Deidentifier:
         declared = tree.charset
         before = list(tree.elements) if self._seal is not None else []
         refusals.reduce_report(tree, profile)
+        lists = references.lists_references(tree)
         walk(tree, self._choices.root(tree.text(tags.SOP_CLASS_UID)), work)
+        if lists and references.settle(tree):
+            work.changed["X", "", references.SERIES] = 1
         refusals.replace_document(tree, profile)
         repertoire.settle(tree, declared, work.texts)
+        verifier = self._verifier
         methods = marks.methods_of(
             profile, cleaned=pixels.cleaned, unrecognizable=facts.unrecognizable
         )
@@ -126,6 +142,7 @@ class Deidentifier:
             identity=identity_of(tree),
             report=self._report(work, methods),
             pixels=pixels,
+            check=None if verifier is None else verifier.begin(head, methods, facts.pseudonym),
         )
 
     def _work(self, tree: Tree, facts: DeidFacts, pixels: PixelDecision) -> Work:

@@ -212,7 +212,8 @@ def _rules(
         if ("tag" in rule) is ("sop_class" in rule):
             raise ProfileError(("rule", place), "expected either tag or sop_class")
         if "sop_class" in rule:
-            classes[_class(rule, place)] = rule["loosen"]
+            uid = _class(rule, place)
+            classes[uid] = rule["loosen"]
             continue
         tag = _tag(rule["tag"], place)
         if tag in elements:

@@ -11,6 +11,7 @@ from waystation.dicom.head import Identity
 from waystation.dicom.tags import format_tag
 from waystation.transforms.deid.devices import PixelDecision
 from waystation.transforms.deid.pseudonyms import Pseudonym
+from waystation.transforms.deid.verify import Check
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,7 +86,8 @@ class Deidentified:
 
     tail_end: the tail to be sent begins at the old head's ``pixel_offset`` and ends here (offsets
     of inflated bytes): what lies behind the pixels does not leave.  pixels: what must be done to
-    the whole object before it leaves; only its ``job`` matters to the caller.
+    the whole object before it leaves; only its ``job`` matters to the caller.  check: what the
+    bytes that leave must pass, None if the profile wants no verification.
     """
 
     head: bytes
@@ -93,6 +95,7 @@ class Deidentified:
     identity: Identity
     report: Report
     pixels: PixelDecision
+    check: Check | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

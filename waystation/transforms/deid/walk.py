@@ -85,7 +85,8 @@ def structure(work: Work, tree: Tree, elem: Elem, choice: Choice, place: Place) 
     if len(items) != before:
         work.count(choice, elem.tag)
     if before and not items:
-        is_optional = choice.fallback == DUMMY and not choice.needed
+        # Without annotations there is no module of them, whose sequence would need an item.
+        is_optional = kind == choices.GRAPHICS or (choice.fallback == DUMMY and not choice.needed)
         end = effects.remove if is_optional else effects.fall_back
         return end(work, tree, elem, choice)
     return True

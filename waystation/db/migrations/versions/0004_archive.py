@@ -102,6 +102,7 @@ def _studies() -> None:
     op.create_index("study_by_uid", "study", ["uid"], unique=True)
     op.create_index("study_by_date", "study", ["date", "time", "uid"])
     op.create_index("study_by_patient", "study", ["patient"])
+    op.create_index("study_by_patient_id", "study", ["patient_id"])
     op.create_index("study_by_age", "study", ["last_at"])
 
 

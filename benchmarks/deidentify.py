@@ -1,0 +1,220 @@
+"""De-identification: CT images of 258 elements, beside `dicom-anonymizer` and beside a plain relay.
+
+Files: one process reads a file, takes the identity out and writes a new file, both by the Basic
+Profile and without looking at the result; processor time counts, on one core.  Memory: what the
+engine alone needs for one image, with the options of a research project, verification off and on.
+Relay: our node with and without a de-identifying rule, to the same sink, the same images.
+"""
+
+import hashlib
+import logging
+import time
+import tomllib
+import warnings
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+
+from benchmarks.contenders import OurNode, fresh
+from benchmarks.figures import OURS, Figure, Samples, against_each
+from benchmarks.inputs import full_ct_study, into_page_cache
+from benchmarks.plan import Bench
+from benchmarks.relay import settled
+from benchmarks.sending import send
+from tests.objects.full_ct import PATIENT_ID
+from tests.objects.study import Study
+from tests.peers.dcmtk import StoreScp
+from tests.peers.node import destination
+from tests.peers.program import wait_until
+from waystation.dicom.head import Head
+from waystation.dicom.part10 import file_meta, read_meta
+from waystation.transforms.deid.engine import Deidentifier
+from waystation.transforms.deid.keys import derive
+from waystation.transforms.deid.profile_read import read_profile
+from waystation.transforms.deid.result import Deidentified
+
+PEER = "dicom-anonymizer"
+BAR_RATIO, BAR_MS, BAR_OFF, BAR_ON, BAR_RELAY = 5.0, 3.0, 100.0, 50.0, 0.5
+MOST_FILES = 200
+SECRET = bytes(range(32))
+Treat = Callable[[Path, Path], None]
+RESEARCH = """
+options = ["retain_modified_dates", "retain_patient_characteristics", "clean_descriptors",
+           "clean_pixel_data"]
+pseudonym = { source = "hmac", prefix = "LUNG-" }
+dates = { range = "1d..3650d", keep_weekday = true }
+text = { mode = "allow-list" }
+"""
+PROFILE = f"""
+[deidentify.bench]
+project = {{ id = "bench", key = {{ env = "BENCH_KEY" }} }}
+{RESEARCH}
+"""
+
+
+class Leaked(Exception):
+    """What arrived still says who the patient is, or is not the whole study."""
+
+
+def engine(text: str) -> Deidentifier:
+    """Return the engine for the keys of a profile table."""
+    return Deidentifier(
+        read_profile("bench", tomllib.loads(text), {}), derive(SECRET, "bench"), version="bench"
+    )
+
+
+def de_identified(content: bytes, who: Deidentifier) -> tuple[bytes, bytes, memoryview]:
+    """Return a new DICOM file for the content of one: file meta, head and tail."""
+    meta = read_meta(content)
+    syntax = meta.transfer_syntax_uid
+    data_set = content[meta.data_set_offset :]
+    head = Head.from_bytes(data_set, syntax)
+    made = who.treat(head)
+    if not isinstance(made, Deidentified):
+        raise Leaked(made.why)
+    tail = memoryview(data_set)[head.pixel_offset : made.tail_end]
+    if made.check is not None and (why := made.check.refusal(syntax, [made.head, tail])):
+        raise Leaked(why)
+    found = made.identity
+    return file_meta(found.sop_class_uid, found.sop_instance_uid, syntax), made.head, tail
+
+
+def ours() -> Treat:
+    """Return what de-identifies a file with the engine."""
+    who = engine('verify = "off"')
+
+    def treat(source: Path, target: Path) -> None:
+        with target.open("wb") as file:
+            file.writelines(de_identified(source.read_bytes(), who))
+
+    return treat
+
+
+def theirs() -> Treat:
+    """Return what de-identifies a file with dicom-anonymizer, as its users call it."""
+    anonymize = import_module("dicomanonymizer").anonymize_dicom_file
+    logging.getLogger("dicomanonymizer").setLevel(logging.CRITICAL)
+
+    def treat(source: Path, target: Path) -> None:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            anonymize(str(source), str(target))
+
+    return treat
+
+
+def files_per_s(treat: Treat, files: list[Path], folder: Path) -> float:
+    """Return files per second of processor time; the first file is not counted."""
+    fresh(folder)
+    treat(files[0], folder / "first")
+    began = time.process_time()
+    for file in files:
+        treat(file, folder / file.name)
+    took = time.process_time() - began
+    if len(list(folder.iterdir())) != len(files) + 1:
+        raise Leaked(f"{len(files)} files in, another number out")
+    return len(files) / took
+
+
+def image_ms(files: list[Path], verify: bool) -> float:
+    """Return milliseconds of processor time for one image in memory, scan of its head included."""
+    who = engine(f'verify = "{"hold" if verify else "off"}"\n{RESEARCH}')
+    contents = [file.read_bytes() for file in files]
+    de_identified(contents[0], who)
+    began = time.process_time()
+    for content in contents:
+        de_identified(content, who)
+    return (time.process_time() - began) / len(files) * 1000
+
+
+def deidentify(bench: Bench, say: Callable[[str], None]) -> list[Figure]:
+    """Return all figures of de-identification."""
+    study = full_ct_study(bench, bench.amounts.ct)
+    into_page_cache(study)
+    figures = files_figures(bench, say, study) + memory_figures(bench, say, study)
+    return figures + relay_figures(bench, say, study) if bench.with_ours else figures
+
+
+def files_figures(bench: Bench, say: Callable[[str], None], study: Study) -> list[Figure]:
+    """Return files per second beside the peer."""
+    files, rates = list(study.files[:MOST_FILES]), Samples()
+    contenders = {OURS: ours(), PEER: theirs()}
+    for number in range(-int(bench.amounts.warm_up), bench.amounts.rounds):
+        for name, treat in contenders.items():
+            rate = files_per_s(treat, files, bench.run)
+            say(f"deidentify files {name}: {rate:.0f}/s")
+            if number >= 0:
+                rates.add(name, rate)
+    return against_each("deidentify.files", "objects/s", rates, bars={PEER: BAR_RATIO})
+
+
+def memory_figures(bench: Bench, say: Callable[[str], None], study: Study) -> list[Figure]:
+    """Return what one image costs, and how many a core manages."""
+    files, costs = list(study.files[:MOST_FILES]), Samples()
+    for number in range(-1, bench.amounts.rounds):
+        for name, verify in (("off", False), ("on", True)):
+            cost = image_ms(files, verify)
+            say(f"deidentify verification {name}: {cost:.2f} ms")
+            if number >= 0:
+                costs.add(name, cost)
+    off, on = costs.median("off"), costs.median("on")
+    assert off is not None
+    assert on is not None
+    return [
+        Figure(name="deidentify.ct", unit="ms", ours=off, bar=BAR_MS, higher=False),
+        Figure(name="deidentify.unverified", unit="objects/s", ours=1000 / off, bar=BAR_OFF),
+        Figure(name="deidentify.verified", unit="objects/s", ours=1000 / on, bar=BAR_ON),
+    ]
+
+
+def relay_figures(bench: Bench, say: Callable[[str], None], study: Study) -> list[Figure]:
+    """Return the rate of a de-identifying relay, with the plain one as its peer."""
+    rates = Samples()
+    for number in range(-int(bench.amounts.warm_up), bench.amounts.rounds):
+        for name, steps in ((OURS, True), ("plain", False)):
+            rate = relayed(bench.run, study, steps)
+            say(f"deidentify relay {'de-identifying' if steps else 'plain'}: {rate:.0f}/s")
+            if number >= 0:
+                rates.add(name, rate)
+    return against_each("deidentify.relay", "objects/s", rates, bars={"plain": BAR_RELAY})
+
+
+def relayed(folder: Path, study: Study, steps: bool) -> float:
+    """Return objects per second from the first byte sent to the last object at the sink."""
+    fresh(folder)
+    wanted = len(study.files)
+    with StoreScp(folder / "sink", ae_title="SINK") as sink:
+        extra = "only_deidentified = true" if steps else ""
+        config = destination("sink", sink.port, ae_title=sink.ae_title, extra=extra)
+        step = 'deidentify = "bench"\n' if steps else ""
+        config += f'\n[[rule]]\nname = "all"\n{step}send = ["sink"]\n' + PROFILE * steps
+        router = OurNode(folder / "router", config, environment={"BENCH_KEY": SECRET.hex()})
+        try:
+            began = time.time()
+            send(router, [study.folder])
+            wait_until(lambda: sink.count() >= wanted, f"{wanted} at the sink", within_s=600)
+            settled(sink)
+        finally:
+            router.close()
+        proven(sink, study, steps)
+        return wanted / (max(file.stat().st_mtime for file in sink.files()) - began)
+
+
+def proven(sink: StoreScp, study: Study, steps: bool) -> None:
+    """Compare what arrived: the same images; or other identities before the same pixels."""
+    found = sink.digests()
+    if not steps:
+        # storescu encodes some of the elements anew: bytes are compared in the figure `relay.ct`.
+        if found.keys() != study.digests.keys():
+            raise Leaked("the plain relay lost something")
+        return
+    if len(found) != len(study.digests) or found.keys() & study.digests.keys():
+        raise Leaked("other objects arrived than were to")
+    tails = set()
+    for file in sink.files():
+        content = file.read_bytes()
+        if PATIENT_ID.encode() in content[: -(1 << 18)]:
+            raise Leaked("a Patient ID arrived")
+        tails.add(hashlib.sha256(content[-(1 << 18) :]).hexdigest())
+    if len(tails) != 1:
+        raise Leaked("pixels were changed")

@@ -1,0 +1,300 @@
+"""The frame of DICOMweb: roots, resources, and what holds for every one of them.
+
+Contract (W-1 to W-5, W-9 to W-18, W-136, W-137, W-139): every root, aliases included, serves the
+whole tree, plain and below ``/sources/archive``.  An unknown path is 404, a known one with a wrong
+method 405 with ``Allow``, both as problems.  HEAD is answered by the handler of GET, without its
+body.  Every answer carries the headers of security and, for origins that are listed, of CORS.
+A failure after the status line breaks the connection.
+
+Parts hang their resources in with `Resource`; see `waystation.web.qido` for how a handler looks.
+"""
+
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass, field
+from ipaddress import IPv4Network, IPv6Network
+from typing import Final
+from urllib.parse import parse_qsl
+
+import structlog
+from starlette.datastructures import Headers
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from waystation.dicomweb.accept import Offer
+from waystation.dicomweb.paths import Routes, bad_uid, segments
+from waystation.model.errors import WaystationError
+from waystation.web import cors
+from waystation.web.asked import Asked, Refusal
+from waystation.web.problems import (
+    BODY_LIMIT,
+    LONGEST_TARGET,
+    MOST_FIELDS,
+    Limited,
+    id_of,
+    problem,
+)
+from waystation.web.public_url import (
+    Forwarded,
+    forwarded,
+    is_our_name,
+    is_trusted,
+    origin_of,
+)
+from waystation.web.sending import reply
+
+log = structlog.get_logger()
+
+ARCHIVE: Final = "archive"
+MOST_PARAMETERS: Final = 256
+IN_FLIGHT: Final = 256
+Handler = Callable[[Asked], Awaitable[Response]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resource:
+    """One method of one path below a root.
+
+    template: as `waystation.dicomweb.paths` knows it.  right: what the caller needs: search,
+    retrieve, store, delete.  offers: what it can be sent as, the default first.
+    takes: media types of a body.  body: most bytes of it, announced or not.
+    """
+
+    method: str
+    template: str
+    handler: Handler
+    summary: str
+    right: str = "retrieve"
+    offers: tuple[Offer, ...] = ()
+    params: tuple[str, ...] = ()
+    takes: tuple[str, ...] = ()
+    body: int = BODY_LIMIT
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """What the settings say of the frame.
+
+    roots: paths, the first is the proper one.  origins: of pages that may ask (CORS), "*" for all.
+    allowed: tells whether a caller (address, right) may do something without a login.
+    """
+
+    roots: tuple[str, ...] = ("/dicom-web", "/qido-rs", "/wado-rs")
+    public_url: str = ""
+    proxies: tuple[IPv4Network | IPv6Network, ...] = ()
+    origins: tuple[str, ...] = ()
+    allowed: Callable[[str, str], bool] = field(default=lambda _caller, _right: True)
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where a path leads: the root as it was written, the source, and what follows."""
+
+    root: str
+    source: str
+    parts: list[str]
+
+    @property
+    def prefix(self) -> str:
+        return f"{self.root}/sources/{self.source}" if self.source else self.root
+
+
+class DicomWeb:
+    """The DICOMweb resources of a node as an ASGI application for its roots.
+
+    terms: those in force now.  resources: of all parts.
+    """
+
+    def __init__(self, terms: Callable[[], Terms], resources: Iterable[Resource]) -> None:
+        self._terms = terms
+        self._routes: Routes[dict[str, Resource]] = Routes()
+        self._in_flight: Counter[str] = Counter()
+        self.resources: list[Resource] = []
+        self.answered: Counter[tuple[str, str, int]] = Counter()
+        self.add(resources)
+
+    def add(self, resources: Iterable[Resource]) -> None:
+        """Hang resources in; the last one of a method and template counts."""
+        for one in resources:
+            methods = self._routes.at(one.template)
+            if methods is None:
+                methods = {}
+                self._routes.add(one.template, methods)
+            methods[one.method] = one
+            self.resources.append(one)
+
+    def owns(self, path: str) -> bool:
+        """Tell whether a path lies below one of the roots."""
+        return self._place(path, self._terms()) is not None
+
+    def _place(self, path: str, terms: Terms) -> _Place | None:
+        parts = segments(path)
+        for root in terms.roots:
+            own = segments(root)
+            if parts[: len(own)] == own:
+                rest = parts[len(own) :]
+                if len(rest) >= 2 and rest[0] == "sources":
+                    return _Place(root, rest[1], rest[2:])
+                return _Place(root, "", rest)
+        return None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        terms, request = self._terms(), Request(scope, receive)
+        caller = scope["client"][0] if scope.get("client") else ""
+        shown = cors.headers_for(request.headers.get("origin"), terms.origins)
+        if cors.is_preflight(request):
+            await reply(cors.preflight(shown), [], shown, scope, receive, send)
+            return
+        self._in_flight[caller] += 1
+        try:
+            response, asked = await self._answer(request, caller, terms)
+            template = asked.template if asked else ""
+            self.answered[scope["method"], template, response.status_code] += 1
+            warnings = [f"299 {asked.base}: {text}" for text in asked.warnings] if asked else []
+            await reply(response, warnings, shown, scope, receive, send)
+        finally:
+            self._in_flight[caller] -= 1
+            if not self._in_flight[caller]:
+                del self._in_flight[caller]
+
+    async def _answer(
+        self, request: Request, caller: str, terms: Terms
+    ) -> tuple[Response, Asked | None]:
+        """Return what to answer, and the request as far as it was understood."""
+        asked: Asked | None = None
+        try:
+            self._admit(request, caller, terms)
+            place = self._place(request.scope["path"], terms)
+            assert place is not None
+            resource, values = self._find(place, request.method)
+            if not terms.allowed(caller, resource.right):
+                raise Refusal(401, "A login is needed", headers={"WWW-Authenticate": "Basic"})
+            limited = Request(request.scope, Limited(request.receive, resource.body))
+            asked = _asked(limited, terms, place, resource, values, caller)
+            return await resource.handler(asked), asked
+        except Exception as error:  # noqa: BLE001 - the top of a request
+            return _failure(error), asked
+
+    def _admit(self, request: Request, caller: str, terms: Terms) -> None:
+        """Raise `Refusal` for what no resource should see."""
+        scope, headers = request.scope, request.headers
+        if len(scope["raw_path"]) + len(scope["query_string"]) > LONGEST_TARGET:
+            raise Refusal(414, "The address is too long")
+        if len(scope["headers"]) > MOST_FIELDS:
+            raise Refusal(431, "Too many header fields")
+        if self._in_flight[caller] > IN_FLIGHT:
+            raise Refusal(
+                429,
+                "Too many requests at once",
+                f"At most {IN_FLIGHT} of one caller are answered at a time",
+                headers={"Retry-After": "1"},
+                retryable=True,
+            )
+        proxied = is_trusted(caller, terms.proxies)
+        if not proxied and not is_our_name(headers.get("host", ""), terms.public_url):
+            raise Refusal(400, "This host name is not ours")
+        if scope["method"] not in ("GET", "HEAD", "OPTIONS"):
+            _check_origin(headers, terms)
+
+    def _find(self, place: _Place, method: str) -> tuple[Resource, dict[str, str]]:
+        if place.source not in ("", ARCHIVE):
+            raise Refusal(404, "There is no such source")
+        found = self._routes.find(place.parts)
+        if found is None:
+            raise Refusal(404, "There is no such resource")
+        methods, values = found
+        resource = methods.get("GET" if method == "HEAD" else method)
+        if resource is None:
+            known = set(methods) | ({"HEAD"} if "GET" in methods else set())
+            allow = ", ".join(sorted(known | {"OPTIONS"}))
+            if method == "OPTIONS":
+                raise Allowed(allow)
+            raise Refusal(405, "This cannot be done here", headers={"Allow": allow})
+        name = bad_uid(values)
+        if name:
+            raise Refusal(400, "The request is not understood", f"The {name} of the path is no UID")
+        return resource, dict(values)
+
+
+def _asked(
+    request: Request,
+    terms: Terms,
+    place: _Place,
+    resource: Resource,
+    values: dict[str, str],
+    caller: str,
+) -> Asked:
+    scope = request.scope
+    said: Forwarded | None = None
+    if is_trusted(caller, terms.proxies):
+        said = forwarded(request.headers)
+    origin = origin_of(scope["scheme"], request.headers, terms.public_url, said)
+    params, accept = _params(scope["query_string"])
+    return Asked(
+        request=request,
+        template=resource.template,
+        source=place.source,
+        base=origin + place.prefix,
+        path=values,
+        params=params,
+        accept=accept,
+        caller=caller,
+    )
+
+
+def _params(query: bytes) -> tuple[list[tuple[str, str]], str | None]:
+    """Return the parameters without ``accept``, and that one; raises `Refusal`."""
+    if query.count(b"&") >= LONGEST_TARGET // 4:
+        raise Refusal(400, "The request is not understood", "Too many query parameters")
+    try:
+        text = query.decode("ascii")
+        pairs = parse_qsl(text, keep_blank_values=True, errors="strict")
+    except ValueError:
+        raise Refusal(
+            400, "The request is not understood", "The query is not percent-encoded UTF-8"
+        ) from None
+    if len({name for name, _ in pairs}) > MOST_PARAMETERS:
+        raise Refusal(400, "The request is not understood", "Too many query parameters")
+    accept = [value for name, value in pairs if name == "accept"]
+    rest = [pair for pair in pairs if pair[0] != "accept"]
+    return rest, ", ".join(accept) if accept else None
+
+
+def _check_origin(headers: Headers, terms: Terms) -> None:
+    """Refuse changes that a page of another site asks for through a visitor's browser."""
+    origin = headers.get("origin")
+    if origin is None or cors.headers_for(origin, terms.origins):
+        return
+    if cors.netloc(origin) not in (headers.get("host", ""), cors.netloc(terms.public_url)):
+        raise Refusal(403, "Requests from pages of other sites are refused")
+
+
+class Allowed(Exception):
+    """What may be done with a resource."""
+
+    def __init__(self, methods: str) -> None:
+        super().__init__(methods)
+        self.methods = methods
+
+
+def _failure(error: Exception) -> Response:
+    """Return a problem for what a handler raised; what is not foreseen is logged with its id."""
+    if isinstance(error, Allowed):
+        return Response(status_code=204, headers={"allow": error.methods})
+    if isinstance(error, Refusal):
+        answer = problem(error.status_code, error.title, error.text, **error.more)
+        answer.headers.update(error.headers or {})
+        return answer
+    status = getattr(error, "status_code", 0)
+    if status:
+        return problem(status, str(getattr(error, "detail", "")))
+    if isinstance(error, WaystationError):
+        answer = problem(503, "The journal or the disk cannot do this now", retryable=True)
+        answer.headers["Retry-After"] = "10"
+        log.error("request failed", id=id_of(answer), error=str(error))
+        return answer
+    answer = problem(500, "Something went wrong inside")
+    log.error("request failed", id=id_of(answer), exc_info=error)
+    return answer

@@ -1,0 +1,87 @@
+"""Under which address callers know us (W-137), and which names in Host are ours.
+
+Contract: pure.  A configured public URL wins; then what a trusted proxy says in Forwarded or
+X-Forwarded-*; then Host.  What an untrusted peer forwards is ignored.
+"""
+
+import ipaddress
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Network
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers
+
+_HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:\d{1,5})?", re.ASCII)
+_PREFIX = re.compile(r"(/[A-Za-z0-9._~-]+)*/?", re.ASCII)
+_PAIR = re.compile(r"(proto|host)=(?:\"([^\"]*)\"|([^;,\s]*))", re.ASCII | re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Forwarded:
+    """What a proxy says; "" for what it does not say."""
+
+    proto: str = ""
+    host: str = ""
+    prefix: str = ""
+
+
+def forwarded(headers: Headers) -> Forwarded:
+    """Return what the first proxy wrote, as far as it can be used."""
+    named: dict[str, str] = {}
+    if standard := headers.get("forwarded"):
+        for name, quoted, plain in _PAIR.findall(standard.partition(",")[0]):
+            named.setdefault(name.lower(), quoted or plain)
+    proto = named.get("proto") or _first(headers, "x-forwarded-proto")
+    host = named.get("host") or _first(headers, "x-forwarded-host")
+    prefix = _first(headers, "x-forwarded-prefix")
+    return Forwarded(
+        proto=proto.lower() if proto.lower() in ("http", "https") else "",
+        host=host if _HOST.fullmatch(host) else "",
+        prefix=prefix.rstrip("/") if _PREFIX.fullmatch(prefix) else "",
+    )
+
+
+def _first(headers: Headers, name: str) -> str:
+    return headers.get(name, "").partition(",")[0].strip()
+
+
+def is_trusted(peer: str, proxies: Sequence[IPv4Network | IPv6Network]) -> bool:
+    """Tell whether a peer is one of our proxies."""
+    try:
+        address = ipaddress.ip_address(peer)
+    except ValueError:
+        return False
+    return any(address in network for network in proxies)
+
+
+def origin_of(
+    scheme: str,
+    headers: Headers,
+    public_url: str,
+    said: Forwarded | None,
+) -> str:
+    """Return scheme, host and prefix under which the caller knows us, without a slash at its end.
+
+    said: by a trusted proxy, None if the peer is none.
+    """
+    if public_url:
+        return public_url.rstrip("/")
+    host = headers.get("host", "")
+    own = host if _HOST.fullmatch(host) else "localhost"
+    if said is None:
+        return f"{scheme}://{own}"
+    return f"{said.proto or scheme}://{said.host or own}{said.prefix}"
+
+
+def is_our_name(host: str, public_url: str) -> bool:
+    """Return True for names that no foreign DNS record can point at us, and for our public one."""
+    name = urlsplit(f"//{host}").hostname or ""
+    if name == "localhost" or (public_url and name == urlsplit(public_url).hostname):
+        return True
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True
