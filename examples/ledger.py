@@ -3,6 +3,7 @@
 Contract: reads the ledgers that ``waystation simulate-peer`` wrote and the queue that the node
 printed, prints one line for each site, and ends with 0 only if each site has every acknowledged
 image of its studies, once, with the same bytes, and nothing else, and nothing waits or is held.
+What a rule changes counts as the same if it came with the digest that the journal has of it.
 
     ledger.py FOLDER SITE=STUDY[,STUDY...] ...     a study with "?" behind it: any part of it
     ledger.py --count STATE < QUEUE                how many deliveries are in a state
@@ -57,7 +58,13 @@ def acknowledged(file: Path) -> dict[str, str]:
     return {entry["sop_instance"]: entry["sha256"] for entry in found}
 
 
-def compare(folder: Path, site: str, studies: list[str]) -> Line:
+def changed_for(site: str, queue: dict[str, Any]) -> dict[str, str]:
+    """Return digest of what a rule made for a site → SOP Instance UID of what was received."""
+    rows = [row for row in queue["deliveries"] if site in (row["destination"], row["group"])]
+    return {row["sent_sha256"]: row["sop_instance"] for row in rows if row["sent_sha256"]}
+
+
+def compare(folder: Path, site: str, studies: list[str], queue: dict[str, Any]) -> Line:
     """Return the line of a site that was to get these studies."""
     owed: dict[str, str] = {}
     welcome: dict[str, str] = {}
@@ -66,9 +73,11 @@ def compare(folder: Path, site: str, studies: list[str]) -> Line:
         welcome |= images
         if not study.endswith("?"):
             owed |= images
-    came = [
-        (entry["sop_instance"], entry["sha256"]) for entry in entries(folder / f"{site}.ledger")
-    ]
+    made = changed_for(site, queue)
+    came = []
+    for entry in entries(folder / f"{site}.ledger"):
+        name = made.get(entry["sha256"])
+        came.append((name, welcome.get(name, "")) if name else took(entry))
     there = dict(came)
     return Line(
         site=site,
@@ -79,6 +88,11 @@ def compare(folder: Path, site: str, studies: list[str]) -> Line:
         twice=len(came) - len(there),
         extra=len(there.keys() - welcome.keys()),
     )
+
+
+def took(entry: dict[str, Any]) -> tuple[str, str]:
+    """Return what a site says it has: SOP Instance UID and digest."""
+    return entry["sop_instance"], entry["sha256"]
 
 
 def states_of(queue: dict[str, Any]) -> Counter[str]:
@@ -103,12 +117,13 @@ def main(folder: Path, promises: list[str]) -> int:
     kept = {name for file in sent for name in acknowledged(file)}
     print(f"the scanner sent {len(asked)} images, acknowledged {len(kept)}")
     print(" " * 16 + "".join(f"{head:>10}" for head in HEADS))
+    queue = json.loads((folder / "queue.json").read_text())
     lines = []
     for promise in promises:
         site, _, studies = promise.partition("=")
-        lines.append(compare(folder, site, [study for study in studies.split(",") if study]))
+        lines.append(compare(folder, site, [one for one in studies.split(",") if one], queue))
         print(lines[-1])
-    states = states_of(json.loads((folder / "queue.json").read_text()))
+    states = states_of(queue)
     print("in the journal  " + ", ".join(f"{state} {n}" for state, n in sorted(states.items())))
     open_ends = set(states) - {"done", "discarded"}
     good = bool(kept) and asked == kept and all(line.good for line in lines) and not open_ends

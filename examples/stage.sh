@@ -27,10 +27,10 @@ begin() {
   trap 'exit 130' INT TERM
   cp "$EXAMPLES/$1/waystation.toml" "$CONFIG"
   export WAYSTATION__NODE__DATA=$WORK/data
-  export WAYSTATION__SPOOL__MIN_FREE=100MB
+  export WAYSTATION__SPOOL__MIN_FREE=100MB "WAYSTATION__SPOOL__MAX_USED=100 %"
   export WAYSTATION__DICOM__HOST=127.0.0.1 WAYSTATION__DICOM__PORT=0
   export WAYSTATION__WEB__HOST=127.0.0.1 WAYSTATION__WEB__PORT=0
-  TITLE=$(sed -n '/^\[dicom\]/,/^ae_title/s/^ae_title = "\(.*\)"$/\1/p' "$CONFIG")
+  TITLE=$(sed -n '/^\[dicom\]/,/^ae_title/s/^ae_title = "\([^"]*\)".*/\1/p' "$CONFIG")
   mkdir "$WORK/sent"
   say "$1: everything on loopback, in $WORK"
 }
@@ -80,7 +80,7 @@ free_port() {
 # start_peer NAME AE_TITLE [OPTION...]: play the receiver that destination NAME of the
 # configuration stands for.  Started again it has the same port.
 start_peer() {
-  local name=$1 title=$2 key
+  local name=$1 title=$2
   shift 2
   port[$name]=${port[$name]:-$(free_port)}
   : >"$WORK/$name.out"
@@ -88,8 +88,39 @@ start_peer() {
     --ledger "$WORK/$name.ledger" "$@" >>"$WORK/$name.out" 2>&1 &
   pid[$name]=$!
   until_true "the start of $name" is_ready "$name"
-  key=WAYSTATION__DESTINATION__${name//-/_}
-  export "${key^^}__HOST=127.0.0.1" "${key^^}__PORT=${port[$name]}"
+  at_port "$name"
+}
+
+# at_port NAME: destination NAME of the configuration is at the port of that name.
+at_port() {
+  local key=WAYSTATION__DESTINATION__${1//-/_}
+  export "${key^^}__HOST=127.0.0.1" "${key^^}__PORT=${port[$1]}"
+}
+
+# start_orthanc NAME AE_TITLE: let a real Orthanc be destination NAME.
+start_orthanc() {
+  port[$1]=$(free_port)
+  port[$1-web]=$(free_port)
+  mkdir "$WORK/$1"
+  cat >"$WORK/$1.json" <<JSON
+{ "Name": "$2", "DicomAet": "$2", "DicomPort": ${port[$1]}, "HttpPort": ${port[$1-web]},
+  "StorageDirectory": "$WORK/$1", "IndexDirectory": "$WORK/$1", "RemoteAccessAllowed": false,
+  "AuthenticationEnabled": false, "DicomAlwaysAllowStore": true, "Plugins": [] }
+JSON
+  "$ORTHANC" "$WORK/$1.json" >"$WORK/$1.out" 2>&1 &
+  pid[$1]=$!
+  until_true "the start of Orthanc" answers "${port[$1-web]}"
+  until_true "the start of Orthanc" answers "${port[$1]}"
+  at_port "$1"
+}
+
+answers() { (: <>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
+
+# fetch NAME: lay what an Orthanc has into the folder at-NAME, and write its ledger.
+fetch() {
+  [[ ${port[$1-web]:-} ]] || return 0
+  "$BIN/python" "$EXAMPLES/orthanc.py" "http://127.0.0.1:${port[$1-web]}" "$WORK/at-$1" \
+    "$WORK/$1.ledger"
 }
 
 start_node() {
@@ -134,6 +165,37 @@ stays() {
 }
 
 queue() { "$BIN/waystation" queue "$@" --config "$CONFIG"; }
+
+# files NAME FILE...: copy further files of an example beside the configuration of this run.
+files() {
+  local name=$1
+  shift
+  for file in "$@"; do cp "$EXAMPLES/$name/$file" "$WORK/$file"; done
+}
+
+# shows FOLDER KEYWORD=VALUE...: all objects in a folder say so; VALUE may be a pattern like SM-*.
+shows() { "$BIN/python" "$EXAMPLES/elements.py" "$WORK/$1" "${@:2}" || fail "see above"; }
+
+# traces FOLDER WORD...: fails if one of the words stands anywhere in the files of a folder, in
+# whatever letters.
+traces() {
+  local folder=$WORK/$1 found
+  shift
+  for word; do
+    if found=$(grep -rlaiF -e "$word" "$folder"); then
+      say "   \"$word\" stands in $(wc -l <<<"$found") files"
+      return 1
+    fi
+  done
+  say "   no trace of: $*"
+}
+
+# held_one: print the id of a delivery that is held, "" if there is none.
+held_one() {
+  queue list --state held --json |
+    "$BIN/python" -c 'import json, sys
+print(next((row["id"] for row in json.load(sys.stdin)["deliveries"]), ""))'
+}
 
 # deliveries STATE: print how many deliveries are in it, all in all; "open": nothing final yet.
 deliveries() { queue list --deliveries --json | "$BIN/python" "$EXAMPLES/ledger.py" --count "$1"; }

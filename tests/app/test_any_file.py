@@ -63,9 +63,7 @@ def test_any_document_gives_settings_or_faults(document: dict[str, Any]) -> None
 
 def all_tables(key: str, value: dict[str, Any]) -> bool:
     """`as_toml` writes names under peer, destination and their like only if they are tables."""
-    return key not in NAMED or all(
-        isinstance(entry, dict) for entry in value.values()
-    )
+    return key not in NAMED or all(isinstance(entry, dict) for entry in value.values())
 
 
 @given(st.integers(0, len(GOOD)), st.integers(0, 12), st.text(max_size=3))

@@ -5,8 +5,9 @@ import io
 import pydicom
 import pytest
 
-from waystation.app.synthetic import Study
+from waystation.app.synthetic import Study, row_of
 from waystation.dicom.part10 import file_meta
+from waystation.dicom.uids import EXPLICIT_VR_LE as EXPLICIT
 
 
 def study(seed: str = "7", size_bytes: int = 12_000, series: int = 2) -> Study:
@@ -40,3 +41,22 @@ def test_the_images_of_a_series_lie_one_behind_the_other() -> None:
         found = pydicom.dcmread(io.BytesIO(meta + image.data), stop_before_pixels=True)
         heights.append(float(found.ImagePositionPatient[2]))
     assert heights == sorted(set(heights))
+
+
+def test_elements_can_be_given() -> None:
+    rows = tuple(map(row_of, ("PatientID=4711", "PatientName=Muster^Erika", "StudyDate=20260310")))
+    (image, *_) = Study(seed="7", number=1, series=1, images=1, size_bytes=400, values=rows)
+    found = pydicom.dcmread(io.BytesIO(file_meta(image.sop_class, "1.2", EXPLICIT) + image.data))
+    assert (found.PatientID, str(found.PatientName), found.StudyDate) == (
+        *("4711", "Muster^Erika"),
+        "20260310",
+    )
+    assert found.Modality == "MR"
+
+
+@pytest.mark.parametrize(
+    "text", ["PatientID", "Rows=3", "PatientIdd=3", "PatientName=M\u00fcller", "PixelData=1"]
+)
+def test_what_cannot_be_given_is_refused(text: str) -> None:
+    with pytest.raises(ValueError):
+        row_of(text)

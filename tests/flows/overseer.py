@@ -84,6 +84,7 @@ class Trouble:
     config: str = ""
     unaccounted: int = 0
     schedules: dict[str, str] = field(default_factory=dict)
+    tables: dict[str, tuple[float, str]] = field(default_factory=dict)
     groups: dict[str, GroupSettings] = field(default_factory=dict)
 
 
@@ -103,6 +104,7 @@ class Overseer:
             config_problem=lambda: trouble.config,
             spool=lambda: trouble.spool,
             unaccounted=lambda: trouble.unaccounted,
+            tables=lambda: trouble.tables,
         )
         self.conditions = Conditions(limits, sights, database, clock)
         self.outages = Outages(database, self.ids, clock, self.belts)

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from tests.journal.making import arrival
+from waystation.flows.witness import Attempt
 from waystation.model.arrival import Arrival
 from waystation.model.delivery import Delivery
 
@@ -30,3 +31,25 @@ def delivery_to(destination: str, number: int = 0xA7F3C1, **fields: object) -> D
         "created_at": 1_800_000_000.0,
     }
     return Delivery(**values | fields)  # type: ignore[arg-type]
+
+
+def attempt_at(
+    delivery: Delivery,
+    word: str,
+    fault: str = "",
+    status: int | None = None,
+    why: str = "",
+    *,
+    wait_s: float = 0.0,
+    send_s: float = 0.0,
+) -> Attempt:
+    """Return how an attempt ended; fault: the word itself unless it is said."""
+    return Attempt(
+        delivery=delivery,
+        word=word,
+        fault=fault or word,
+        status=status,
+        why=why,
+        wait_s=wait_s,
+        send_s=send_s,
+    )

@@ -1,6 +1,5 @@
 """Storage commitment asked of a node: what is promised, what is not, and that it is heard."""
 
-import asyncio
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -9,7 +8,7 @@ import pytest
 
 from tests.flows.asking import open_call
 from tests.flows.rig import Rig
-from tests.net.sink import until
+from tests.net.sink import until, until_async
 from tests.objects.files import Stored
 from tests.objects.samples import sample, study
 from waystation.app.catching import Catcher
@@ -68,6 +67,15 @@ class HeardEvent:
 
     def forget(self) -> None:
         pass
+
+
+async def tried(rig: Rig) -> bool:
+    """Return whether a report was tried in vain."""
+
+    def job(transaction: Transaction) -> bool:
+        return transaction.one("SELECT 1 FROM commitment WHERE attempts > 0") is not None
+
+    return await rig.node.database.read(job)
 
 
 def more_than(reports: list[Report], count: int) -> bool:
@@ -174,7 +182,7 @@ async def test_a_modality_that_was_off_hears_it_later_also_after_a_restart(
     call, status = await asks(rig, of(*KEPT))
     assert status == 0
     call.abort()
-    await asyncio.sleep(0.1)
+    await until_async(partial(tried, rig))
     assert hearing.reports == []
     await rig.restart()
     place = rig.node.settings.peer["ct"].store_at

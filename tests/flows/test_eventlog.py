@@ -12,7 +12,7 @@ import pytest
 import structlog
 
 from tests.flows.rig import Rig, destination, rule
-from tests.flows.telling import arrival_from, delivery_to
+from tests.flows.telling import arrival_from, attempt_at, delivery_to
 from tests.net.sink import Sink
 from tests.objects.samples import study
 from waystation.app import logs
@@ -40,7 +40,7 @@ def pacs(**fields: object) -> Target:
 def test_a_delivery_is_one_line_with_its_arrival_first() -> None:
     log, written = lines_of()
     one = delivery_to("pacs", attempts=1, rules="all-to-pacs")
-    log.tried(one, "delivered", "delivered", 0, "", 61.4, 0.8)
+    log.tried(attempt_at(one, "delivered", status=0, wait_s=61.4, send_s=0.8))
     assert written == [
         f"{STAMP} info    a7f3c1 delivered to=pacs via=dicom attempts=2 wait_s=61.4 send_s=0.8"
         " status=0000 rule=all-to-pacs\n"
@@ -77,7 +77,7 @@ def test_each_ending_has_its_words(
     word: str, fault: str, status: int | None, why: str, line: str
 ) -> None:
     log, written = lines_of()
-    log.tried(delivery_to("pacs", rules="all"), word, fault, status, why, 0.0, 0.1)
+    log.tried(attempt_at(delivery_to("pacs", rules="all"), word, fault, status, why, send_s=0.1))
     assert written == [f"{STAMP} {line}\n"]
 
 
@@ -145,8 +145,8 @@ def test_peers_and_destinations_may_have_their_own_level() -> None:
     )
     log, written = lines_of(settings)
     for to in ("pacs", "web", "other"):
-        log.tried(delivery_to(to), "delivered", "delivered", 0, "", 0.0, 0.0)
-        log.tried(delivery_to(to), "deferred", "transient", None, "gone", 0.0, 0.0)
+        log.tried(attempt_at(delivery_to(to), "delivered", status=0))
+        log.tried(attempt_at(delivery_to(to), "deferred", "transient", why="gone"))
     log.planned(arrival_from("ct1"), Plan(targets=(pacs(),)), "")
     log.planned(arrival_from("mr1"), Plan(targets=(pacs(),)), "")
     shown = [

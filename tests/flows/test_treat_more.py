@@ -249,3 +249,26 @@ async def test_a_killed_node_sends_the_same_bytes_in_its_next_life(
         end(process)
     assert len({one.data_set for one in sink.objects}) == 1
     assert head_of(sink.objects[0]).values("InstitutionName") == ["St Mary"]
+
+
+@pytest.mark.req("R-69", "D-37")
+async def test_a_real_profile_passes_the_lock_and_leaves_no_patient(
+    rig: Rig, tmp_path: Path
+) -> None:
+    sink = await rig.sink()
+    (tmp_path / "lung.key").write_bytes(bytes(range(32)))
+    profile = '[deidentify.research]\nproject = { id = "lung", key = { file = "lung.key" } }\n'
+    await rig.start(
+        destination("a", sink.port, "only_deidentified = true")
+        + profile
+        + ruled('edit = [ { set = "Manufacturer", to = "ACME" } ]\ndeidentify = "research"')
+    )
+    objects = study(3, kind="ct")
+    await rig.accepted(*objects)
+    await rig.wait_for({"done": 3})
+    patient = head_of(objects[0]).text(ID).encode()
+    for got in sink.objects:
+        assert patient not in got.data_set
+        assert head_of(got).text(REMOVED) == "YES"
+    assert sorted(map(tail, sink.objects)) == sorted(map(tail, objects))
+    assert not {one.sop_instance for one in sink.objects} & {one.sop_instance for one in objects}

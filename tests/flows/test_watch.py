@@ -155,19 +155,22 @@ async def test_the_node_s_own_troubles_are_told_and_end(tmp_path: Path) -> None:
         trouble.config = 'waystation.toml:33 rule.chest.send: no destination "readng"'
         trouble.unaccounted = 2
         trouble.schedules["night"] = "holidays.ics cannot be read"
+        trouble.tables["wards"] = (watching.clock(), "wards.csv:3 has 1 columns")
         await watching.go_on(1)
         assert sorted(subjects(box)) == [
             "configuration: rejected, the last good one stays in force: waystation.toml:33 "
             'rule.chest.send: no destination "readng"',
             "journal: 2 rows of the journal do not add up",
+            "lookup wards: not read, the last good one stays in force: wards.csv:3 has 1 columns",
             "schedule night: shut, because it cannot be read: holidays.ics cannot be read",
             "spool: new associations are refused: volume 91 % full",
         ]
         trouble.spool = trouble.config = ""
         trouble.unaccounted = 0
         trouble.schedules.clear()
+        trouble.tables.clear()
         await watching.go_on(7)
-        assert sum("over after" in text for text in subjects(box)) == 4
+        assert sum("over after" in text for text in subjects(box)) == 5
 
 
 @pytest.mark.req("R-81")

@@ -1,12 +1,11 @@
 """A node as archive, asked by DCMTK and Orthanc; our own client asking Orthanc and ourselves."""
 
 import json
-from contextlib import ExitStack
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.interop.conftest import StartNode
 from tests.objects.files import Stored, stored_digests
 from tests.objects.samples import as_file, in_syntax, study
 from tests.peers.dcmqrscp import FINDSCU, GETSCU, MOVESCU, ask
@@ -56,14 +55,31 @@ def peer(name: str, title: str, port: int) -> str:
     return f'[peer.{name}]\nae_title = "{title}"\n{place}'
 
 
+class Place:
+    """One node for all: PICTURES are in it; MOVESCP and ME take what it sends."""
+
+    def __init__(self, folder: Path) -> None:
+        self.scp = StoreScp(folder / "scp", ae_title="MOVESCP")
+        self.port = free_port()
+        self.peers = peer("scp", "MOVESCP", self.scp.port) + peer("me", "ME", self.port)
+        self.node = Node(folder / "node", self.peers)
+        self.files = folder / "files"
+        fill(self.node, self.files, PICTURES)
+        self.target = f"WAYSTATION@{HOST}:{self.node.port}"
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    made = Place(tmp_path_factory.mktemp("place"))
+    with made.scp, made.node:
+        yield made
+        print(made.node.log[-6000:])
+
+
 @pytest.mark.peer
 @pytest.mark.req("T-37", "T-42", "T-43")
-def test_findscu_and_movescu_find_and_move(
-    start_node: StartNode, stack: ExitStack, tmp_path: Path
-) -> None:
-    scp = stack.enter_context(StoreScp(tmp_path / "scp", ae_title="MOVESCP"))
-    node = start_node(peer("scp", "MOVESCP", scp.port))
-    fill(node, tmp_path / "files", PICTURES)
+def test_findscu_and_movescu_find_and_move(place: Place) -> None:
+    node, scp = place.node, place.scp
     uid = study_of(PICTURES[0])
     level = ("QueryRetrieveLevel=STUDY", f"StudyInstanceUID={uid}")
     found = ask(FINDSCU, node.port, "-S", keys=(*level, "NumberOfStudyRelatedInstances"))
@@ -81,15 +97,14 @@ def test_findscu_and_movescu_find_and_move(
 
 @pytest.mark.peer
 @pytest.mark.req("TT-25", "T-43", "T-44")
-def test_each_syntax_comes_back_by_c_get(start_node: StartNode, tmp_path: Path) -> None:
+def test_each_syntax_comes_back_by_c_get(place: Place, tmp_path: Path) -> None:
     objects = [in_syntax(syntax, seed=syntax) for syntax in SYNTAXES]
-    node = start_node()
+    node = place.node
     fill(node, tmp_path / "files", objects)
     uids = tmp_path / "uids"
     uids.write_text("\n".join(study_of(one) for one in objects))
-    target = f"WAYSTATION@{HOST}:{node.port}"
     own = node.command(
-        *("get", target, "--uids", str(uids), "--output", str(tmp_path / "own"), "--json")
+        *("get", place.target, "--uids", str(uids), "--output", str(tmp_path / "own"), "--json")
     )
     document = json.loads(own.stdout)
     assert (own.returncode, document["completed"], document["failed"]) == (0, len(objects), 0)
@@ -106,9 +121,9 @@ def test_each_syntax_comes_back_by_c_get(start_node: StartNode, tmp_path: Path) 
 
 @pytest.mark.peer
 @pytest.mark.req("T-44")
-def test_what_getscu_cannot_take_is_listed_as_failed(start_node: StartNode, tmp_path: Path) -> None:
+def test_what_getscu_cannot_take_is_listed_as_failed(place: Place, tmp_path: Path) -> None:
     jpeg = in_syntax("1.2.840.10008.1.2.4.50", seed="noise")
-    node = start_node()
+    node = place.node
     fill(node, tmp_path / "files", [jpeg])
     keys = ("QueryRetrieveLevel=STUDY", f"StudyInstanceUID={study_of(jpeg)}")
     got = ask(GETSCU, node.port, "-S", "+xi", "-od", str(tmp_path), keys=keys)
@@ -118,15 +133,15 @@ def test_what_getscu_cannot_take_is_listed_as_failed(start_node: StartNode, tmp_
 
 @pytest.mark.peer
 @pytest.mark.req("T-42", "T-43")
-def test_orthanc_queries_and_retrieves(
-    start_node: StartNode, stack: ExitStack, tmp_path: Path
-) -> None:
-    node = start_node()
-    fill(node, tmp_path / "files", PICTURES)
-    us = Modality(name="node", ae_title="WAYSTATION", port=node.port)
-    orthanc = stack.enter_context(Orthanc(tmp_path / "orthanc", modalities=[us]))
-    node.write_config(peer("orthanc", "ORTHANC", orthanc.port))
-    node.restart()
+def test_orthanc_queries_and_retrieves(place: Place, tmp_path: Path) -> None:
+    us = Modality(name="node", ae_title="WAYSTATION", port=place.node.port)
+    with Orthanc(tmp_path / "orthanc", modalities=[us]) as orthanc:
+        place.node.write_config(place.peers + peer("orthanc", "ORTHANC", orthanc.port))
+        assert place.node.command("reload").returncode == 0
+        retrieve_by(orthanc)
+
+
+def retrieve_by(orthanc: Orthanc) -> None:
     asked = json.loads(
         orthanc.ask(
             "/modalities/node/query",
@@ -142,12 +157,10 @@ def test_orthanc_queries_and_retrieves(
 @pytest.mark.peer
 @pytest.mark.req("T-49", "T-76")
 def test_the_doctor_climbs_to_the_top_and_commit_hears_the_promise(
-    start_node: StartNode, tmp_path: Path
+    place: Place, tmp_path: Path
 ) -> None:
-    port = free_port()
-    node = start_node(peer("me", "ME", port))
-    target = f"WAYSTATION@{HOST}:{node.port}"
-    words = (target, "--calling", "ME", "--port", str(port), "--json")
+    node = place.node
+    words = (place.target, "--calling", "ME", "--port", str(place.port), "--json")
     done = node.command("doctor", *words, "--store")
     document = json.loads(done.stdout)
     verdicts = {rung["name"]: rung["verdict"] for rung in document["rungs"]}
@@ -157,8 +170,7 @@ def test_the_doctor_climbs_to_the_top_and_commit_hears_the_promise(
         *("name", "port", "association", "echo", "contexts", "find", "store", "move", "commit")
     }
     assert set(verdicts.values()) == {"ok"}
-    fill(node, tmp_path / "files", PICTURES)
-    promised = node.command("commit", *words, str(tmp_path / "files"))
+    promised = node.command("commit", *words, str(place.files))
     assert json.loads(promised.stdout)["committed"] == len(PICTURES)
     assert promised.returncode == 0
     (tmp_path / "other.dcm").write_bytes(as_file(study(1, "never sent")[0]))

@@ -34,6 +34,17 @@ def test_the_log_keeps_an_arrival_as_it_is() -> None:
     assert arrivals.from_meta(arrivals.meta_of(sent)) == sent
 
 
+def test_the_log_keeps_whatever_the_texts_hold() -> None:
+    odd = 'O"NE\\IL\n\x1b\u0416'
+    plain = arrival(8, study=odd, instance=odd, blob=odd)
+    sent = replace(
+        plain,
+        source=replace(plain.source, peer=odd, calling_ae=odd, called_ae=odd, address=odd),
+        instance=replace(plain.instance, patient_id=odd, modality=odd, series_uid=odd),
+    )
+    assert arrivals.from_meta(arrivals.meta_of(sent)) == sent
+
+
 def test_what_the_sender_asked_for_is_kept_and_a_log_without_it_can_be_read() -> None:
     urgent = replace(arrival(1), priority="stat")
     assert arrivals.from_meta(arrivals.meta_of(urgent)) == urgent

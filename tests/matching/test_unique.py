@@ -20,13 +20,16 @@ NAMES = {
 
 
 def read(
+    more: dict[str, str] | None = None,
     *,
     patient_root: bool = False,
     relational: bool = False,
     syntax: str = EXPLICIT_VR_LE,
     **keys: str,
 ) -> Wanted | Unfit:
-    elements: Elements = {NAMES[word][0]: (NAMES[word][1], text) for word, text in keys.items()}
+    elements: Elements = {
+        NAMES[word][0]: (NAMES[word][1], text) for word, text in {**keys, **(more or {})}.items()
+    }
     data = compose(elements, syntax)
     return read_wanted(data, syntax, patient_root=patient_root, relational=relational)
 
@@ -61,7 +64,7 @@ def test_a_unique_key_without_a_plain_value_asks_for_nothing(uid: str, relationa
 def test_every_level_above_needs_its_key(
     keys: dict[str, str], patient_root: bool, missing: int
 ) -> None:
-    found = read(patient_root=patient_root, **keys)
+    found = read(keys, patient_root=patient_root)
     assert isinstance(found, Unfit)
     assert found.tag == missing
 

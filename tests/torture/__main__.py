@@ -22,6 +22,7 @@ import pytest
 from tests.peers.program import PeerFailed
 from tests.torture import (
     control,
+    row_archive,
     row_clock,
     row_codes,
     row_crowd,
@@ -89,6 +90,7 @@ FAULTS: dict[str, Fault] = {
     "F24": Fault(row_crowd.vanishing_sender, {"times": (10, 100, 2000)}),
     "D-26": Fault(row_uids.no_collision, {"uids": (100_000, 10_000_000, 10_000_000)}),
     "D-45": Fault(row_deid.ten_actions, {"subjects": (40, 500, 500)}),
+    "T-29": Fault(row_archive.killed_while_archiving, {"kills": (3, 20, 200)}),
     "N-14": Fault(row_kill.killed_while_sending, {"images": (1000, 1000, 10_000)}),
     "S-30 F1": Fault(control.answers_before_commit, {"kills": (3, 8, 8)}),
     "S-30 F2": Fault(control.answers_before_commit_at_calls, {"most": (6, 8, 12)}),

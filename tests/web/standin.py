@@ -61,6 +61,7 @@ def listed(number: int, **fields: object) -> Listed:
         "origin": "rule",
         "required": 1,
         "sent_syntax": "",
+        "sent_sha256": "",
     }
     return Listed(**values | fields)  # type: ignore[arg-type]
 
@@ -213,7 +214,7 @@ class StandIn:
         if arrival_id != 0xA0:
             return None
         failed = FailedAttempt(number=1, ended_at=NOW, status=0xA700, why="out of resources")
-        told = Told(steps="edit (1)", changes=(("PatientID", "SECRET-ID", "X"),), sha256="ab")
+        told = Told(steps="edit (1)", changes=(("AccessionNumber", "SECRET-ID", "X"),), sha256="ab")
         return Story(
             arrival=ARRIVAL, deliveries=(listed(1),), attempts={1: (failed,)}, steps={1: told}
         )

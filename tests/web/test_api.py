@@ -88,7 +88,7 @@ def test_a_story_has_arrival_deliveries_and_failed_attempts(path: str, client: T
     assert story["steps"] == {
         "1": {
             "steps": "edit (1)",
-            "changed": ["PatientID"],
+            "changed": ["AccessionNumber"],
             "deidentified": "",
             "sha256": "ab",
         }
@@ -260,7 +260,7 @@ def test_a_fix_reaches_the_node_as_edits_that_take_values_as_they_are(
     refused = client.post("/api/v1/deliveries/1f/fix", json=wrong)
     assert refused.status_code == 400
     assert "cannot be edited" in refused.text
-    assert client.post("/api/v1/deliveries/x/fix", json=order).status_code == 422
+    assert client.post("/api/v1/deliveries/x/fix", json=order).status_code == 400
 
 
 @pytest.mark.parametrize("path", ["/docs", "/redoc", "/openapi.json"])

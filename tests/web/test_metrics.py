@@ -6,7 +6,7 @@ from collections.abc import Mapping
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.flows.telling import arrival_from, delivery_to
+from tests.flows.telling import arrival_from, attempt_at, delivery_to
 from waystation.flows.counters import Counters, status_word
 from waystation.model.plan import Plan, Target
 from waystation.timing.histogram import Histogram
@@ -55,10 +55,14 @@ def counted() -> Counters:
     counters.planned(arrival, Plan(), "skipped")
     filtered = Target(destination="pacs", rules=("all",), filtered_by="pacs.refuse CT")
     counters.planned(arrival, Plan(targets=(filtered,)), "")
+    pacs = delivery_to("pacs")
     for _ in range(6):
-        counters.tried(delivery_to("pacs"), "delivered", "delivered", 0, "", 61.4, 0.8)
-    counters.tried(delivery_to("pacs"), "deferred", "object", 0xC123, "no", 1.0, 0.1)
-    counters.tried(delivery_to("pacs"), "held expired", "transient", None, "no", 1.0, 0.1)
+        counters.tried(attempt_at(pacs, "delivered", status=0, wait_s=61.4, send_s=0.8))
+    for word, fault, status in (
+        ("deferred", "object", 0xC123),
+        ("held expired", "transient", None),
+    ):
+        counters.tried(attempt_at(pacs, word, fault, status, "no", wait_s=1.0, send_s=0.1))
     counters.gathered("quiet", 120.0)
     return counters
 

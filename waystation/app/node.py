@@ -29,6 +29,7 @@ from waystation.app.wiring_schedule import Windows
 from waystation.blobs.folder import BlobFolder
 from waystation.codecs.pool import CodecPool
 from waystation.flows.alike import Likeness
+from waystation.flows.allocating import Numbers
 from waystation.flows.cargo import JournalCargo
 from waystation.flows.clockwatch import ClockWatch
 from waystation.flows.conditions import Sights
@@ -37,6 +38,7 @@ from waystation.flows.deliver import LaneBelt
 from waystation.flows.gather import GatherBelt, GatherTerms
 from waystation.flows.groups import GroupBelt
 from waystation.flows.heads import HeadReader
+from waystation.flows.metadata import MetadataBelt
 from waystation.flows.receive import Keeping, Reception
 from waystation.flows.recent import Recent
 from waystation.flows.route import Acknowledged, Archiving, Router, Routing
@@ -110,6 +112,7 @@ class Node:
             ("contexts", self.contexts.run()),
             ("gather", self.gathers.run()),
             ("groups", self.groups.run()),
+            ("metadata", self.metadata.run()),
             ("retention", self.archivist.retention.run()),
             ("sweep", self.sweep.run()),
             ("volume", self.sweep.watch_volume()),
@@ -124,6 +127,9 @@ class Node:
         self.recent = Recent()
         cargo = JournalCargo(self.database, self.blobs, self.disk, self.recent)
         heads = HeadReader(self.database, self.blobs, self.disk)
+        self.metadata = MetadataBelt(
+            self.database, self.blobs, self.disk, lambda: self.settings.web.enabled
+        )
         self.codecs = CodecPool(self.data / "codecs")
         self.archivist = Archivist(
             self.database,
@@ -219,7 +225,9 @@ class Node:
                 wake=lambda destination: self._wake_lane(destination, None),
                 routing=lambda: self.router.routing,
             ),
-            wiring_deidentify.deidentifiers,
+            lambda settings: wiring_deidentify.deidentifiers(
+                settings, lambda who: Numbers(self.database, who, self.clock)
+            ),
         )
 
     async def _watch(self) -> dict[str, Coroutine[Any, Any, None]]:

@@ -55,11 +55,14 @@ class ProjectTable(Table):
 class PseudonymTable(Table):
     """What Patient's Name and Patient ID become."""
 
-    source: Literal["hmac", "csv", "empty"] = Field(
+    source: Literal["hmac", "csv", "allocated", "empty"] = Field(
         default="hmac",
-        description="hmac: calculated from the project key; csv: from a table; empty: nothing",
+        description="hmac: calculated from the project key; csv: from a table; allocated: the next "
+        "number of the project; empty: nothing",
     )
-    prefix: str = Field(default="", description="With hmac: what pseudonyms begin with")
+    prefix: str = Field(
+        default="", description="With hmac and allocated: what pseudonyms begin with"
+    )
     file: PathText | None = Field(
         default=None,
         description="With csv: the table, columns issuer, patient_id, pseudonym_id, "

@@ -14,11 +14,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 
+from waystation.dicom import tags
 from waystation.dicom.uids import CT_IMAGE_STORAGE, EXPLICIT_VR_LE, MR_IMAGE_STORAGE
 
 HEAD_BYTES = 1200  # what a head takes, about
 LARGEST_SIDE = 4096
 SLICE_MM = 2.5
+LONGEST = 1024
 _LONG_VRS = frozenset({"OW", "SQ", "UN", "UT"})
 
 
@@ -38,13 +40,17 @@ class Image:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Study:
-    """One examination.  number: its place under ``seed``; size_bytes: of one data set, about."""
+    """One examination.  number: its place under ``seed``; size_bytes: of one data set, about.
+
+    values: of elements that are not to be made up, (tag, VR, ASCII text).
+    """
 
     seed: str
     number: int
     series: int
     images: int
     size_bytes: int
+    values: "tuple[Row, ...]" = ()
 
     @property
     def uid(self) -> str:
@@ -76,6 +82,8 @@ class Study:
             *self._place(series, number),
             *self._pixel_module(),
         ]
+        given = {row[0] for row in self.values}
+        rows = [row for row in rows if row[0] not in given] + list(self.values)
         pixels = phantom.slice(number / (self.images + 1))
         data = b"".join(element(tag, vr, value) for tag, vr, value in sorted(rows))
         return Image(
@@ -164,6 +172,22 @@ class Study:
 
 
 Row = tuple[int, str, str | int]
+# Whatever is written as text; not the UIDs, which are made of the seed.
+FREE_VRS = frozenset({"AE", "AS", "CS", "DA", "DS", "DT", "IS", "LO", "LT", "PN", "SH", "ST", "TM"})
+
+
+def row_of(assignment: str) -> Row:
+    """Return what ``KEYWORD=VALUE`` says.  Raises ValueError."""
+    word, equals, value = assignment.partition("=")
+    if not equals:
+        raise ValueError("expected KEYWORD=VALUE, like PatientID=4711")
+    tag = tags.tag_for(word)
+    vr = tags.vr_of(tag)
+    if vr not in FREE_VRS or tag < 0x00080000:
+        raise ValueError(f"{word} cannot be given: only texts, dates and numbers written as text")
+    if not value.isascii() or len(value) > LONGEST:
+        raise ValueError(f"the value of {word} must be ASCII, {LONGEST} characters at most")
+    return tag, vr, value
 
 
 class Phantom:

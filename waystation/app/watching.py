@@ -22,11 +22,10 @@ from waystation.flows.outbox import Outbox
 from waystation.flows.report import Reports
 from waystation.flows.report_studies import NamesOf
 from waystation.flows.watch import Watch, WatchParts
-from waystation.flows.witness import Witness
+from waystation.flows.witness import Attempt, Witness
 from waystation.journal import recovery
 from waystation.journal.ids import IdSource
 from waystation.model.arrival import Arrival, Source
-from waystation.model.delivery import Delivery
 from waystation.model.plan import Plan
 from waystation.timing.incident import Incidents
 from waystation.wire.status import status_text

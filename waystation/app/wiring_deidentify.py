@@ -6,7 +6,7 @@ made: rules that name it hold their objects.
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import structlog
 
@@ -21,7 +21,7 @@ from waystation.transforms.deid.keys import derive, read_secret
 from waystation.transforms.deid.originals import Seal
 from waystation.transforms.deid.profile import Profile
 from waystation.transforms.deid.profile_read import ProfileError, read_profile
-from waystation.transforms.deid.pseudonyms import IdentityRules
+from waystation.transforms.deid.pseudonyms import IdentityRules, Patient, Pseudonym
 from waystation.transforms.deid_step import DeidStep
 
 log = structlog.get_logger()
@@ -96,14 +96,17 @@ def crosswalk_of(table: DeidentifySettings) -> CrosswalkFile | None:
     return CrosswalkFile(table.pseudonym.file, rules)
 
 
-def deidentifiers(settings: Settings) -> dict[str, DeidStep]:
-    """Return all profiles, ready to be steps of rules."""
+Allocating = Callable[[Deidentifier], Callable[[Patient], Pseudonym]]
+
+
+def deidentifiers(settings: Settings, allocating: Allocating | None = None) -> dict[str, DeidStep]:
+    """Return all profiles, ready to be steps of rules; allocating: gives numbers to patients."""
     found: dict[str, DeidStep] = {}
     for name in settings.deidentify:
         try:
-            found[name] = DeidStep(
-                deidentifier_of(settings, name), crosswalk_of(settings.deidentify[name])
-            )
+            who, table = deidentifier_of(settings, name), settings.deidentify[name]
+            gives = allocating if table.pseudonym.source == "allocated" else None
+            found[name] = DeidStep(who, crosswalk_of(table) if gives is None else gives(who))
         except ConfigError as error:
             log.error("profile_unusable", profile=name, why=str(error))
     return found

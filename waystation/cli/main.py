@@ -39,6 +39,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     ),
     "replay": ("waystation.cli.replay:replay", "Send kept objects again"),
     "alert": ("waystation.cli.alert:alert", "Test who hears of trouble and gets reports"),
+    "archive": ("waystation.cli.archive:archive", "What the archive holds, and if it is right"),
     "echo": ("waystation.cli.echo:echo", "Ask a peer whether it is there (C-ECHO)"),
     "send": ("waystation.cli.send:send", "Send files and folders to a peer (C-STORE)"),
     "find": ("waystation.cli.find:find", "Ask a peer what it has (C-FIND)"),
@@ -46,6 +47,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "move": ("waystation.cli.retrieve:move", "Have a peer send objects (C-MOVE)"),
     "commit": ("waystation.cli.commit:commit", "Ask a peer to promise that it keeps objects"),
     "doctor": ("waystation.cli.doctor:doctor", "Test a peer rung by rung and say what to set"),
+    "anonymize": ("waystation.cli.anonymize:anonymize", "Write objects without identity"),
     "demo": ("waystation.cli.demo:demo", "Show one small study on its way to a simulated PACS"),
     "simulate-peer": ("waystation.cli.simulate:simulate", "Play a PACS or a modality"),
 }

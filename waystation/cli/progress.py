@@ -46,6 +46,35 @@ class ByteBar:
         self._progress.stop()
 
 
+class FileBar:
+    """Shows how many of ``total`` files are done."""
+
+    def __init__(self, total: int) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
+
+        self._progress = Progress(
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+            console=Console(stderr=True),
+            transient=True,
+        )
+        self._task = self._progress.add_task("", total=total)
+
+    def __enter__(self) -> "Callable[[], None]":
+        self._progress.start()
+        return lambda: self._progress.advance(self._task)
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._progress.stop()
+
+
 class CountBar:
     """Shows how many sub-operations are over, as the peer counts them."""
 

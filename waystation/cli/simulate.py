@@ -10,6 +10,7 @@ import json
 import signal
 import sys
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -20,7 +21,7 @@ from waystation.cli.options import ConfigOption, JsonOption, VerboseOption
 if TYPE_CHECKING:
     from waystation.app.simulated_modality import Modality, Result
     from waystation.app.simulated_pacs import PacsSettings
-    from waystation.app.synthetic import Study
+    from waystation.app.synthetic import Row, Study
     from waystation.model.peer import Remote
 
 simulate = typer.Typer(
@@ -59,6 +60,15 @@ def _status(text: str) -> int:
     if not 0 <= status <= 0xFFFF:
         raise typer.BadParameter("a status is four hexadecimal digits, like A700")
     return status
+
+
+def _row(text: str) -> "Row":
+    from waystation.app.synthetic import row_of
+
+    try:
+        return row_of(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
 
 
 @simulate.command("pacs")
@@ -135,6 +145,10 @@ def modality(
     parallel: Annotated[int, typer.Option(min=1, help="Associations side by side")] = 1,
     seed: Annotated[str, typer.Option(help="The same seed makes the same images")] = "0",
     calling_ae: Annotated[str, typer.Option(help="Our AE title")] = "MODALITY",
+    values: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="An element of every image, like PatientID=4711 (repeatable)"),
+    ] = None,
     ledger: Annotated[
         Path | None, typer.Option(help="Note what was attempted, and its end")
     ] = None,
@@ -148,10 +162,9 @@ def modality(
 
     remote = remote_of(target, calling_ae, config, TlsAsked())
     size_bytes = _size(size)
-    wanted = [
-        Study(seed=seed, number=number, series=series, images=images, size_bytes=size_bytes)
-        for number in range(1, studies + 1)
-    ]
+    study = partial(Study, seed=seed, series=series, images=images, size_bytes=size_bytes)
+    rows = tuple(_row(one) for one in values or ())
+    wanted = [study(number=number, values=rows) for number in range(1, studies + 1)]
     sender = asyncio.run(_send(remote, wanted, parallel, rate, ledger, as_json=as_json))
     good = sender.endings["acked"] == studies * series * images
     summary = {**sender.endings, "bytes": sender.sent_bytes}

@@ -18,10 +18,10 @@ from sqlalchemy import (
     text,
 )
 
-from waystation.db import schema_archive, schema_commitment
+from waystation.db import schema_archive, schema_commitment, schema_deid, schema_dicomweb
 from waystation.db.schema_base import Identity, metadata
 
-__all__ = ("metadata", "schema_archive", "schema_commitment")
+__all__ = ("metadata", "schema_archive", "schema_commitment", "schema_deid", "schema_dicomweb")
 
 arrival = Table(
     "arrival",

@@ -18,7 +18,6 @@ from logging import ERROR, INFO, WARNING
 
 from waystation.flows.witness import Attempt, Witness
 from waystation.model.arrival import Arrival, Source
-from waystation.model.delivery import Delivery
 from waystation.model.plan import Plan, Target
 from waystation.model.printable import field as shown
 from waystation.model.printable import printable

@@ -7,8 +7,8 @@ see where a head ends.
 
 import hashlib
 import zlib
-from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing, suppress
 
 from waystation.destinations.base import Pieces
 from waystation.dicom.errors import DatasetError
@@ -26,13 +26,14 @@ RAW = -zlib.MAX_WBITS
 class Original:
     """A stored object whose head was read: ``head``, and its tail behind it.
 
-    lead: the first bytes of the tail.
+    lead: the first bytes of the tail.  tail_end: where the pixels end, None if the head tells.
     """
 
     def __init__(self, head: Head, begun: bytes, rest: AsyncGenerator[bytes, None] | None) -> None:
         self.head = head
         self._begun = begun
         self._rest = rest
+        self.tail_end: int | None = None
         offset = head.pixel_offset
         self.lead = begun[offset : offset + LEAD]
 
@@ -89,6 +90,30 @@ async def _begin(pieces: AsyncGenerator[bytes, None], transfer_syntax_uid: str) 
     scan.close(tail_missing=True)
     head = Head(scan, transfer_syntax_uid, DEFAULT_LIMITS)
     return Original(head, b"".join(begun), pieces)
+
+
+async def find_tail_end(original: Original, load: Callable[[], Awaitable[bytes | Pieces]]) -> None:
+    """See where the pixels end; if the head does not tell, by reading the object once more.
+
+    Where even that does not tell, nobody may guess: de-identification holds it.
+    Raises `StorageError` or `DatasetError` if it cannot be read.
+    """
+    from waystation.transforms.deid.engine import TailError, tail_end
+
+    head = original.head
+    with suppress(TailError):
+        original.tail_end = tail_end(head)
+        return
+    again = await load()
+    if isinstance(again, bytes):
+        return
+    scan = Scanner(head.transfer_syntax_uid)
+    async with aclosing(again.pieces) as each:
+        async for piece in each:
+            scan.feed(piece)
+    scan.close()
+    with suppress(TailError):
+        original.tail_end = tail_end(Head(scan, head.transfer_syntax_uid, DEFAULT_LIMITS))
 
 
 def is_deflated(transfer_syntax_uid: str) -> bool:

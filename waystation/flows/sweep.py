@@ -14,7 +14,7 @@ from waystation.blobs.folder import BlobFolder
 from waystation.blobs.volume import Marks, half_reserve_gone, look, why_stop
 from waystation.db.engine import Database
 from waystation.flows.heads import head_from, kept
-from waystation.journal import counts, heads, keeping
+from waystation.journal import counts, heads, keeping, people
 from waystation.journal.heads import HeadSource
 from waystation.journal.ids import id_at
 from waystation.model.errors import StorageError
@@ -118,6 +118,7 @@ class Sweep:
         purge = keeping.purge(id_at(now - self.settings.memory_s), CHUNK)
         while await self._database.write(purge) == CHUNK:
             continue
+        await self._database.write(people.forget(now - self.settings.memory_s))
         forget = heads.forget(now - self.settings.heads_s, CHUNK)
         while await self._database.write(forget) == CHUNK:
             continue

@@ -14,6 +14,7 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 from concurrent.futures import Executor
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import structlog
 
@@ -22,9 +23,9 @@ from waystation.destinations.base import Cargo, Destination, Pieces
 from waystation.dicom.errors import DatasetError
 from waystation.dicom.head import Head
 from waystation.flows.patience import patiently
-from waystation.flows.splicing import Original, behind, check, read, spliced
+from waystation.flows.splicing import Original, behind, check, find_tail_end, read, spliced
 from waystation.flows.treating import Making, Toolbox, deliverable, is_marked
-from waystation.journal import arrivals, treatments
+from waystation.journal import deid_records, treatments
 from waystation.journal.treatments import Found, Key, Treatment
 from waystation.model.arrival import Arrival
 from waystation.model.delivery import Delivery, HoldReason
@@ -252,18 +253,33 @@ class Treatments:
             key = (delivery.arrival_id, delivery.recipe, tools.digest)
             wanted.setdefault(key, []).append(delivery)
             tools_of[key] = tools
-        stored = (
-            await patiently(self._database.read, treatments.known(list(wanted))) if wanted else {}
-        )
+        if not wanted:
+            return done
+        standing = await patiently(self._database.read, treatments.standing(list(wanted)))
+        for key, made in standing.made.items():
+            done |= {delivery.id: made for delivery in wanted[key]}
+        missing = [key for key in wanted if key not in standing.made]
         fresh: list[Treatment] = []
-        for key, deliveries in wanted.items():
-            one: Treatment | Failed | None = stored.get(key)
-            if one is None:
-                one = await self._one(deliveries[0], tools_of[key], prepared)
-                if isinstance(one, Treatment):
-                    fresh.append(one)
-            done |= {delivery.id: one for delivery in deliveries}
-        kept = await patiently(self._database.write, treatments.keep(fresh)) if fresh else []
+        for key, one in zip(
+            missing,
+            await asyncio.gather(
+                *(
+                    self._one(
+                        wanted[key][0], standing.arrivals.get(key[0]), tools_of[key], prepared
+                    )
+                    for key in missing
+                )
+            ),
+            strict=True,
+        ):
+            if isinstance(one, Treatment):
+                fresh.append(one)
+            done |= {delivery.id: one for delivery in wanted[key]}
+        kept: list[Treatment] = []
+        if fresh:
+            digests = {one.key: wanted[one.key][0].sha256 for one in fresh}
+            job = deid_records.keep(fresh, digests, self._clock())
+            kept = await patiently(self._database.write, job)
         for one in kept:
             for delivery in wanted[one.key]:
                 mine = done[delivery.id]
@@ -292,14 +308,17 @@ class Treatments:
             )
 
     async def _one(
-        self, delivery: Delivery, tools: Tools, prepared: Prepared
+        self, delivery: Delivery, arrival: Arrival | None, tools: Tools, prepared: Prepared
     ) -> Treatment | Failed:
         """Treat one object; what goes wrong in here holds this object and no other."""
         original: Original | None = None
         try:
-            arrival = await self._arrival(delivery)
+            if arrival is None:
+                raise StorageError("the journal has no row of this object")
             payload = await self._cargo.load(delivery)
             original = await read(payload, delivery.transfer_syntax_uid)
+            if tools.deidentify is not None:
+                await find_tail_end(original, partial(self._cargo.load, delivery))
             made, data = await self._making.treatment(delivery, arrival, original, tools)
         except StorageError as error:
             return Failed(reason=HoldReason.CORRUPT, why=str(error))
@@ -318,12 +337,6 @@ class Treatments:
         if isinstance(made, Treatment) and data is not None:
             prepared.data[delivery.id] = data
         return made
-
-    async def _arrival(self, delivery: Delivery) -> Arrival:
-        found = await patiently(self._database.read, arrivals.by_id(delivery.arrival_id))
-        if found is None:
-            raise StorageError("the journal has no row of this object")
-        return found
 
 
 def _reason(tools: Tools) -> HoldReason:

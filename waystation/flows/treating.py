@@ -8,7 +8,7 @@ whole new object is sealed in a blob of ours before anything is told.
 import asyncio
 import hashlib
 import mmap
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from concurrent.futures import Executor
 from dataclasses import replace
 from datetime import datetime, tzinfo
@@ -27,12 +27,14 @@ from waystation.dicom.walk import read_head
 from waystation.flows.incoming import padding
 from waystation.flows.patience import patiently
 from waystation.flows.splicing import Original, plain
-from waystation.journal import treatments
-from waystation.journal.treatments import Sight, Treatment
+from waystation.journal import deid_records, people
+from waystation.journal.people import Sight
+from waystation.journal.treatments import Treatment
 from waystation.model.arrival import Arrival
 from waystation.model.delivery import Delivery, HoldReason
 from waystation.model.recipe import Recipe
 from waystation.transforms import steps
+from waystation.transforms.deid_step import DeidStep
 from waystation.transforms.held import HeldError
 from waystation.transforms.steps import Failed, StepFacts, Tools, Treated
 from waystation.transforms.validate import Earlier, Person
@@ -48,16 +50,6 @@ class Toolbox(Protocol):
 
     def tools(self, recipe: Recipe) -> Tools:
         """Return what a recipe needs.  Raises `HeldError` if something is not there."""
-
-
-class Pseudonyms(Protocol):
-    """Finds what de-identification needs from outside: tables and allocated numbers."""
-
-    async def find(self, head: Head, tools: Tools) -> object:
-        """Return the pseudonym of the patient of an object, None if none is needed.
-
-        Raises `HeldError`.
-        """
 
 
 class Making:
@@ -78,7 +70,6 @@ class Making:
         self.system = "waystation"
         self.zone: tzinfo | None = None
         self.blobs = blobs
-        self.pseudonyms: Pseudonyms | None = None
         self._database = database
         self._workers = workers
         self._clock = clock
@@ -92,6 +83,7 @@ class Making:
         Raises `HeldError`, and `StorageError` if its bytes cannot be read.
         """
         facts = await self.facts(original.head, arrival, tools)
+        facts = replace(facts, tail_end=original.tail_end)
         loop = asyncio.get_running_loop()
         done = await loop.run_in_executor(self._workers, _run, original, tools, facts)
         if isinstance(done, Failed):
@@ -121,9 +113,11 @@ class Making:
         """
         now = self._clock()
         earlier = await self._earlier(head, arrival, now, taken) if tools.asks_earlier else None
-        pseudonym = None
-        if taken and tools.deidentify is not None and self.pseudonyms is not None:
-            pseudonym = await self.pseudonyms.find(head, tools)
+        study, step = arrival.instance.study_uid, tools.deidentify
+        approvals: Mapping[str, bool] = {}
+        if taken and isinstance(step, DeidStep) and step.asks:
+            job = deid_records.decisions_of(study, step.asks)
+            approvals = await patiently(self._database.read, job)
         source = arrival.source
         received = datetime.fromtimestamp(arrival.received_at, self.zone)
         return StepFacts(
@@ -140,19 +134,20 @@ class Making:
                 "received_time": received.strftime("%H%M%S"),
             },
             earlier=earlier,
-            pseudonym=pseudonym,
+            study=study,
+            approvals=approvals,
         )
 
     async def _earlier(self, head: Head, arrival: Arrival, now: float, taken: bool) -> Earlier:
         """Ask who was seen under this Patient ID, and who else in this study."""
         sight = sight_of(head, arrival)
-        others = await patiently(self._database.read, treatments.other_patients(sight))
+        others = await patiently(self._database.read, people.other_patients(sight))
         if not sight.patient_id:
             return Earlier(others=others)
         if taken:
-            seen = await patiently(self._database.write, treatments.first_seen(sight, now))
+            seen = await patiently(self._database.write, people.first_seen(sight, now))
         else:
-            seen = await patiently(self._database.read, treatments.seen(sight))
+            seen = await patiently(self._database.read, people.seen(sight))
         if seen is None:
             return Earlier(others=others)
         keys = ("PatientName", "PatientBirthDate", "PatientSex")

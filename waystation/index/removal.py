@@ -147,6 +147,11 @@ def forget(
         f" WHERE i.series IN ({of_study}))",
         one,
     )
+    transaction.run(
+        "DELETE FROM instance_metadata WHERE arrival IN (SELECT i.arrival FROM instance i"
+        f" WHERE i.series IN ({of_study}))",
+        one,
+    )
     taken = transaction.run(f"DELETE FROM instance WHERE series IN ({of_study})", one)
     transaction.run(f"DELETE FROM level WHERE id = :id OR id IN ({of_study})", one)
     transaction.run("DELETE FROM series WHERE study = :id", one)

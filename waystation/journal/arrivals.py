@@ -103,9 +103,53 @@ def arrival_from(row: Row) -> Arrival:
 
 def meta_of(arrival: Arrival) -> bytes:
     """Return the arrival as the intake log keeps it."""
-    params = params_of(arrival)
-    params["sha256"] = arrival.sha256
-    return _as_json(params).encode()
+    instance = arrival.instance
+    own = (
+        f'{{"id":{arrival.id},"received_at":{arrival.received_at!r},'
+        f'"sop_instance":{_as_json(instance.sop_instance_uid)},"size_bytes":{arrival.size_bytes},'
+        f'"sha256":"{arrival.sha256}","blob":{_as_json(arrival.blob)},'
+    )
+    shared = _of_series(
+        arrival.source,
+        instance.sop_class_uid,
+        instance.study_uid,
+        instance.series_uid,
+        instance.patient_id,
+        instance.modality,
+        instance.transfer_syntax_uid,
+        arrival.priority,
+    )
+    return (own + shared).encode()
+
+
+@lru_cache(maxsize=256)
+def _of_series(
+    source: Source,
+    sop_class: str,
+    study: str,
+    series: str,
+    patient_id: str,
+    modality: str,
+    transfer_syntax: str,
+    priority: str,
+) -> str:
+    """Return the part of the log's JSON that is the same for all objects of a series."""
+    shared = {
+        "peer": source.peer,
+        "calling_ae": source.calling_ae,
+        "called_ae": source.called_ae,
+        "address": source.address,
+        "way_in": source.way_in,
+        "tls": int(source.tls),
+        "sop_class": sop_class,
+        "study": study,
+        "series": series,
+        "patient_id": patient_id,
+        "modality": modality,
+        "transfer_syntax": transfer_syntax,
+        "priority": priority,
+    }
+    return _as_json(shared)[1:]
 
 
 def from_meta(meta: bytes) -> Arrival:

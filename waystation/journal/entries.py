@@ -36,7 +36,8 @@ class Listed:
     """One delivery with what an operator asks first.  Instants are Unix seconds.
 
     group: whose obligation it is; ``destination`` is the group until a member is chosen.
-    origin: rule, late, switch, replay or resend.  sent_syntax: what left, if that was changed.
+    origin: rule, late, switch, replay or resend.  sent_syntax, sent_sha256: of what left, if that
+    was changed.
     """
 
     id: int
@@ -68,6 +69,7 @@ class Listed:
     origin: str
     required: int
     sent_syntax: str
+    sent_sha256: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -28,7 +28,8 @@ _LISTED = (
     "d.id, d.arrival, d.destination, d.state, d.hold_reason, d.study, d.priority, d.rules,"
     " d.attempts, d.object_failures, d.status, d.why, d.due, d.created_at, d.first_failed_at,"
     " d.ended_at, d.by_rule, d.by_user, a.sop_class, a.sop_instance, a.transfer_syntax, a.peer,"
-    " a.calling_ae, a.received_at, a.size_bytes, d.grp, d.origin, d.required, d.sent_syntax"
+    " a.calling_ae, a.received_at, a.size_bytes, d.grp, d.origin, d.required, d.sent_syntax,"
+    " d.sent_sha256"
 )
 _ARRIVAL = (
     "a.id, a.received_at, a.peer, a.calling_ae, a.called_ae, a.way_in, a.study, a.series,"
@@ -94,8 +95,8 @@ def listed(transaction: Transaction, chosen: Chosen) -> list[Listed]:
 
 
 def listed_from(row: Row) -> Listed:
-    names = Listed.__slots__
-    return Listed(**dict(zip(names, row, strict=True)))
+    *values, sha256 = row
+    return Listed(**dict(zip(Listed.__slots__, (*values, bytes(sha256 or b"").hex()), strict=True)))
 
 
 def deliveries(chosen: Chosen) -> Job[list[Listed]]:

@@ -13,8 +13,10 @@ from typing import Any
 
 from waystation.db.engine import Job
 from waystation.db.statement import Row, Transaction
+from waystation.journal import arrivals
 from waystation.journal.counts import Shift
 from waystation.journal.entries import Told
+from waystation.model.arrival import Arrival
 from waystation.model.delivery import State, Step, advance
 from waystation.model.recipe import Recipe, digest_of
 
@@ -107,14 +109,30 @@ def recipes(digests: Sequence[str]) -> Job[dict[str, Recipe]]:
 
 def known(keys: Sequence[Key]) -> Job[dict[Key, Treatment]]:
     """Read what was treated before and can still be sent."""
+    return lambda transaction: standing(keys)(transaction).made
 
-    def job(transaction: Transaction) -> dict[Key, Treatment]:
-        found: dict[Key, Treatment] = {}
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """made: what was treated before and can still be sent.  arrivals: by id, of all the others."""
+
+    made: dict[Key, Treatment]
+    arrivals: dict[int, Arrival]
+
+
+def standing(keys: Sequence[Key]) -> Job[Standing]:
+    """Read what there is of some treatments, and what is needed to make the others."""
+
+    def job(transaction: Transaction) -> Standing:
+        made: dict[Key, Treatment] = {}
+        found: dict[int, Arrival] = {}
         for key in keys:
             one = _read(transaction, key)
             if one is not None and (one.head or one.blob):
-                found[key] = one
-        return found
+                made[key] = one
+            elif (arrival := arrivals.read(transaction, key[0])) is not None:
+                found[key[0]] = arrival
+        return Standing(made=made, arrivals=found)
 
     return job
 
@@ -274,71 +292,6 @@ def release_again(now: float, limit: int) -> Job[list[str]]:
             released.append(str(destination))
         shift.write(transaction)
         return released
-
-    return job
-
-
-# who was seen
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sight:
-    """What one object says about its patient, as text."""
-
-    arrival: int
-    study: str
-    issuer: str
-    patient_id: str
-    name: str
-    birth: str
-    sex: str
-
-
-def seen(sight: Sight) -> Job[tuple[str, str, str] | None]:
-    """Read name, birth date and sex of who was first seen under this Patient ID."""
-    return lambda transaction: _seen(transaction, sight)
-
-
-def _seen(transaction: Transaction, sight: Sight) -> tuple[str, str, str] | None:
-    row = transaction.one(
-        "SELECT name, birth, sex FROM person WHERE issuer = :issuer AND patient_id = :id",
-        {"issuer": sight.issuer, "id": sight.patient_id},
-    )
-    return None if row is None else (str(row[0]), str(row[1]), str(row[2]))
-
-
-def first_seen(sight: Sight, now: float) -> Job[tuple[str, str, str] | None]:
-    """Read name, birth date and sex of who was first seen under this Patient ID.
-
-    None if nobody was: then this is the first.
-    """
-
-    def job(transaction: Transaction) -> tuple[str, str, str] | None:
-        known = _seen(transaction, sight)
-        if known is not None:
-            return known
-        values = {"issuer": sight.issuer, "id": sight.patient_id}
-        said = {"name": sight.name, "birth": sight.birth, "sex": sight.sex, "now": now}
-        transaction.run(
-            "INSERT INTO person (issuer, patient_id, name, birth, sex, seen_at)"
-            " VALUES (:issuer, :id, :name, :birth, :sex, :now)",
-            values | said,
-        )
-        return None
-
-    return job
-
-
-def other_patients(sight: Sight) -> Job[bool]:
-    """Read whether this study has objects with another Patient ID."""
-
-    def job(transaction: Transaction) -> bool:
-        row = transaction.one(
-            "SELECT 1 FROM arrival WHERE study = :study AND study <> '' AND id <> :id"
-            " AND patient_id <> :patient LIMIT 1",
-            {"study": sight.study, "id": sight.arrival, "patient": sight.patient_id},
-        )
-        return row is not None
 
     return job
 

@@ -9,20 +9,25 @@ from collections.abc import Callable
 from waystation.dicom.head import Head
 from waystation.model.delivery import HoldReason
 from waystation.transforms.deid.engine import Deidentifier
+from waystation.transforms.deid.marks import VISUAL
 from waystation.transforms.deid.pseudonyms import Patient, Pseudonym
 from waystation.transforms.deid.result import Deidentified, DeidFacts, Held
 from waystation.transforms.held import HeldError
 from waystation.transforms.steps import DeidResult, StepFacts
 
-
 FRAMES = 0x00280008
+# What a person can approve of a study (D-32, D-43).
+SAMPLE, PIXELS, FEATURES = "sample", "pixels", "features"
+APPROVABLE = (SAMPLE, PIXELS, FEATURES)
+UNSEEN = "sample: a person is to see this study, and approve it, before it leaves"
+REJECTED = "sample: a person has seen this study and rejected it"
 
 
 class DeidStep:
     """One profile, ready to be the step of a rule.
 
-    find: asks a table for the pseudonym of a patient, where the profile has one; may raise
-    `HeldError`.
+    find: asks a table, or the journal, for the pseudonym of a patient, where the profile wants
+    that; may raise `HeldError`.
     """
 
     def __init__(
@@ -38,11 +43,27 @@ class DeidStep:
         """Of profile, tables, keys and version."""
         return self.deidentifier.tools_digest
 
+    @property
+    def asks(self) -> str:
+        """Name of the profile if what persons decided about a study matters to it, else ""."""
+        profile = self.deidentifier.profile
+        matters = profile.sample > 0 or profile.pixels.unknown == "approve"
+        return profile.name if matters or profile.has(VISUAL) else ""
+
     def __call__(self, head: Head, facts: StepFacts) -> DeidResult:
         """Return the new head.  Raises `HeldError`."""
-        done = self.deidentifier.treat(head, DeidFacts(pseudonym=self._pseudonym(head, facts)))
+        said = facts.approvals
+        known = DeidFacts(
+            pseudonym=self._pseudonym(head),
+            approved=said.get(PIXELS, False),
+            unrecognizable=said.get(FEATURES, False),
+            tail_end=facts.tail_end,
+        )
+        done = self.deidentifier.treat(head, known)
         if isinstance(done, Held):
             raise HeldError(HoldReason.DEID_FAILED, done.why)
+        if self.deidentifier.is_sample(facts.study) and not said.get(SAMPLE, False):
+            raise HeldError(HoldReason.DEID_FAILED, REJECTED if SAMPLE in said else UNSEEN)
         profile = self.deidentifier.profile
         return DeidResult(
             head=done.head,
@@ -63,8 +84,6 @@ class DeidStep:
             "verification": "off" if done.check is None else "passed",
         }
 
-    def _pseudonym(self, head: Head, facts: StepFacts) -> Pseudonym | None:
-        if isinstance(facts.pseudonym, Pseudonym):
-            return facts.pseudonym
+    def _pseudonym(self, head: Head) -> Pseudonym | None:
         who = self.deidentifier.patient(head) if self._find is not None else None
         return self._find(who) if who is not None and self._find is not None else None

@@ -11,16 +11,17 @@ from functools import lru_cache
 
 import re2
 
+from waystation.dicom.charsets import IN_CHARSET
 from waystation.dicom.tags import format_tag, is_private, keyword_of
 from waystation.dicom.tree import Elem, Tree
-from waystation.dicom.values import IN_CHARSET, NUMBERS, SINGLE, TEXT, decode_values
+from waystation.dicom.values import NUMBERS, SINGLE, TEXT, decode_values
 from waystation.transforms.edit_charset import encode_text
 from waystation.transforms.held import misfit
 
-# Longest value in characters, of each component group for PN; None: no limit of its own.
-LONGEST: dict[str, int | None] = dict.fromkeys(("AE", "CS", "DS", "SH"), 16) | {
+# Longest value in characters, of each component group for PN; all others have no limit.
+LONGEST = {
+    **dict.fromkeys(("AE", "CS", "DS", "SH"), 16),
     **dict.fromkeys(("LO", "PN", "UI"), 64),
-    **dict.fromkeys(("UC", "UR", "UT"), None),
 }
 LONGEST |= {"AS": 4, "DA": 8, "DT": 26, "IS": 12, "LT": 10240, "ST": 1024, "TM": 14}
 _FORMS = {

@@ -8,7 +8,7 @@ in de-identification it is `deid-failed`, whatever it was (R-69, D-39).
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from waystation.dicom import tags
@@ -62,7 +62,8 @@ class StepFacts:
 
     now: Unix seconds.  system: our name, for the record of changes.  source: where it came from.
     words: what templates may name.  earlier: for validation, None if it could not be read.
-    pseudonym: found by the belt for profiles that need one.
+    study: its UID as it came in, and approvals: what persons decided about it for this profile,
+    approved or not.  tail_end: where the pixels of the stored object end, None if its head tells.
     """
 
     now: float
@@ -70,7 +71,9 @@ class StepFacts:
     source: str = ""
     words: Mapping[str, str] = field(default_factory=dict)
     earlier: Earlier | None = None
-    pseudonym: Any = None
+    study: str = ""
+    approvals: Mapping[str, bool] = field(default_factory=dict)
+    tail_end: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -188,6 +191,8 @@ def _apply(head: Head, tools: Tools, facts: StepFacts, lead: bytes) -> Treated:
             head=data, identity=_identity(work.tree), changes=changes, passed=tuple(passed)
         )
     again = _head(head, data, lead) if work.changes else head
+    if work.changes and facts.tail_end is None:
+        facts = replace(facts, tail_end=_tail_end(head))
     return _deidentified(again, tools.deidentify, facts, lead, (changes, tuple(passed)))
 
 
@@ -259,6 +264,16 @@ def _head(before: Head, data: bytes, lead: bytes) -> Head:
     made = Head.from_bytes(data + lead, plain, tail_missing=bool(lead))
     made.transfer_syntax_uid = syntax
     return made
+
+
+def _tail_end(head: Head) -> int | None:
+    """Return where the pixels of a stored object end, None if its head does not tell."""
+    from waystation.transforms.deid.engine import TailError, tail_end
+
+    try:
+        return tail_end(head)
+    except TailError:
+        return None
 
 
 def _deidentified(

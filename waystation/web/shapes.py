@@ -112,6 +112,7 @@ class Delivery(Shape):
     origin: str = Field(description="rule, late, switch, replay or resend")
     required: bool
     sent_syntax: str = Field(description="Transfer syntax that left, if it was changed")
+    sent_sha256: str = Field(description="SHA-256 of the data set that left, if it was changed")
     help: str = Field(description="What to do about it, if it is held")
 
 

@@ -150,6 +150,23 @@ def test_items_where_a_value_belongs_go_and_values_where_items_belong() -> None:
     assert b"Secret" not in done(engine(), head_of((0x00082218, "LO", "Secret"))).head
 
 
+@pytest.mark.req("D-16", "D-20")
+def test_pixels_where_none_belong_and_text_where_numbers_belong_go() -> None:
+    inner: list[Row] = [(0x00280010, "US", b"\1\0"), (0x7FE00010, "OW", b"face")]
+    rows: list[Row] = [
+        (0x00280008, "LT", "Secret"),
+        (0x52009229, "SQ", [inner]),
+        (0x7F000010, "OW", b"face"),
+    ]
+    made = done(engine(), head_of(*rows)).head
+    assert b"face" not in made
+    assert b"Secret" not in made
+    for row in ((0x00280010, "LT", "Secret"), (0x00180050, "DS", "1\\2Secret3")):
+        assert b"Secret" not in done(engine(), head_of(row)).head
+    kept = done(engine(), head_of((0x00180050, "DS", "-1.5e+3\\ 2")))
+    assert b"-1.5e+3\\ 2" in kept.head
+
+
 @pytest.mark.req("D-15")
 def test_dates_outside_the_table_follow_the_option() -> None:
     tag = 0x00143076  # Date of Gain Calibration: the table does not name it

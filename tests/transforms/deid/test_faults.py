@@ -52,7 +52,6 @@ ROWS: list[Row] = [
     (0x00081030, "LO", "Chest 5 mm Muster"),
     (0x00081050, "PN", "Hand^840"),
     (0x00081115, "SQ", [[(0x0020000E, "UI", "1.2.3.4.5.7")]]),
-    (0x00081115, "SQ", [[(0x0020000E, "UI", "1.2.3.4.5.7")]]),
     (0x00081140, "SQ", [[(0x00081155, "UI", "1.2.3.4.5.6")]]),
     (0x00082218, "SQ", [[(0x00080100, "SH", "1"), (0x00080102, "SH", "99X")]]),
     (0x00100040, "CS", "M"),
@@ -226,12 +225,11 @@ ELSEWHERE = (
     *("originals.envelopes_of", "originals.restore", "originals.head_syntax", "text.read_words"),
     # Only where something was found.
     *("verify.Pass._look_into", "verify.Pass._note", "verify._words"),
-    *("engine.Deidentifier.patient", "result.Report.as_dict", "refusals.may_show_a_face"),
+    *("engine.Deidentifier.patient", "engine.Deidentifier.study_of", "result.Report.as_dict"),
+    "refusals.may_show_a_face",
     # What looks at the bytes afterwards has tests of its own.
     *("verify", "needles.", "traces.", "judging.", "documents."),
 )
-# Found in no case by its nature: it serves belts before the treatment.
-NOT_TREATING = {"Deidentifier.patient", "Crosswalk"}
 
 
 @pytest.mark.req("D-39", "D-48")

@@ -207,6 +207,22 @@ def test_marks_say_what_was_done_and_keep_what_was_said_before() -> None:
     assert said(treated(engine("retain_full_dates"), head), 0x00280303) == "UNMODIFIED"
 
 
+@pytest.mark.req("D-37", "D-14")
+def test_nothing_hides_in_earlier_marks() -> None:
+    code: list[Row] = [
+        (0x00080100, "SH", "113100"),
+        (0x00080102, "SH", "DCM"),
+        (0x00090010, "LO", "ACME"),
+        (0x00091001, "LO", "Secret"),
+        (0x00100010, "PN", "Secret"),
+    ]
+    rows: list[Row] = [(0x00120064, "SQ", [code]), (0x00120063, "LO", b"M\xfcll")]
+    for more in ([], [(0x00120062, "SQ", [code])]):
+        result = done(engine(), head_of(*rows, *more))
+        assert b"Secret" not in result.head
+        assert b"M\xfc" not in result.head
+
+
 @pytest.mark.req("D-37")
 def test_burned_in_is_denied_only_where_every_frame_was_handled() -> None:
     data = encoded(object_of((0x00280301, "CS", "YES"))) + el(0x7FE00010, "OW", b"\0\1")

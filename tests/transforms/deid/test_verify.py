@@ -164,6 +164,15 @@ def test_what_only_looks_like_a_trace_does_not_hold(tag: int, vr: str, text: str
 
 
 @pytest.mark.req("D-42")
+def test_an_institution_may_be_called_like_the_manufacturer() -> None:
+    head = original((0x00080070, "LO", "ELBTAL"))
+    made = done(engine(), head)
+    assert faults(made) == ""
+    assert "institution" in faults(made, (0x00081090, "LO", "of Dresden"))
+    assert "institution" in faults(made, (0x00204000, "LT", "Elbtal"))
+
+
+@pytest.mark.req("D-42")
 def test_a_word_of_the_allow_list_counts_where_people_write() -> None:
     made = done(engine(), original((0x00100010, "PN", "Hand^Anna")))
     assert "name" in faults(made, (0x00204000, "LT", "Hand"))

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from waystation.dicom import tags
+from waystation.dicom.nested import is_pixel
 from waystation.transforms import deid_table
 from waystation.transforms.deid.private import CHARACTERISTICS
 from waystation.transforms.deid.profile import ElementRule, Profile
@@ -17,6 +18,7 @@ from waystation.transforms.deid_actions import code_of, resolve
 from waystation.transforms.iod_types import known, type_of
 
 MOST_PLACES = 50_000
+MOST_TAGS = 20_000  # in one place
 KEEP, KEEP_TEXT, ITEMS, REMOVE, EMPTY, DUMMY, UID = range(7)
 TEXT, SHIFT, AE, AGE, CODES, GRAPHICS, CONTENT = range(7, 14)
 OVERLAY, NAME, PATIENT_ID, SUBJECT, ACCESSION, STUDY_ID, DROP = range(14, 21)
@@ -76,7 +78,6 @@ class Choice:
     value: str | None = None
 
 
-PLAIN_KEEP = Choice(KEEP)
 PLAIN_DROP = Choice(DROP)
 
 
@@ -95,7 +96,8 @@ class Place:
     def choice(self, tag: int, vr: str) -> Choice:
         """Return what is done with an element here."""
         made = self._choices.choose(self.sop_class, (*self.path, tag), vr)
-        self.found[tag, vr] = made
+        if len(self.found) < MOST_TAGS:
+            self.found[tag, vr] = made
         return made
 
     def inside(self, tag: int) -> "Place":
@@ -140,15 +142,15 @@ class Choices:
         if not tag & 0xFFFF or tag >> 16 == 0xFFFE or tag in (0x00080001, CHARSET):
             # Lengths, stray delimiters; the character set is written at the end.
             return PLAIN_DROP
-        if len(path) == 1 and tag in MARKS:
-            return PLAIN_KEEP
         fallback = FALLBACKS[resolve("X/Z/D", sop_class, path)]
         needed = type_of(sop_class, path) == "1"
         if tag in NEVER:
             return Choice(REMOVE)
         meaning = meaning_of(tag)
-        if misplaced(meaning, vr):
+        if misplaced(meaning, vr) or is_stray_image(path):
             return Choice(REMOVE)
+        if len(path) == 1 and tag in MARKS:
+            return Choice(keep_kind(vr))
         rule = self._rules.get(tag)
         if rule is not None:
             return self._by_rule(rule, vr, fallback, needed)
@@ -292,7 +294,17 @@ def meaning_of(tag: int) -> str:
 
 
 def misplaced(meaning: str, vr: str) -> bool:
-    """Tell whether there are items where a value belongs, or the other way round."""
+    """Tell whether there are items where a value belongs, the other way round, or free text
+    where there should be numbers.
+    """
     if meaning in ("", "UN"):
         return False
-    return (meaning == "SQ") is not (vr == "SQ")
+    if (meaning == "SQ") is not (vr == "SQ"):
+        return True
+    return vr in FREE and meaning not in TEXTUAL
+
+
+def is_stray_image(path: tuple[int, ...]) -> bool:
+    """Tell whether it is pixels where none belong: inside a sequence, or of a retired group."""
+    tag = path[-1]
+    return tag >> 24 == 0x7F and (tag >> 16 != 0x7FE0 or (len(path) > 1 and is_pixel(tag)))

@@ -46,6 +46,7 @@ CODE_STRINGS: Final = {
     0x0040A493: b"UNVERIFIED",
 }
 ESCAPE: Final = 0x1B
+NUMERIC: Final = b"0123456789+-.,eE \\\0"  # all that a number string is made of
 MULTIPLE: Final = frozenset({"LO", "SH", "UC"})
 _AGE = re.compile(r"(\d{3})([DWMY])")
 _ZONE = re.compile(r"[+-]\d{4}")
@@ -130,6 +131,8 @@ def uid(work: Work, tree: Tree, elem: Elem, choice: Choice) -> bool:
 def keep_text(work: Work, tree: Tree, elem: Elem, choice: Choice) -> bool:
     """K, for text: what no character set gives goes, UIDs in it are mapped (D-22, D-23)."""
     value = elem.value or b""
+    if meaning_of(elem.tag) in ("DS", "IS") and value.strip(NUMERIC):
+        return unreadable(work, tree, elem, choice)
     if value.isascii() and ESCAPE not in value:
         if value.count(b".") >= 4 and not work.retains_uids:
             return _map_inside(work, elem, choice, value)

@@ -31,6 +31,7 @@ from waystation.transforms.deid.profile import Profile
 from waystation.transforms.deid.pseudonyms import Patient, Pseudonym, made_of
 from waystation.transforms.deid.result import NO_FACTS, Deidentified, DeidFacts, Held, Report
 from waystation.transforms.deid.text import tokens_of
+from waystation.transforms.deid.uids import new_uid
 from waystation.transforms.deid.verify import Verifier
 from waystation.transforms.deid.walk import walk
 from waystation.transforms.deid.work import Work, patient_in, text_of
@@ -41,8 +42,15 @@ TELLING = (
     *(0x00080050, 0x00080080, 0x00080081, 0x00081040, 0x00081010, 0x00200010, 0x00401001),
     *(0x00080092, 0x00080094, 0x00120040, 0x00380010, 0x00104000, 0x00101090),
 )
-SAFE_ERRORS = (DatasetError, TooEarlyError)
+UNREAD = "the object was not read to the end of its pixels"
 UIDS_KEPT = "UIDs were retained: originals can be matched"
+
+
+class TailError(ValueError):
+    """Where the pixels of an object end is not known, or they are not its end."""
+
+
+SAFE_ERRORS = (DatasetError, TooEarlyError, TailError)
 
 
 class _HeldError(Exception):
@@ -80,6 +88,28 @@ class Deidentifier:
         """What tells two de-identifiers apart that could give different bytes; 16 digits."""
         parts = (self.profile.digest, self._version, str(self._seal is not None))
         return mac(self._keys.text, *(part.encode() for part in parts)).hex()[:16]
+
+    def study_of(self, head: Head) -> str:
+        """Return what the study of an object is called in the outputs, "" if it names none."""
+        return self.study_named(head.text(tags.STUDY_INSTANCE_UID))
+
+    def study_named(self, uid: str) -> str:
+        """Return what the study of this original UID is called in the outputs."""
+        if self.profile.has("retain_uids"):
+            return uid
+        return new_uid(self._keys.uid, uid.encode("utf-8", "replace")).decode("latin-1")
+
+    def is_sample(self, uid: str) -> bool:
+        """Tell whether a person is to see the study of this original UID first (D-43)."""
+        chance = mac(self._keys.text, b"sample", uid.encode("utf-8", "replace"))
+        return int.from_bytes(chance[:8], "big") < self.profile.sample * 2**64
+
+    def allocation(self, patient: Patient) -> tuple[bytes, bytes]:
+        """Return what a patient is known by in the journal, and the key that seals who it is."""
+        return (
+            mac(self._keys.patient, b"allocated", patient.key()),
+            mac(self._keys.patient, b"crosswalk", b""),
+        )
 
     def patient(self, head: Head) -> Patient | None:
         """Return whom a table or the journal is to be asked about, before `treat`.
@@ -200,7 +230,7 @@ def tail_end(head: Head) -> int:
     """Return where the pixels end: what lies behind them does not leave (D-18, D-20).
 
     The head must have been read that far: to the end of the object where pixels are encapsulated.
-    Raises `_HeldError` where that is not known, or something lies there that is needed.
+    Raises `TailError` where that is not known, or something lies there that is needed.
     """
     tail = head.pixel_offset
     spans = [(at + size, tag) for tag, (_, at, size) in head.elements.items() if at + size > tail]
@@ -209,10 +239,10 @@ def tail_end(head: Head) -> int:
     )
     if not behind:
         if tail != head.total_length:
-            raise _HeldError("the object was not read to the end of its pixels")
+            raise TailError(UNREAD)
         return tail
     if any(tag < FIRST_PIXEL and not tag >> 16 & 1 for _, tag in behind):
-        raise _HeldError("elements lie behind the pixels that belong before them")
+        raise TailError("elements lie behind the pixels that belong before them")
     end, seen = tail, set[int]()
     for after, tag in behind:
         if not is_pixel(tag) or tag in seen:
@@ -220,7 +250,7 @@ def tail_end(head: Head) -> int:
         seen.add(tag)
         end = after
     if not seen:
-        raise _HeldError("the object was not read to the end of its pixels")
+        raise TailError(UNREAD)
     return end
 
 

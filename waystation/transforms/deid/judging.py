@@ -7,6 +7,7 @@ general, count only in free text that the table names; what the engine itself wr
 """
 
 from bisect import bisect_right
+from collections.abc import Collection
 from typing import Final
 
 from waystation.dicom.tree import Elem, Tree
@@ -15,7 +16,7 @@ from waystation.transforms.deid.marks import CODE, MEANING, METHOD, METHOD_CODES
 from waystation.transforms.deid.needles import Needle, counts
 from waystation.transforms.deid.profile import Profile
 from waystation.transforms.deid.pseudonyms import Pseudonym, is_ours
-from waystation.transforms.deid.traces import DAY, leaves
+from waystation.transforms.deid.traces import DAY, PLACE, leaves
 from waystation.transforms.deid.uids import is_standard
 from waystation.transforms.deid_actions import OPTIONS, PROFILE
 from waystation.transforms.deid_table import row_of
@@ -41,10 +42,13 @@ COMMON: Final = frozenset(_COMMON.split())
 
 
 class Judge:
-    """Of one output.  known: the words of the allow-list are looked up in the profile."""
+    """Of one output.  makers: words of the manufacturer, as institutions may be called too."""
 
-    def __init__(self, tree: Tree, profile: Profile, who: Pseudonym | None) -> None:
+    def __init__(
+        self, tree: Tree, profile: Profile, who: Pseudonym | None, makers: Collection[str]
+    ) -> None:
         self._profile = profile
+        self._makers = makers
         self._who = (who.patient_id, who.name) if who is not None else ()
         self._leaves: list[tuple[int, Elem, tuple[int, ...]]] = sorted(
             ((elem.end - elem.length, elem, path) for elem, _, path in leaves(tree)),
@@ -87,6 +91,7 @@ class Judge:
             return False
         word = needle.word
         listed = word in COMMON or self._profile.text.knows(word)
+        listed |= needle.kind == PLACE and word in self._makers
         return not listed or is_free(elem.tag, vr)
 
     def _counts_in_uid(self, uid: bytes, needle: Needle) -> bool:

@@ -39,6 +39,7 @@ _DAY: Final = re.compile(r"(\d{4})[./-]?(\d\d)[./-]?(\d\d)")
 _GROUPS: Final = re.compile("[=\\\\]")
 SHORTEST, SHORTEST_IDEOGRAPHS, SHORTEST_VALUE = 3, 2, 5
 IDEOGRAPHS: Final = "\u2e80"  # from here on, as good as all characters are syllables or words
+MANUFACTURER: Final = 0x00080070
 NO_DAY: Final = "19000101"
 NOBODY: Final = OURS | {"anonymous", "anonymized", "anonymised", "unknown", "none", "null"}
 
@@ -48,7 +49,8 @@ class Traces:
     """What must not be found.  words: lower case word or value → its kind.  days: YYYYMMDD.
 
     values: by tag, the values that a removing action was to take away.  days_kept: days that
-    stand in the output by right.
+    stand in the output by right.  makers: words of the manufacturer, which stays; an institution
+    may be called like one.
     """
 
     words: dict[str, str] = field(default_factory=dict)
@@ -56,6 +58,7 @@ class Traces:
     uids: set[bytes] = field(default_factory=set)
     values: dict[int, set[bytes]] = field(default_factory=dict)
     days_kept: set[str] = field(default_factory=set)
+    makers: set[str] = field(default_factory=set)
 
 
 def leaves(tree: Tree, path: tuple[int, ...] = ()) -> Iterator[tuple[Elem, Tree, tuple[int, ...]]]:
@@ -109,6 +112,8 @@ class Reader:
         self, traces: Traces, elem: Elem, inside: Tree, path: tuple[int, ...], value: bytes
     ) -> None:
         tag, code = elem.tag, self.code(elem.tag)
+        if tag == MANUFACTURER:
+            traces.makers |= set(WORD.findall(decode(value, inside.charset, "LO").casefold()))
         vr = meaning_of(tag) or elem.vr
         if vr == "UN":
             vr = elem.vr

@@ -189,7 +189,9 @@ class Pass:
             self._found["its head is too large to be looked through"] = None
             return
         tree = parse(head)
-        self._look_for_needles(head.data, Judge(tree, verifier.profile, wanted.pseudonym))
+        makers = wanted.traces.makers
+        judge = Judge(tree, verifier.profile, wanted.pseudonym, makers)
+        self._look_for_needles(head.data, judge)
         self._look_for_uids(head.data)
         self._look_at_values(tree)
         for text in documents.inside(tree):

@@ -43,6 +43,42 @@ def upgrade() -> None:
         sa.Column("seen_at", sa.Double(), nullable=False),
         sa.PrimaryKeyConstraint("issuer", "patient_id"),
     )
+    _deidentification()
+
+
+def _deidentification() -> None:
+    op.create_table(
+        "deid_record",
+        sa.Column("number", IDENTITY, autoincrement=False, nullable=False),
+        sa.Column("at", sa.Double(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("study", sa.Text(), nullable=False),
+        sa.Column("text", sa.Text(), nullable=False),
+        sa.Column("digest", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("number"),
+    )
+    op.create_index("deid_record_by_study", "deid_record", ["study"])
+    op.create_table(
+        "deid_approval",
+        sa.Column("study", sa.Text(), nullable=False),
+        sa.Column("profile", sa.Text(), nullable=False),
+        sa.Column("what", sa.Text(), nullable=False),
+        sa.Column("approved", sa.BigInteger(), nullable=False),
+        sa.Column("by_user", sa.Text(), nullable=False),
+        sa.Column("because", sa.Text(), nullable=False),
+        sa.Column("at", sa.Double(), nullable=False),
+        sa.PrimaryKeyConstraint("study", "profile", "what"),
+    )
+    op.create_table(
+        "deid_pseudonym",
+        sa.Column("project", sa.Text(), nullable=False),
+        sa.Column("patient", sa.LargeBinary(), nullable=False),
+        sa.Column("number", sa.BigInteger(), nullable=False),
+        sa.Column("sealed", sa.LargeBinary(), nullable=False),
+        sa.Column("at", sa.Double(), nullable=False),
+        sa.PrimaryKeyConstraint("project", "patient"),
+        sa.UniqueConstraint("project", "number"),
+    )
 
 
 def _treatment() -> None:

@@ -1,0 +1,85 @@
+"""De-identification behind edits: the pixels leave whole, and nothing behind them does."""
+
+from collections.abc import AsyncGenerator
+from typing import Any
+
+import pytest
+
+from tests.dicom.building import EXPLICIT, el, item, mark, seq
+from tests.transforms.deid.treating import encoded, engine, object_of
+from waystation.destinations.base import Pieces
+from waystation.dicom.head import Head
+from waystation.flows.splicing import LEAD, find_tail_end, read
+from waystation.transforms import steps
+from waystation.transforms.deid_step import DeidStep
+from waystation.transforms.edit_read import read_edit
+from waystation.transforms.steps import Failed, StepFacts, Tools, Treated
+
+JPEG = "1.2.840.10008.1.2.4.50"
+NATIVE = el(0x7FE00010, "OW", bytes(range(256)))
+FRAGMENTS = (
+    el(0x7FE00010, "OB", size=0xFFFFFFFF)
+    + mark(0xFFFEE000)
+    + mark(0xFFFEE000, 200)
+    + b"\7" * 200
+    + mark(0xFFFEE0DD)
+)
+SIGNATURE = seq(0xFFFAFFFA, item(el(0x04000120, "OB", b"\1\2")))
+EDITS: list[dict[str, Any]] = [{"set": "StudyDescription", "to": "a much longer description"}]
+CASES = [(EXPLICIT, NATIVE), (JPEG, FRAGMENTS)]
+
+
+def tools(edits: list[dict[str, Any]]) -> Tools:
+    made = tuple(read_edit(one) for one in edits)
+    return Tools(digest="x", edits=made, deidentify=DeidStep(engine("retain_uids")))
+
+
+def applied(head: Head, edits: list[dict[str, Any]], lead: bytes, end: int | None) -> Treated:
+    facts = StepFacts(now=0.0, system="n", tail_end=end)
+    done = steps.apply(head, tools(edits), facts, lead)
+    assert isinstance(done, Treated), done
+    return done
+
+
+@pytest.mark.req("D-3", "D-20", "R-65")
+@pytest.mark.parametrize(("syntax", "pixels"), CASES)
+@pytest.mark.parametrize("edits", [[], EDITS])
+def test_the_tail_is_that_of_the_stored_object_whatever_edits_did(
+    syntax: str, pixels: bytes, edits: list[dict[str, Any]]
+) -> None:
+    data = encoded(object_of()) + pixels + SIGNATURE
+    head = Head.from_bytes(data, syntax)
+    lead = data[head.pixel_offset : head.pixel_offset + LEAD]
+    done = applied(head, edits, lead, None)
+    assert data[head.pixel_offset : done.tail_end] == pixels
+
+
+@pytest.mark.req("D-3", "D-20", "D-39")
+@pytest.mark.parametrize(("syntax", "pixels"), CASES)
+@pytest.mark.parametrize("edits", [[], EDITS])
+async def test_an_object_that_is_read_in_pieces_is_read_to_the_end_of_its_pixels(
+    syntax: str, pixels: bytes, edits: list[dict[str, Any]]
+) -> None:
+    data = encoded(object_of()) + pixels + SIGNATURE
+    loads = []
+
+    async def pieces() -> AsyncGenerator[bytes, None]:
+        for at in range(0, len(data), 100):
+            yield data[at : at + 100]
+
+    async def load() -> Pieces:
+        loads.append(1)
+        return Pieces(pieces())
+
+    original = await read(await load(), syntax)
+    if pixels is FRAGMENTS:
+        unread = steps.apply(
+            original.head, tools(edits), StepFacts(now=0.0, system="n"), original.lead
+        )
+        assert isinstance(unread, Failed)
+        assert "not read to the end" in unread.why
+    await find_tail_end(original, load)
+    assert len(loads) == (2 if pixels is FRAGMENTS else 1)
+    done = applied(original.head, edits, original.lead, original.tail_end)
+    assert data[original.head.pixel_offset : done.tail_end] == pixels
+    await original.close()

@@ -1,0 +1,166 @@
+"""Metadata of studies, series and instances (PS3.18 section 10.4.1.1.2; W-64, W-78 to W-81).
+
+Contract: what was made ahead is streamed, some objects at a time; nothing of it is held.  The
+entity tag follows from what the archive shows, so that 304 costs no more than the list of objects.
+"""
+
+import hashlib
+import json
+import secrets
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from starlette.responses import Response, StreamingResponse
+
+from waystation.dicomweb import paths
+from waystation.dicomweb.accept import DICOM_JSON, DICOM_XML, MULTIPART
+from waystation.dicomweb.json_model import EDITION, dumped, placed
+from waystation.dicomweb.query import Wanted, read_fields
+from waystation.dicomweb.xml_model import to_xml
+from waystation.index.object_texts import Described
+from waystation.web.asked import Asked, Refusal
+from waystation.web.dicomweb import Resource
+from waystation.web.qido import OFFERS
+from waystation.web.sending import PRIVATE, is_unchanged, unchanged
+
+TOGETHER: Final = 64
+# Of what a filter leaves, the names of the object are always a part.
+NAMES: Final[Wanted] = dict.fromkeys((0x00080016, 0x00080018, 0x0020000D, 0x0020000E))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Descriptions:
+    """What metadata needs of the node.
+
+    objects: what the archive shows at a path.  texts: their metadata, in order.
+    """
+
+    objects: Callable[[Mapping[str, str]], Awaitable[Sequence[Described]]]
+    texts: Callable[[Sequence[Described]], Awaitable[Sequence[bytes]]]
+
+
+def metadata_resources(descriptions: Descriptions) -> list[Resource]:
+    """Return the resources."""
+
+    async def metadata(asked: Asked) -> Response:
+        return await _metadata(asked, descriptions)
+
+    return [
+        Resource(
+            method="GET",
+            template=template + "/metadata",
+            handler=metadata,
+            summary=f"Attributes of the instances of one {name}, without bulk data",
+            offers=OFFERS,
+            params=("includefield", "accept", "charset"),
+        )
+        for name, template in (
+            ("study", paths.STUDY),
+            ("series", paths.SERIES),
+            ("instance", paths.INSTANCE),
+        )
+    ]
+
+
+async def _metadata(asked: Asked, descriptions: Descriptions) -> Response:
+    media = asked.choices(OFFERS)[0].offer.media
+    wanted, everything, odd = read_fields(
+        [value for name, value in asked.params if name == "includefield"]
+    )
+    for name in odd:
+        asked.warn(f"The field {name} means nothing here and was left out")
+    objects = await descriptions.objects(asked.path)
+    if not objects:
+        raise Refusal(404, "Nothing of this kind is here")
+    chosen = None if everything or not wanted else {**wanted, **NAMES}
+    etag = _etag(asked, objects, media, chosen)
+    if is_unchanged(asked.headers, etag):
+        return unchanged(etag)
+    writer = _Writer(asked.base, chosen, is_xml=media == DICOM_XML)
+    headers = {"etag": etag, "cache-control": PRIVATE, "content-type": writer.content_type}
+    first = await descriptions.texts(objects[:TOGETHER]) if not asked.is_head else []
+    if len(objects) <= TOGETHER and not asked.is_head:
+        body = writer.opening + writer.parts(objects, first, first=True) + writer.closing
+        return Response(body, headers=headers)
+    return StreamingResponse(_pieces(objects, first, descriptions, writer), headers=headers)
+
+
+async def _pieces(
+    objects: Sequence[Described],
+    first: Sequence[bytes],
+    descriptions: Descriptions,
+    writer: "_Writer",
+) -> AsyncIterator[bytes]:
+    yield writer.opening + writer.parts(objects[:TOGETHER], first, first=True)
+    for at in range(TOGETHER, len(objects), TOGETHER):
+        some = objects[at : at + TOGETHER]
+        yield writer.parts(some, await descriptions.texts(some))
+    yield writer.closing
+
+
+def _etag(asked: Asked, objects: Sequence[Described], media: str, chosen: Wanted | None) -> str:
+    digest = hashlib.sha256(f"{EDITION} {asked.base} {media} {chosen}".encode())
+    for one in objects:
+        digest.update(one.sha256)
+    return f'W/"{digest.hexdigest()[:32]}"'
+
+
+class _Writer:
+    """Puts the metadata of objects together.  chosen: what is left of each, None for all."""
+
+    def __init__(self, base: str, chosen: Wanted | None, *, is_xml: bool) -> None:
+        self._base = base
+        self._chosen = chosen
+        self._is_xml = is_xml
+        self._boundary = secrets.token_hex(16)
+        self.opening = b"" if is_xml else b"["
+        self.closing = f"--{self._boundary}--\r\n".encode() if is_xml else b"]"
+        self.content_type = (
+            f'{MULTIPART}; type="{DICOM_XML}"; boundary={self._boundary}' if is_xml else DICOM_JSON
+        )
+
+    def parts(
+        self, objects: Sequence[Described], texts: Sequence[bytes], *, first: bool = False
+    ) -> bytes:
+        """Return the parts of some objects; ``first``: nothing was written before them."""
+        made = [self._one(one, text) for one, text in zip(objects, texts, strict=True)]
+        if self._is_xml:
+            return b"".join(made)
+        return (b"" if first else b",") + b",".join(made)
+
+    def _one(self, one: Described, text: bytes) -> bytes:
+        url = (
+            f"{self._base}/studies/{one.study_uid}/series/{one.series_uid}"
+            f"/instances/{one.instance_uid}"
+        )
+        whole = placed(text, url)
+        if not self._is_xml and self._chosen is None:
+            return whole
+        data_set = json.loads(whole)
+        if self._chosen is not None:
+            data_set = reduced(data_set, self._chosen)
+        if not self._is_xml:
+            return dumped(data_set).encode()
+        document = to_xml(data_set)
+        head = (
+            f"--{self._boundary}\r\nContent-Type: {DICOM_XML}\r\n"
+            f"Content-Location: {url}/metadata\r\nContent-Length: {len(document)}\r\n\r\n"
+        )
+        return head.encode() + document + b"\r\n"
+
+
+def reduced(data_set: Mapping[str, Any], wanted: Wanted) -> dict[str, Any]:
+    """Return what is wanted of a data set, items too."""
+    found: dict[str, Any] = {}
+    for name, element in data_set.items():
+        tag = int(name, 16)
+        if tag not in wanted:
+            continue
+        below = wanted[tag]
+        if below is not None and element.get("vr") == "SQ" and "Value" in element:
+            items = [reduced(item, below) for item in element["Value"]]
+            found[name] = {**element, "Value": items}
+        else:
+            found[name] = element
+    return found
