@@ -17,6 +17,7 @@ from benchmarks.audit import durable
 from benchmarks.contenders import ours_is_installed
 from benchmarks.crash import ready_after_kill
 from benchmarks.deidentify import deidentify
+from benchmarks.dicomweb import dicomweb
 from benchmarks.explain import explain
 from benchmarks.figures import Figure
 from benchmarks.lanes import lanes
@@ -39,6 +40,7 @@ PARTS: dict[str, Callable[[Bench, Callable[[str], None]], list[Figure]]] = {
     "rules": rules,
     "explain": explain,
     "deidentify": deidentify,
+    "dicomweb": dicomweb,
 }
 TMPFS_MAGIC = "tmpfs"
 

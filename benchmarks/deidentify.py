@@ -3,10 +3,9 @@
 Files: one process reads a file, takes the identity out and writes a new file, both by the Basic
 Profile and without looking at the result; processor time counts, on one core.  Memory: what the
 engine alone needs for one image, with the options of a research project, verification off and on.
-Relay: our node with and without a de-identifying rule, to the same sink, the same images.
+What rules cost a relay is measured in `benchmarks.treating`.
 """
 
-import hashlib
 import logging
 import time
 import tomllib
@@ -15,17 +14,12 @@ from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 
-from benchmarks.contenders import OurNode, fresh
+from benchmarks.contenders import fresh
 from benchmarks.figures import OURS, Figure, Samples, against_each
 from benchmarks.inputs import full_ct_study, into_page_cache
 from benchmarks.plan import Bench
-from benchmarks.relay import settled
-from benchmarks.sending import send
-from tests.objects.full_ct import PATIENT_ID
+from benchmarks.treating import treated_relay
 from tests.objects.study import Study
-from tests.peers.dcmtk import StoreScp
-from tests.peers.node import destination
-from tests.peers.program import wait_until
 from waystation.dicom.head import Head
 from waystation.dicom.part10 import file_meta, read_meta
 from waystation.transforms.deid.engine import Deidentifier
@@ -34,7 +28,7 @@ from waystation.transforms.deid.profile_read import read_profile
 from waystation.transforms.deid.result import Deidentified
 
 PEER = "dicom-anonymizer"
-BAR_RATIO, BAR_MS, BAR_OFF, BAR_ON, BAR_RELAY = 5.0, 3.0, 100.0, 50.0, 0.5
+BAR_RATIO, BAR_MS, BAR_OFF, BAR_ON = 5.0, 3.0, 100.0, 50.0
 MOST_FILES = 200
 SECRET = bytes(range(32))
 Treat = Callable[[Path, Path], None]
@@ -45,15 +39,10 @@ pseudonym = { source = "hmac", prefix = "LUNG-" }
 dates = { range = "1d..3650d", keep_weekday = true }
 text = { mode = "allow-list" }
 """
-PROFILE = f"""
-[deidentify.bench]
-project = {{ id = "bench", key = {{ env = "BENCH_KEY" }} }}
-{RESEARCH}
-"""
 
 
 class Leaked(Exception):
-    """What arrived still says who the patient is, or is not the whole study."""
+    """What was made still says who the patient is, or is not whole."""
 
 
 def engine(text: str) -> Deidentifier:
@@ -132,7 +121,7 @@ def deidentify(bench: Bench, say: Callable[[str], None]) -> list[Figure]:
     study = full_ct_study(bench, bench.amounts.ct)
     into_page_cache(study)
     figures = files_figures(bench, say, study) + memory_figures(bench, say, study)
-    return figures + relay_figures(bench, say, study) if bench.with_ours else figures
+    return figures + treated_relay(bench, say, study, RESEARCH) if bench.with_ours else figures
 
 
 def files_figures(bench: Bench, say: Callable[[str], None], study: Study) -> list[Figure]:
@@ -165,56 +154,3 @@ def memory_figures(bench: Bench, say: Callable[[str], None], study: Study) -> li
         Figure(name="deidentify.unverified", unit="objects/s", ours=1000 / off, bar=BAR_OFF),
         Figure(name="deidentify.verified", unit="objects/s", ours=1000 / on, bar=BAR_ON),
     ]
-
-
-def relay_figures(bench: Bench, say: Callable[[str], None], study: Study) -> list[Figure]:
-    """Return the rate of a de-identifying relay, with the plain one as its peer."""
-    rates = Samples()
-    for number in range(-int(bench.amounts.warm_up), bench.amounts.rounds):
-        for name, steps in ((OURS, True), ("plain", False)):
-            rate = relayed(bench.run, study, steps)
-            say(f"deidentify relay {'de-identifying' if steps else 'plain'}: {rate:.0f}/s")
-            if number >= 0:
-                rates.add(name, rate)
-    return against_each("deidentify.relay", "objects/s", rates, bars={"plain": BAR_RELAY})
-
-
-def relayed(folder: Path, study: Study, steps: bool) -> float:
-    """Return objects per second from the first byte sent to the last object at the sink."""
-    fresh(folder)
-    wanted = len(study.files)
-    with StoreScp(folder / "sink", ae_title="SINK") as sink:
-        extra = "only_deidentified = true" if steps else ""
-        config = destination("sink", sink.port, ae_title=sink.ae_title, extra=extra)
-        step = 'deidentify = "bench"\n' if steps else ""
-        config += f'\n[[rule]]\nname = "all"\n{step}send = ["sink"]\n' + PROFILE * steps
-        router = OurNode(folder / "router", config, environment={"BENCH_KEY": SECRET.hex()})
-        try:
-            began = time.time()
-            send(router, [study.folder])
-            wait_until(lambda: sink.count() >= wanted, f"{wanted} at the sink", within_s=600)
-            settled(sink)
-        finally:
-            router.close()
-        proven(sink, study, steps)
-        return wanted / (max(file.stat().st_mtime for file in sink.files()) - began)
-
-
-def proven(sink: StoreScp, study: Study, steps: bool) -> None:
-    """Compare what arrived: the same images; or other identities before the same pixels."""
-    found = sink.digests()
-    if not steps:
-        # storescu encodes some of the elements anew: bytes are compared in the figure `relay.ct`.
-        if found.keys() != study.digests.keys():
-            raise Leaked("the plain relay lost something")
-        return
-    if len(found) != len(study.digests) or found.keys() & study.digests.keys():
-        raise Leaked("other objects arrived than were to")
-    tails = set()
-    for file in sink.files():
-        content = file.read_bytes()
-        if PATIENT_ID.encode() in content[: -(1 << 18)]:
-            raise Leaked("a Patient ID arrived")
-        tails.add(hashlib.sha256(content[-(1 << 18) :]).hexdigest())
-    if len(tails) != 1:
-        raise Leaked("pixels were changed")

@@ -2,8 +2,8 @@
 
     orthanc.py URL FOLDER LEDGER
 
-Contract: writes each stored instance, as it was received, to ``FOLDER/N.dcm``, and to LEDGER its SOP
-Instance UID with the SHA-256 of its data set, as ``waystation simulate-peer`` would.
+Contract: writes each stored instance, as it was received, to ``FOLDER/N.dcm``, and to LEDGER its
+SOP Instance UID with the SHA-256 of its data set, as ``waystation simulate-peer`` would.
 """
 
 import hashlib

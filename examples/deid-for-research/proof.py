@@ -2,8 +2,8 @@
 
     proof.py FOLDER SENT WORD ...
 
-FOLDER holds the objects, SENT the ledgers of the scanner, WORDs are what nobody may find.  Ends with
-0 only if all is as the page says.
+FOLDER holds the objects, SENT the ledgers of the scanner, WORDs are what nobody may find.  Ends
+with 0 only if all is as the page says.
 """
 
 import json

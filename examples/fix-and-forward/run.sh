@@ -16,16 +16,16 @@ shows at-the-pacs PatientName=Muster^Erika InstitutionName="St Mary" IssuerOfPat
   AccessionNumber=SM-A1
 
 say "2. Somebody picked the wrong line at the scanner: Erika's name with the number of Hans."
-send tuesday 3 --set PatientID=1000025 --set "PatientName=Muster^Erika" \
+send tuesday 2 --set PatientID=1000025 --set "PatientName=Muster^Erika" \
   --set PatientBirthDate=19640812 --set AccessionNumber=A2
-becomes held 3
+becomes held 2
 stays pacs 4
 say "   The reason, side by side, for who may see patients:"
 queue show "$(held_one)" --names
 
 say "3. It is Erika.  The number is put right; what was received stays as it came."
 while id=$(held_one) && [[ $id ]]; do queue fix "$id" --set PatientID=1000017; done
-arrives pacs 7
+arrives pacs 6
 shows at-the-pacs PatientID=1000017 PatientName=Muster^Erika InstitutionName="St Mary"
 
 ledger pacs=monday,tuesday

@@ -12,7 +12,10 @@ from tests.objects.samples import sample, study
 from waystation.app.recovery import DataLock
 from waystation.dicom.part10 import file_meta
 
-CONFIG = '[node]\ndata = "data"\n[web]\nenabled = false\n'
+CONFIG = (
+    '[node]\ndata = "data"\n[web]\nenabled = false\n'
+    '[spool]\nmin_free = "1KiB"\nmax_used = "100 %"\n'
+)
 
 
 @pytest.fixture(autouse=True)
@@ -101,6 +104,13 @@ def test_a_file_that_is_broken_is_told_and_the_others_go_in(
     assert done.code == 1
     assert "1 added, 1 failed" in done.out
     assert "2.dcm: L11: the data set ends inside an element" in done.err
+
+
+@pytest.mark.req("T-30", "R-9")
+def test_a_full_volume_takes_nothing_more(run: Run, node: Path, tmp_path: Path) -> None:
+    node.write_text(CONFIG.replace("1KiB", "900TB"))
+    done = run("archive", "add", write(tmp_path / "files" / "1.dcm", sample()), "--config", node)
+    assert (done.code, "no room in the archive" in done.err) == (1, True)
 
 
 @pytest.mark.req("T-30")

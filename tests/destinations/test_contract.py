@@ -7,13 +7,14 @@ from pathlib import Path
 import pytest
 
 from tests.destinations.making import Way, load_of, outcomes_of, way_of
+from tests.destinations.making_archive import archive_way
 from tests.destinations.making_remote import REMOTE_WAYS
 from tests.destinations.making_ways import command_way, stow_way
 from tests.objects.samples import study
 from waystation.model.delivery import HoldReason
 from waystation.model.outcome import Deferred, Delivered, Fault, Refused
 
-WAYS = {"stow": stow_way, "command": command_way, **REMOTE_WAYS}
+WAYS = {"archive": archive_way, "stow": stow_way, "command": command_way, **REMOTE_WAYS}
 
 
 @pytest.fixture(params=["dicom", "folder", *WAYS])

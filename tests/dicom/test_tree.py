@@ -345,3 +345,15 @@ def test_a_sample_of_ours_comes_back_in_every_coding(syntax: str) -> None:
     stored = in_syntax(syntax)
     head = Head.from_bytes(stored.data_set, stored.transfer_syntax)
     assert encode(parse(head)) == head.data
+
+
+def test_what_is_implicit_under_an_explicit_syntax_stays_so() -> None:
+    said = el(0x00080060, "CS", b"CT", IMPLICIT) + el(0x00100020, "LO", b"47", IMPLICIT)
+    tree = parse(Head.from_bytes(said, EXPLICIT))
+    tree.put(0x00100010, "PN", b"A^B ")
+    tree.put_items(
+        0x00081140, [Tree(tree.form, elements=[Elem.new(0x00081155, "UI", b"1.2", tree.form)])]
+    )
+    read = parse(Head.from_bytes(encode(tree), IMPLICIT))
+    assert [elem.tag for elem in read.elements] == [0x00080060, 0x00081140, 0x00100010, 0x00100020]
+    assert read.text(0x00100010) == "A^B"

@@ -13,7 +13,12 @@ from tests.peers.program import free_port
 from tests.source import REPOSITORY
 
 EXAMPLES = REPOSITORY / "examples"
-STORIES = ("forward-with-retry", "night-link", "day-night-reader", "two-destinations")
+STORIES = (
+    *("forward-with-retry", "night-link", "day-night-reader", "two-destinations"),
+    *("fix-and-forward", "outward-relay", "deid-for-research"),
+)
+# What the configurations take from the environment; the runs make their own.
+KEYS = {"OUTSIDE_KEY": "ab" * 32, "LUNG_KEY": "cd" * 32}
 QUICK_RETRY = '{ first = "200ms", cap = "1s", lifetime = "1h" }'
 
 

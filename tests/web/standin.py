@@ -22,6 +22,8 @@ from waystation.web.view import (
     ActionAsked,
     ActionDone,
     ContextsView,
+    DeidDecision,
+    DeidLookup,
     LaneView,
     QueueView,
     ReplayAsked,
@@ -120,6 +122,8 @@ class StandIn:
         self.replays: list[ReplayAsked] = []
         self.fixes: list[tuple[int, list[Mapping[str, Any]], str]] = []
         self.fix_problem = ""
+        self.decisions: list[DeidDecision] = []
+        self.lookups: list[DeidLookup] = []
         self.lane_changes: list[tuple[str, str, str]] = []
         self.lane_why = ""
         self.config_problem = ""
@@ -226,6 +230,13 @@ class StandIn:
     async def fix(self, delivery_id: int, edits: Sequence[Mapping[str, Any]], user: str) -> str:
         self.fixes.append((delivery_id, list(edits), user))
         return self.fix_problem
+
+    async def decide_deid(self, said: DeidDecision) -> list[str] | None:
+        self.decisions.append(said)
+        return None if said.profile == "none" else ["1"]
+
+    async def note_lookup(self, said: DeidLookup) -> None:
+        self.lookups.append(said)
 
     async def reload(self) -> list[str]:
         return self.faults

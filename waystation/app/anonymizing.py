@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from waystation.app.object_files import Draft, FileObject, opened
+from waystation.app.object_files import Draft, FileObject, is_dicom, opened
 from waystation.app.settings_deidentify import DeidentifySettings
 from waystation.app.wiring_deidentify import crosswalk_of, deidentifier_from
 from waystation.codecs.errors import CodecError, WorkroomError
@@ -260,9 +260,3 @@ def safe(uid: str) -> str:
     if _UID.fullmatch(uid):
         return uid
     return "x" + hashlib.sha256(uid.encode("utf-8", "replace")).hexdigest()[:24]
-
-
-def is_dicom(path: Path) -> bool:
-    """Tell whether a file says that it is DICOM."""
-    with path.open("rb") as file:
-        return file.read(132)[128:] == b"DICM"

@@ -17,7 +17,7 @@ from waystation.app.recovery import DataLock, open_database
 from waystation.app.settings import Settings
 from waystation.app.settings_archive import ArchiveDestination
 from waystation.app.shelving import Shelf
-from waystation.app.wiring import routing
+from waystation.app.wiring import routing, sweep_settings
 from waystation.app.wiring_schedule import Windows
 from waystation.blobs.folder import BlobFolder
 from waystation.blobs.reading import BlobReader
@@ -145,6 +145,7 @@ def shelf_of(
         ids=opened.ids,
         file=file_all(opened.ids.next),
         policy=routing(settings, Windows(settings.schedule, now=clock()).named).duplicates,
+        marks=sweep_settings(settings).marks,
         destination=names[0],
         author=author,
         clock=clock,

@@ -92,6 +92,7 @@ class Node:
         last = await self.database.read(arrivals.last_id())
         self.ids = IdSource(max([last, *(item.arrival.id for item in left)]))
         self._make_belts(replace(routing, revision=revision))
+        self.queries = self._make_queries()
         await self.stepping.use(self.settings)
         self._start_belt("route", self.router.run())
         for item in left:
@@ -108,7 +109,6 @@ class Node:
         clockwatch = ClockWatch(self.database, lambda: self.clock(), self.lanes.wake_all)
         for name, belt in (
             ("clock", clockwatch.run()),
-            ("commitment", self.queries.commitment.run()),
             ("contexts", self.contexts.run()),
             ("gather", self.gathers.run()),
             ("groups", self.groups.run()),
@@ -116,6 +116,7 @@ class Node:
             ("retention", self.archivist.retention.run()),
             ("sweep", self.sweep.run()),
             ("volume", self.sweep.watch_volume()),
+            *self.queries.belts().items(),
             *self.stepping.belts().items(),
             *(await self._watch()).items(),
         ):
@@ -177,7 +178,6 @@ class Node:
             witness=self.watching,
             treatments=self.stepping.treatments,
         )
-        self.queries = self._make_queries()
         self.lanes = Lanes(parts, self.data)
         self.lanes.told += [self.groups.changed, self.watching.lane_changed]
         self.sweep = Sweep(
@@ -209,6 +209,7 @@ class Node:
                 codecs=self.codecs,
                 settled=self.router.settled,
                 zone=lambda: self.router.routing.zone,
+                wake=lambda destination: self._wake_lane(destination, None),
             )
         )
 

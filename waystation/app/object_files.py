@@ -28,8 +28,11 @@ LONG_PREFIX = 4 << 20
 class FileObject:
     """An object: its head was read to the end of the data set.
 
-    data: of the data set, inflated.  digest: SHA-256 of the data set as it is stored.
+    meta: what stands before the data set.  data: of the data set, inflated.  digest: SHA-256 of
+    the data set as it is stored.
     """
+
+    meta: bytes
 
     head: Head
     data: memoryview
@@ -53,10 +56,11 @@ def opened(path: Path) -> Iterator[FileObject]:
         if not os.fstat(file.fileno()).st_size:
             raise DatasetError("R-5", "the file is empty")
         # Unmapped when nobody looks into it any more: closing it here might be too early.
-        yield _read(memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)))
+        yield read(memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)))
 
 
-def _read(view: memoryview) -> FileObject:
+def read(view: memoryview) -> FileObject:
+    """Return the object that a whole file holds.  Raises DatasetError."""
     try:
         meta = read_meta(bytes(view[:PREFIX]))
     except DatasetError:
@@ -70,7 +74,13 @@ def _read(view: memoryview) -> FileObject:
     data = stored
     if is_deflated(syntax):
         data = memoryview(inflated(bytes(stored)))
-    return FileObject(head, data, digest)
+    return FileObject(bytes(view[: meta.data_set_offset]), head, data, digest)
+
+
+def is_dicom(path: Path) -> bool:
+    """Tell whether a file says that it is DICOM."""
+    with path.open("rb") as file:
+        return file.read(132)[128:] == b"DICM"
 
 
 class Draft:

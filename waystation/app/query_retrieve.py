@@ -6,16 +6,18 @@ decided here from the settings and from nothing else: no address and no port com
 """
 
 import ipaddress
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from datetime import tzinfo
+from typing import Any
 
 from waystation.app.settings import Settings
 from waystation.app.settings_archive import AreaSettings, key_of
 from waystation.app.settings_call import StoreAt
 from waystation.app.settings_dicom import PeerSettings
 from waystation.app.wiring_tls import call_tls
+from waystation.app.wiring_verify import Verifiers, covering, hears_reports
 from waystation.blobs.folder import BlobFolder
 from waystation.codecs.pool import CodecPool
 from waystation.db.engine import Database
@@ -29,6 +31,7 @@ from waystation.flows.desk import Asked, Services
 from waystation.flows.find import PATIENT_STUDY_ONLY_FIND, SUPPORTED, Catalogue, Finding, Manner
 from waystation.flows.recent import Recent
 from waystation.flows.retrieve import Going, Retrieval, Shelf
+from waystation.flows.verify import Verification
 from waystation.journal.ids import IdSource
 from waystation.model.arrival import Source
 from waystation.model.peer import Remote
@@ -50,12 +53,20 @@ ANY_STORAGE = ("*",)
 def served(settings: Settings) -> dict[str, bytes]:
     """Return the classes that the archive serves, with what we support of their negotiation."""
     if not settings.archive.enabled:
-        return {}
+        answers = hears_reports(settings) or covering(settings)
+        return {uids.STORAGE_COMMITMENT: b""} if answers else {}
     find = (*FIND, PATIENT_STUDY_ONLY_FIND) if settings.archive.patient_study_only else FIND
     found = dict.fromkeys(find, SUPPORTED) | dict.fromkeys(RETRIEVE, SUPPORTED_RETRIEVAL)
     if settings.archive.relational == "never":
         found = {sop_class: b"\0" + info[1:] for sop_class, info in found.items()}
     return found | {uids.STORAGE_COMMITMENT: b""}
+
+
+def peer_scp(settings: Settings) -> tuple[str, ...]:
+    """Return the classes for which a requestor may be SCP: of C-GET, and of reports to us."""
+    if settings.archive.enabled:
+        return ANY_STORAGE
+    return (uids.STORAGE_COMMITMENT,) if hears_reports(settings) else ()
 
 
 def doors(settings: Settings) -> dict[str, tuple[str, ...]]:
@@ -71,6 +82,7 @@ class QueryParts:
 
     recent: what need not be read again for retrieval; commitment reads everything again.
     settled: waits until what was acknowledged is on file.  zone: of records that name none.
+    wake: lets the lane of a destination look again.
     """
 
     settings: Callable[[], Settings]
@@ -83,6 +95,7 @@ class QueryParts:
     codecs: CodecPool
     settled: Callable[[], Awaitable[None]]
     zone: Callable[[], tzinfo | None]
+    wake: Callable[[str], None]
 
 
 class QueryRetrieve:
@@ -94,6 +107,8 @@ class QueryRetrieve:
         catalogue = IndexCatalogue(parts.database, parts.blobs, parts.disk, self._shown, zone)
         search = catalogue.search
         finding = Finding(Catalogue(search=search, manner=self.manner, may=self.may, zone=zone))
+        verifiers = Verifiers(parts.settings)
+        self.verification = Verification(parts.database, parts.clock, verifiers.terms, parts.wake)
         self.commitment = Commitment(
             Vows(
                 database=parts.database,
@@ -103,6 +118,8 @@ class QueryRetrieve:
                 settled=parts.settled,
                 remote=self._reports,
                 may=self.may,
+                hear=self.verification.hear,
+                covering=verifiers.covering,
             )
         )
         self._shelf = Shelf(
@@ -119,6 +136,10 @@ class QueryRetrieve:
             **dict.fromkeys(RETRIEVE, retrieval),
             uids.STORAGE_COMMITMENT: self.commitment,
         }
+
+    def belts(self) -> dict[str, Coroutine[Any, Any, None]]:
+        """Return the belts, not yet running, by name."""
+        return {"commitment": self.commitment.run(), "verify": self.verification.run()}
 
     @property
     def going(self) -> Sequence[Going]:

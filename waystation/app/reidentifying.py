@@ -8,8 +8,8 @@ gateway.
 from dataclasses import dataclass
 from pathlib import Path
 
-from waystation.app.anonymizing import FAILED, LEFT_OUT, WRITTEN, Done, is_dicom, place_of
-from waystation.app.object_files import Draft, FileObject, opened
+from waystation.app.anonymizing import FAILED, LEFT_OUT, WRITTEN, Done, place_of
+from waystation.app.object_files import Draft, FileObject, is_dicom, opened
 from waystation.codecs.envelope import opened as opened_envelope
 from waystation.dicom.errors import DatasetError
 from waystation.dicom.head import Head, identity

@@ -20,6 +20,7 @@ from waystation.app.semantics_rules import rules
 from waystation.app.semantics_schedule import schedules
 from waystation.app.semantics_steps import steps
 from waystation.app.semantics_transcode import transcoding
+from waystation.app.semantics_verify import verifying
 from waystation.app.semantics_watch import watching
 from waystation.app.semantics_ways import ways
 from waystation.app.settings_base import is_loopback
@@ -53,6 +54,7 @@ def examine(parts: Parts, environ: Mapping[str, str]) -> list[Problem]:
         *_not_built(parts),
         *archive(parts),
         *querying(parts),
+        *verifying(parts),
         *_duplicates(parts),
         *wrong_words(parts),
         *files_and_folders(parts, environ),

@@ -1,6 +1,6 @@
 """The ways out: ``[destination.NAME]``, one model for each kind."""
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
@@ -54,6 +54,11 @@ Template = Annotated[str, AfterValidator(_template)]
 Waits = Annotated[tuple[Wait, ...], Field(min_length=1), BeforeValidator(_as_tuple)]
 
 
+VERIFY_AFTER = (
+    "Time it has to confirm; what it did not confirm by then is sent again, once, and then held"
+)
+
+
 class RetrySettings(Table):
     """When to try again."""
 
@@ -80,15 +85,6 @@ class CallTimeouts(Table):
 
 class DestinationSettings(Table):
     """What all kinds have in common."""
-
-    later: ClassVar[frozenset[str]] = frozenset(
-        {
-            "verify",
-            "verify_after",
-            "commit_by",
-            "only_deidentified",
-        }
-    )
 
     accept: Names = Field(default=(), description="SOP classes sent there; empty means all")
     refuse: Names = Field(default=(), description="SOP classes never sent there")
@@ -165,6 +161,17 @@ class DicomDestination(DestinationSettings):
         default="uncompressed",
         description="Fallback if it refuses the stored syntax: never, uncompressed (another "
         "uncompressed one), decompress, or lossless (compress without loss too)",
+    )
+    verify: Literal["commitment", "query"] | None = Field(
+        default=None,
+        description="How it is asked, once something was delivered, whether it has it: by storage "
+        "commitment, or by C-FIND; default is not at all",
+    )
+    verify_after: Wait = Field(default=3600.0, description=VERIFY_AFTER)
+    commit_by: Flag = Field(
+        default=False,
+        description='Whether its own promise (verify = "commitment") is enough for us to promise '
+        "the same to a sender that asks for storage commitment",
     )
     max_pdu: PduSize = Field(default=128 * 2**10, description="Largest P-DATA-TF we send")
     tls: CallTls | None = Field(default=None, description="Call with TLS")

@@ -79,3 +79,8 @@ class DicomwebSettings(Table):
     max_results: Page = Field(
         default=5000, description="Most answers to one search; the rest are further pages"
     )
+    default_transfer_syntax: Literal["standard", "as-stored"] = Field(
+        default="standard",
+        description="How objects leave where a request names no transfer syntax: in Explicit VR "
+        "Little Endian, but for what is lossy (standard), or as they are stored",
+    )

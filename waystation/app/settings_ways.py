@@ -20,7 +20,7 @@ from waystation.app.settings_base import (
     Table,
     complaint,
 )
-from waystation.app.settings_destination import CallTls, DestinationSettings
+from waystation.app.settings_destination import VERIFY_AFTER, CallTls, DestinationSettings
 from waystation.app.settings_dicom import Limit, Wait
 from waystation.destinations.fields import EVENT_FIELDS
 
@@ -166,6 +166,12 @@ class StowDestination(HttpDestination):
     retry_on_warning: Flag = Field(
         default=False, description="Whether a warning counts as a failure of the object"
     )
+    verify: Literal["query"] | None = Field(
+        default=None,
+        description="How it is asked, once something was delivered, whether it has it: by QIDO-RS; "
+        "default is not at all",
+    )
+    verify_after: Wait = Field(default=3600.0, description=VERIFY_AFTER)
 
 
 class WebhookDestination(HttpDestination):

@@ -17,6 +17,9 @@ from typing import Final
 
 from waystation.app.dicom_files import DicomFile, NoDicomFile, look, search
 from waystation.blobs.folder import BlobFolder
+from waystation.blobs.slots import sync_folder
+from waystation.blobs.volume import Marks, why_stop
+from waystation.blobs.volume import look as volume
 from waystation.db.engine import Database, Job
 from waystation.db.statement import Transaction
 from waystation.dicom.errors import DatasetError
@@ -61,6 +64,8 @@ class Added:
 class Shelf:
     """Where objects go.  destination: the name of the archive among the ways out.
 
+    marks: when the volume counts as full; then nothing more is added.
+
     author: who adds.  clock: Unix seconds.
     """
 
@@ -69,6 +74,7 @@ class Shelf:
     ids: IdSource
     file: File
     policy: DuplicatePolicy
+    marks: Marks
     destination: str
     author: str
     clock: Callable[[], float]
@@ -81,7 +87,10 @@ async def add(
     in_place: bool = False,
     told: Callable[[Added], None] = lambda _added: None,
 ) -> Added:
-    """Put files and the files of folders into the archive; ``told`` of progress."""
+    """Put files and the files of folders into the archive; ``told`` of progress.
+
+    Raises `StorageError` when the volume is full (R-9); what was added until then stays.
+    """
     done = Added()
     batch: list[Adoption] = []
     seen: set[str] = set()
@@ -91,6 +100,10 @@ async def add(
             done.skipped += not found.named
             done.failures += [(path, found.why)] if found.named else []
             continue
+        full = why_stop(volume(shelf.blobs.root), shelf.marks, found.size_bytes)
+        if full and not in_place:
+            await _write(shelf, batch, done)
+            raise StorageError(f"no room in the archive: {full}; {done.added} were added")
         try:
             adoption = await _adoption(shelf, found, seen, in_place=in_place)
         except (OSError, DatasetError, StorageError, ValueError) as error:
@@ -229,14 +242,8 @@ def _linked(blobs: BlobFolder, found: DicomFile) -> str:
         raise StorageError(f"cannot be kept in place ({reason}): leave out --in-place") from error
     draft.seal()
     blobs.sync(name)
-    _sync_folder(place.parent)
+    sync_folder(place.parent)
     return name
-
-
-def _sync_folder(folder: Path) -> None:
-    from waystation.blobs.slots import sync_folder
-
-    sync_folder(folder)
 
 
 async def _write(shelf: Shelf, batch: list[Adoption], done: Added) -> None:

@@ -56,6 +56,7 @@ class Stepping:
     ) -> None:
         self._parts = parts
         self._deidentifiers = deidentifiers
+        self.deidentifiers: Mapping[str, Deidentify] = {}
         self.tables = Tables(parts.workers, parts.clock, lambda: None)
         self.making = Making(
             parts.database, parts.blobs, parts.workers, parts.clock, codecs=parts.codecs
@@ -75,11 +76,12 @@ class Stepping:
         await loop.run_in_executor(self._parts.workers, self.tables.use, files)
         self.making.system = settings.node.name
         self.making.zone = self._parts.routing().zone
+        self.deidentifiers = self._deidentifiers(settings)
         self.treatments.toolbox = Box(
             validate=settings.validate_,
             tables=self.tables.table,
             data=self._parts.data,
-            deidentifiers=self._deidentifiers(settings),
+            deidentifiers=self.deidentifiers,
         )
         used = {name for rule in settings.rule if rule.enabled for name in rule.validate_}
         self._rejecting.active = any(

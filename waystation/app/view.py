@@ -18,20 +18,25 @@ from waystation.app.node import Node
 from waystation.app.pulse import Pulse
 from waystation.app.replaying import Replaying
 from waystation.app.view_explain import explained
+from waystation.app.view_retrieves import retrieves
 from waystation.blobs.volume import look
-from waystation.journal import ages, queue
+from waystation.journal import ages, deid_records, queue
 from waystation.journal.ages import Share
 from waystation.journal.entries import Chosen, LaneCounts, Listed, ListedArrival, Story
+from waystation.transforms.deid_step import DeidStep
 from waystation.web.metrics import Figures, metrics_text
 from waystation.web.shapes_explain import Explained
 from waystation.web.view import (
     ActionAsked,
     ActionDone,
     ContextsView,
+    DeidDecision,
+    DeidLookup,
     LaneView,
     QueueView,
     ReplayAsked,
     ReplayDone,
+    RetrieveView,
     StatusView,
     queue_view,
 )
@@ -176,6 +181,41 @@ class View:
     async def fix(self, delivery_id: int, edits: Sequence[Mapping[str, Any]], user: str) -> str:
         """Give a delivery further edits; return why that was not done, "" if it was."""
         return await self._acting.fix(delivery_id, edits, user)
+
+    async def decide_deid(self, said: DeidDecision) -> list[str] | None:
+        """Write what a person decided about a study, in the chain of reports (D-43)."""
+        step = self._node.stepping.deidentifiers.get(said.profile)
+        if not isinstance(step, DeidStep):
+            return None
+        now = self._node.clock()
+        log.info("deid_decided", what=said.what, approved=said.approved, by=said.user)
+        return await self._node.database.write(
+            deid_records.decide(
+                (said.study, step.study_named(said.study)),
+                said.profile,
+                said.what,
+                (said.approved, said.user, said.because),
+                now,
+            )
+        )
+
+    async def note_lookup(self, said: DeidLookup) -> None:
+        """Write that somebody asks who is behind a pseudonym (D-30)."""
+        content = {"profile": said.profile, "by": said.user, "because": said.because}
+        log.warning("deid_lookup", what=said.kind, profile=said.profile, by=said.user)
+        now = self._node.clock()
+        await self._node.database.write(deid_records.looked_up(said.kind, content, now))
+
+    def retrieves(self) -> Sequence[RetrieveView]:
+        """Return the retrievals under way (T-46)."""
+        return retrieves(self._node.queries.going)
+
+    def stop_retrieve(self, number: int, author: str) -> bool:
+        """End a retrieval behind the object in flight."""
+        going = next((one for one in self._node.queries.going if one.id == number), None)
+        if going is not None:
+            going.stop(author)
+        return going is not None
 
     async def replay(self, asked: ReplayAsked) -> ReplayDone:
         """Make new deliveries from kept files."""

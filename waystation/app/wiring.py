@@ -6,7 +6,7 @@ from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 
-from waystation.app.query_retrieve import ANY_STORAGE, doors, served
+from waystation.app.query_retrieve import doors, peer_scp, served
 from waystation.app.settings import Settings
 from waystation.app.settings_archive import ArchiveDestination as ArchiveTable
 from waystation.app.settings_destination import (
@@ -76,7 +76,7 @@ def gate_settings(settings: Settings) -> GateSettings:
         max_associations=table.max_associations,
         max_per_peer=table.max_associations_per_peer,
         services=served(settings),
-        peer_scp=ANY_STORAGE if settings.archive.enabled else (),
+        peer_scp=peer_scp(settings),
         doors=doors(settings),
     )
 

@@ -5,6 +5,7 @@ from ipaddress import ip_network
 
 from waystation.app.node import Node
 from waystation.app.settings_dicomweb import DicomwebSettings
+from waystation.app.wiring_wado import wado
 from waystation.index import object_texts
 from waystation.index.object_texts import Described
 from waystation.index.search import Search
@@ -37,6 +38,7 @@ def dicomweb(node: Node) -> DicomWeb:
 
     found = DicomWeb(in_force, search_resources(_holdings(node)))
     found.add(metadata_resources(_descriptions(node)))
+    found.add(wado(node))
     found.add(capabilities(found))
     return found
 

@@ -30,6 +30,9 @@ PACE = {
     "waiting_over",
     "log",
     "only_deidentified",
+    "verify",
+    "verify_after",
+    "commit_by",
 }
 
 
@@ -60,6 +63,7 @@ def lane_settings(
         share=(limits.share or "") if limits else "",
         filter=asked,
         only_deidentified=table.only_deidentified,
+        verified=getattr(table, "verify", None) is not None,
     )
 
 

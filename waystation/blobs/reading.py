@@ -5,7 +5,8 @@ whatever cannot be read so is a `StorageError`.  All methods block on the disk.
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from waystation.dicom.errors import DatasetError
@@ -45,6 +46,34 @@ class BlobReader:
                 at += len(piece)
                 most = min(4 * most, PIECE)
                 yield piece
+        except OSError as error:
+            raise StorageError(f"blob cannot be read: {error.strerror}") from error
+        finally:
+            os.close(descriptor)
+
+    def part(self, name: str, size_bytes: int, at: int, size: int) -> bytes:
+        """Return up to ``size`` bytes of the data set from offset ``at`` on."""
+        with self.window(name, size_bytes) as read:
+            return read(at, size)
+
+    @contextmanager
+    def window(self, name: str, size_bytes: int) -> Iterator[Callable[[int, int], bytes]]:
+        """Give a function that reads (offset, size) of the data set, fewer bytes at its end."""
+        descriptor = self.open(name)
+        try:
+            start = self._start_of_data(descriptor, size_bytes)
+
+            def read(at: int, size: int) -> bytes:
+                wanted = max(0, min(size, size_bytes - at))
+                found = os.pread(descriptor, wanted, start + at)
+                while 0 < len(found) < wanted:
+                    more = os.pread(descriptor, wanted - len(found), start + at + len(found))
+                    if not more:
+                        break
+                    found += more
+                return found
+
+            yield read
         except OSError as error:
             raise StorageError(f"blob cannot be read: {error.strerror}") from error
         finally:

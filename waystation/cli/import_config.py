@@ -20,13 +20,18 @@ def import_config(
     source: Annotated[
         str,
         typer.Argument(
-            help="dicomflowrouter, orthanc, mercure, dcmrs-broker, ctp-pixels or deid-recipe"
+            help="dicomflowrouter, orthanc, mercure, dcmqrscp, dcmrs-broker, ctp-pixels or"
+            " deid-recipe"
         ),
     ],
     path: Annotated[Path, typer.Argument(metavar="PATH", help="Its configuration: file or folder")],
     queue: Annotated[
         bool,
         typer.Option("--queue", help="Also take over what waits there (dicomflowrouter)"),
+    ] = False,
+    store: Annotated[
+        bool,
+        typer.Option("--store", help="Also put what lies there into the archive (dcmqrscp)"),
     ] = False,
     move: Annotated[
         bool, typer.Option("--move", help="With --queue: rename the originals to .imported")
@@ -35,12 +40,14 @@ def import_config(
 ) -> None:
     """Print a waystation.toml made of another router's configuration; execute nothing of it.
 
-    --queue writes into the data folder of --config, whose node must be stopped.
+    --queue and --store write into the data folder of --config, whose node must be stopped.
     """
     from waystation.app.importing.importers import read
 
     if queue and source != "dicomflowrouter":
         raise ConfigError("--queue", "only the queue of dicomflowrouter can be taken over")
+    if store and source != "dcmqrscp":
+        raise ConfigError("--store", "only the storage areas of dcmqrscp can be taken over")
     if move and not queue:
         raise ConfigError("--move", "renames what --queue took over; give both")
     imported = read(source, path)
@@ -49,8 +56,31 @@ def import_config(
         print(note, file=sys.stderr)
     print(imported.summary, file=sys.stderr)
     clean = _queue(path, config, move=move) if queue else True
+    if store:
+        clean = _store(path, config)
     if not imported.equal or not clean:
         raise typer.Exit(1)
+
+
+def _store(path: Path, config: Path | None) -> bool:
+    from waystation.app.archive_offline import shelf_of, writing
+    from waystation.app.importing.dcmqrscp import folders
+    from waystation.app.loop import run
+    from waystation.app.read import find_file, load
+    from waystation.app.shelving import Added, add
+    from waystation.cli.api import who
+
+    settings = load(find_file(config), os.environ).settings
+
+    async def put() -> Added:
+        async with writing(Path(settings.node.data)) as opened:
+            return await add(shelf_of(opened, settings, who()), folders(path))
+
+    done = run(put())
+    for file, why in done.failures:
+        print(f"{file}: {why}", file=sys.stderr)
+    print(f"archive: {done.added} added, {done.known} there already", file=sys.stderr)
+    return not done.failures and not done.held
 
 
 def _queue(path: Path, config: Path | None, *, move: bool) -> bool:

@@ -48,6 +48,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "commit": ("waystation.cli.commit:commit", "Ask a peer to promise that it keeps objects"),
     "doctor": ("waystation.cli.doctor:doctor", "Test a peer rung by rung and say what to set"),
     "anonymize": ("waystation.cli.anonymize:anonymize", "Write objects without identity"),
+    "edit": ("waystation.cli.edit:edit", "Change elements of DICOM files"),
+    "deid": ("waystation.cli.deid:deid", "De-identification: reports, approvals, pseudonyms"),
     "demo": ("waystation.cli.demo:demo", "Show one small study on its way to a simulated PACS"),
     "simulate-peer": ("waystation.cli.simulate:simulate", "Play a PACS or a modality"),
 }

@@ -2,7 +2,8 @@
 
 Contract: says ``{"ready": true}`` once it can work; then reads jobs from standard input, one JSON
 object per line (files, the syntax that the object has, and either ``wants``, the syntax it is to
-have, ``redact``, a `RedactJob`, or ``preview``), and answers each on what was standard output:
+have, ``redact``, a `RedactJob`, ``preview`` or ``render``), and answers each on what was standard
+output:
 ``{"frame": n}`` now and then, at last either
 ``{"size": n, "sha256": hex, "syntax": uid, "changes": [...]}``,
 ``{"failed": why}``, or ``{"room": why}`` if our own disk was short.  Whatever the codecs print goes
@@ -23,6 +24,7 @@ from waystation.transforms.errors import UnfitError
 from waystation.transforms.redact import redact
 from waystation.transforms.redact_job import Glimpse, RedactJob
 from waystation.transforms.redact_preview import preview
+from waystation.transforms.render_job import RenderJob
 from waystation.transforms.transcode import Tick, transcode
 
 NEWS_S = 0.5
@@ -96,6 +98,11 @@ def _made(job: dict[str, str], files: Files, tick: Tick) -> tuple[str, list[str]
     if "preview" in job:
         preview(source, scratch, out, (job["has"], Glimpse.of_text(job["preview"])))
         return "", []
+    if "render" in job:
+        from waystation.transforms.render import render
+
+        how = job["has"], RenderJob.of_text(job["render"])
+        return "", list(map(str, render(source, scratch, out, how, tick)))
     return job["wants"], transcode(source, scratch, out, (job["has"], job["wants"]), tick)
 
 

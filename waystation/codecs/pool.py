@@ -26,6 +26,7 @@ import waystation
 from waystation.codecs.child_process import Child
 from waystation.codecs.errors import CodecError, WorkroomError
 from waystation.transforms.redact_job import Glimpse, RedactJob
+from waystation.transforms.render_job import RenderJob
 
 log = structlog.get_logger()
 PIECE = 1 << 20
@@ -64,6 +65,19 @@ class Converted:
         """Return all of it."""
         try:
             return await asyncio.to_thread(self._path.read_bytes)
+        except OSError as error:
+            raise WorkroomError(f"converting: {error.strerror}") from error
+
+    async def part(self, at: int, size: int) -> bytes:
+        """Return ``size`` bytes from offset ``at`` on."""
+
+        def read() -> bytes:
+            with self._path.open("rb") as stream:
+                stream.seek(at)
+                return stream.read(size)
+
+        try:
+            return await asyncio.to_thread(read)
         except OSError as error:
             raise WorkroomError(f"converting: {error.strerror}") from error
 
@@ -135,6 +149,15 @@ class CodecPool:
             return await made.whole()
         finally:
             made.drop()
+
+    async def render(
+        self, source: bytes | AsyncIterator[bytes], *, digest: str, syntax: str, job: RenderJob
+    ) -> Converted:
+        """Return pictures of ``source``; `codecs.pictures` takes them out of what this gives.
+
+        Raises `CodecError`, `WorkroomError`, and whatever ``source`` raises.
+        """
+        return await self._converted(source, digest, {"has": syntax, "render": job.text()})
 
     async def _converted(
         self, source: bytes | AsyncIterator[bytes], digest: str, what: dict[str, str]

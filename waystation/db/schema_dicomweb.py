@@ -16,3 +16,12 @@ instance_metadata = Table(
     Column("edition", Integer, nullable=False),
     Column("data", LargeBinary, nullable=False),
 )
+
+# Where the frames of a big object lie, compressed; that there is a row also says that the object
+# was compared with its digest since it was received (W-83).
+frame_table = Table(
+    "frame_table",
+    metadata,
+    Column("arrival", Identity, primary_key=True, autoincrement=False),
+    Column("data", LargeBinary, nullable=False),
+)

@@ -2,14 +2,15 @@
 
 Contract: what rules send to the archive is filed when it is planned; this is the way of everything
 else: what a gather, a person or an earlier version left waiting.  An object is filed as it was
-received; its bytes are compared with their digest first.
+received, after its bytes were compared with their digest; one that was to be changed on its way is
+refused, as it would be found under the name of what it should have become.
 """
 
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 
 from waystation.db.engine import Database
-from waystation.destinations.base import Cargo, Pieces
+from waystation.destinations.base import Cargo, Pieces, singly
 from waystation.dicom.errors import DatasetError
 from waystation.dicom.head import Head
 from waystation.dicom.walk import Walker
@@ -19,9 +20,7 @@ from waystation.model.delivery import Delivery, HoldReason
 from waystation.model.errors import MisuseError, StorageError
 from waystation.model.outcome import Deferred, Delivered, Fault, Outcome, Refused
 
-# Filed in one transaction.
-TOGETHER = 32
-CHANGED = "the archive keeps objects as they were received, this one was to be changed on its way"
+CHANGED = "the archive keeps objects as they were received, and a rule changes this one"
 
 
 class ArchiveDestination:
@@ -37,36 +36,22 @@ class ArchiveDestination:
         self._database = database
         self._next_id = next_id
 
-    async def send(
+    def send(
         self, batch: Sequence[Delivery], cargo: Cargo
     ) -> AsyncGenerator[tuple[Delivery, Outcome], None]:
-        """File a batch, some objects in one transaction."""
-        for at in range(0, len(batch), TOGETHER):
-            for delivery, outcome in await self._some(batch[at : at + TOGETHER], cargo):
-                yield delivery, outcome
-                if isinstance(outcome, Deferred):
-                    return
+        """File each object; stop when the journal itself fails."""
+        return singly(batch, lambda delivery: self._one(delivery, cargo))
 
-    async def _some(self, some: Sequence[Delivery], cargo: Cargo) -> list[tuple[Delivery, Outcome]]:
-        outcomes: dict[int, Outcome] = {}
-        filings = []
-        for delivery in some:
-            try:
-                filings.append(await self._filing(delivery, cargo))
-            except (StorageError, DatasetError) as error:
-                outcomes[delivery.id] = Refused(reason=HoldReason.CORRUPT, why=str(error))
-        good: Outcome = Delivered()
+    async def _one(self, delivery: Delivery, cargo: Cargo) -> Outcome:
         if self._database is None:
             raise MisuseError("the archive has no database")
+        if delivery.recipe:
+            return Refused(reason=HoldReason.OBJECT_REFUSED, why=CHANGED)
         try:
-            await self._database.write(filed(filings, self._next_id), urgent=False)
-        except StorageError as error:
-            good = Deferred(fault=Fault.TRANSIENT, why=str(error), connected=True)
-        return [(delivery, outcomes.get(delivery.id, good)) for delivery in some]
-
-    async def _filing(self, delivery: Delivery, cargo: Cargo) -> Filing:
-        head = await _head(delivery, cargo)
-        return Filing(
+            head = await _head(delivery, cargo)
+        except (StorageError, DatasetError) as error:
+            return Refused(reason=HoldReason.CORRUPT, why=str(error))
+        filing = Filing(
             place=self._next_id(),
             arrival_id=delivery.arrival_id,
             sha256=delivery.sha256,
@@ -74,6 +59,11 @@ class ArchiveDestination:
             received_at=delivery.received_at,
             entry=entry_of(head),
         )
+        try:
+            await self._database.write(filed([filing], self._next_id))
+        except StorageError as error:
+            return Deferred(fault=Fault.TRANSIENT, why=str(error))
+        return Delivered()
 
     async def probe(self) -> Deferred | None:
         """The archive is as near as the journal."""

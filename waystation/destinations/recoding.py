@@ -45,6 +45,13 @@ class Recoded:
         return self._converted.sha256 if self._converted else self._digest.hexdigest()
 
     @property
+    def size_bytes(self) -> int | None:
+        """The size of what is sent, None as long as nobody knows."""
+        if isinstance(self.payload, bytes):
+            return len(self.payload)
+        return self._converted.size_bytes if self._converted else None
+
+    @property
     def detail(self) -> str:
         """What was changed, in words (R-63)."""
         text = f"{name_of(self._stored)} sent as {name_of(self.syntax)}"

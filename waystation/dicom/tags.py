@@ -48,6 +48,10 @@ _COMMON = """
 00280301 CS BurnedInAnnotation | 00321060 LO RequestedProcedureDescription
 00400009 SH ScheduledProcedureStepID | 00400254 LO PerformedProcedureStepDescription
 00400275 SQ RequestAttributesSequence | 00401001 SH RequestedProcedureID
+00080201 SH TimezoneOffsetFromUTC | 00083002 UI AvailableTransferSyntaxUID
+00201206 IS NumberOfStudyRelatedSeries | 00201208 IS NumberOfStudyRelatedInstances
+00201209 IS NumberOfSeriesRelatedInstances | 00400244 DA PerformedProcedureStepStartDate
+00400245 TM PerformedProcedureStepStartTime
 """.replace("\n", " | ")
 
 _FORM = re.compile(r"\(?([0-9A-Fa-f]{4}),?\s?([0-9A-Fa-f]{4})\)?")

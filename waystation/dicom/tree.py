@@ -22,6 +22,7 @@ from waystation.dicom.errors import DatasetError
 from waystation.dicom.head import Head
 from waystation.dicom.limits import DEFAULT_LIMITS
 from waystation.dicom.nested import (
+    EXPLICIT_LE,
     HEADERS,
     IMPLICIT_LE,
     ITEM_END,
@@ -44,7 +45,7 @@ DELIMITERS: Final = 0xFFFE
 
 def parse(head: Head) -> Tree:
     """Return the tree of what lies before the tail."""
-    form = form_of(head.transfer_syntax_uid)
+    form = _written_in(head)
     data, creators, begin = head.data, dict[int, str](), 0
     tree = Tree(form, head.charset(""))
     add, charset = tree.elements.append, tree.charset
@@ -62,6 +63,16 @@ def parse(head: Head) -> Tree:
         add(elem)
         begin = end
     return tree
+
+
+def _written_in(head: Head) -> int:
+    """Return the form of a head: implicit where no element has a VR, whatever its syntax says.
+
+    Such objects exist; one that were written half in this form and half in that, few could read.
+    """
+    form = form_of(head.transfer_syntax_uid)
+    disguised = form == EXPLICIT_LE and all(vr is None for vr, _, _ in head.elements.values())
+    return IMPLICIT_LE if disguised and head.elements else form
 
 
 def _spans(head: Head) -> list[tuple[int, str | None, int, int]]:

@@ -26,3 +26,25 @@ def dicom_part(boundary: str) -> bytes:
 def end(boundary: str) -> bytes:
     """Return what ends the body."""
     return f"--{boundary}--\r\n".encode("ascii")
+
+
+def related(media: str, boundary: str) -> str:
+    """Return the type of a whole body whose parts are ``media``."""
+    return f'multipart/related; type="{media}"; boundary={boundary}'
+
+
+def part_head(boundary: str, media: str, syntax: str, location: str, size: int | None) -> bytes:
+    """Return what stands before one part; `CRLF` follows the part (W-75, W-76).
+
+    syntax: transfer syntax, "" for none.  location: absolute URL, "" for none.  size: of the
+    part in bytes, None if it is not known.
+    """
+    lines = [
+        f"--{boundary}",
+        f"Content-Type: {media}" + (f"; transfer-syntax={syntax}" * bool(syntax)),
+    ]
+    if location:
+        lines.append(f"Content-Location: {location}")
+    if size is not None:
+        lines.append(f"Content-Length: {size}")
+    return ("\r\n".join(lines) + "\r\n\r\n").encode("ascii")

@@ -277,6 +277,7 @@ class Claiming:
             made_by=made_by,
             aside=aside,
             refuses=settings.filter.refuses_class,
+            verified=settings.verified,
         )
 
     async def _screened(self, batch: list[Delivery]) -> list[Delivery]:

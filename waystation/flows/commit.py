@@ -2,12 +2,13 @@
 
 Contract: N-ACTION is answered with success once the request is in the journal, and refused (0110)
 if its report could not be delivered.  Success in the report means that the object was read again,
-its digest is that of the wire, and the archive keeps it.  The report goes out on the association
-of the request while that is open, else on one of ours, again and again for seven days.
+its digest is that of the wire, and the archive keeps it; or that a destination with ``commit_by``
+has promised it to us, which is waited for (R-60).  The report goes out on the association of the
+request while that is open, else on one of ours, again and again for seven days.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 import structlog
@@ -23,13 +24,14 @@ from waystation.dicom.uids import (
 from waystation.flows.commitment_data import read_request, write_report
 from waystation.flows.desk import Asked
 from waystation.flows.rounds import keep_going
-from waystation.journal import commitments, shelved
+from waystation.journal import commitments, shelved, verifications
 from waystation.journal.commitments import Failure, Promise
 from waystation.journal.ids import IdSource
+from waystation.journal.verifications import Cover
 from waystation.model.errors import LostError, StorageError, UnreachableError, WaystationError
 from waystation.model.peer import Remote
 from waystation.net.query_call import QueryCall
-from waystation.wire.commands import N_ACTION_RQ
+from waystation.wire.commands import N_ACTION_RQ, N_EVENT_REPORT_RQ
 from waystation.wire.items import Role
 from waystation.wire.limits import DEFAULT_LIMITS
 from waystation.wire.negotiate import propose
@@ -43,7 +45,7 @@ from waystation.wire.status import (
 
 log = structlog.get_logger()
 NO_SUCH_INSTANCE, NO_SUCH_ACTION, BAD_ARGUMENT = 0x0112, 0x0123, 0x0115
-TOO_MANY = 0x0213
+TOO_MANY = NOT_YET = 0x0213
 NOT_HERE, CLASS_DIFFERS, DAMAGED, TRANSACTION_TAKEN = 0x0112, 0x0119, 0x0110, 0x0131
 REQUEST_COMMITMENT = 1
 DAY_S = 86_400.0
@@ -52,6 +54,8 @@ KEPT_S = 30 * DAY_S
 FIRST_S, CAP_S = 30.0, 3600.0
 MOST_AT_ONCE = 16
 AGAIN_S = 5.0
+# Between two looks whether a destination has promised what it covers.
+WAIT_S = 60.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +63,9 @@ class Vows:
     """What commitment needs of the node.
 
     cargo: reads from the disk, never from memory.  settled: waits until what was acknowledged is
-    on file.  remote: where a peer takes reports, None if nobody knows.
+    on file.  remote: where a peer takes reports, None if nobody knows.  hear: takes the reports
+    that destinations send us.  covering: the destinations whose own promise counts like the
+    archive (``commit_by``).
     """
 
     database: Database
@@ -69,6 +75,8 @@ class Vows:
     settled: Callable[[], Awaitable[None]]
     remote: Callable[[str, str], Remote | None]
     may: Callable[[str, Asked], bool]
+    hear: Callable[[Asked], Awaitable[tuple[int, str]]]
+    covering: Callable[[], Sequence[str]]
 
 
 class Commitment:
@@ -95,8 +103,10 @@ class Commitment:
 
     async def _take(self, asked: Asked) -> tuple[int, str]:
         vows, command, source = self._vows, asked.command, asked.source
+        if command.field == N_EVENT_REPORT_RQ:
+            return await vows.hear(asked)
         if command.field != N_ACTION_RQ:
-            return UNRECOGNISED_OPERATION, "only N-ACTION is served here"
+            return UNRECOGNISED_OPERATION, "only N-ACTION and N-EVENT-REPORT are served here"
         if not vows.may("commit", asked):
             return NOT_AUTHORISED, "not allowed to this peer"
         if command.sop_instance_uid != STORAGE_COMMITMENT_INSTANCE:
@@ -144,6 +154,8 @@ class Commitment:
         failures = promise.failures
         if failures is None:
             failures = tuple(await self.verify(promise))
+            if await self._waits(promise, failures):
+                return
             await vows.database.write(commitments.verified(promise.id, failures))
         try:
             await self._tell(promise, failures)
@@ -157,6 +169,16 @@ class Commitment:
                 objects=len(promise.objects),
                 failed=len(failures),
             )
+
+    async def _waits(self, promise: Promise, failures: Sequence[Failure]) -> bool:
+        """Put a report off while a destination may still promise what is missing."""
+        now = self._vows.clock()
+        pending = any(reason == NOT_YET for _, _, reason in failures)
+        if pending and now - promise.created_at < DAY_S:
+            why = "waits for the promise of a destination"
+            await self._vows.database.write(commitments.again(promise.id, now + WAIT_S, why))
+            return True
+        return False
 
     async def _later(self, promise: Promise, why: str) -> None:
         vows = self._vows
@@ -173,11 +195,14 @@ class Commitment:
         await self._vows.settled()
         uids = [uid for _, uid in promise.objects]
         known = await self._vows.database.read(shelved.by_uid(uids))
+        others = [uid for uid in uids if uid not in known]
+        covered = await self._vows.database.read(verifications.cover(others, self._vows.covering()))
         failures: list[Failure] = []
         for sop_class, uid in promise.objects:
             delivery = known.get(uid)
             if delivery is None:
-                failures.append((sop_class, uid, NOT_HERE))
+                reason = _uncovered(sop_class, covered.get(uid))
+                failures += [(sop_class, uid, reason)] if reason else []
             elif delivery.sop_class_uid != sop_class:
                 failures.append((sop_class, uid, CLASS_DIFFERS))
             else:
@@ -229,3 +254,14 @@ class Commitment:
         await call.release()
         if answer.status:
             raise LostError(f"the report was answered {status_text(answer.status)}", sent=True)
+
+
+def _uncovered(sop_class: str, cover: Cover | None) -> int:
+    """Return why no destination answers for an object, 0 if one does."""
+    if cover is None:
+        return NOT_HERE
+    if cover.sop_class != sop_class:
+        return CLASS_DIFFERS
+    if cover.verified:
+        return 0
+    return NOT_YET if cover.pending else NOT_HERE

@@ -21,6 +21,7 @@ class LaneSettings:
     is given up.  optional_for_s: life of deliveries that nobody requires.  limits: those of
     ``share`` if the budget is shared under that name.  filter: what is not sent there (R-18).
     only_deidentified: nothing leaves but what our de-identification made (R-69).
+    verified: the destination has to confirm what it got (R-60).
     """
 
     policy: RetryPolicy
@@ -36,6 +37,7 @@ class LaneSettings:
     share: str = ""
     filter: ClassFilter = NO_FILTER
     only_deidentified: bool = False
+    verified: bool = False
 
     @property
     def terms(self) -> Terms:

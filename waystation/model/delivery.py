@@ -4,9 +4,13 @@
     SENDING --deferred, lost--> WAITING      SENDING --refused--> HELD
     WAITING --hold, expire--> HELD           HELD --retry--> WAITING
     WAITING, SENDING, HELD --discard--> DISCARDED
+    DONE --unconfirmed--> WAITING            DONE --hold--> HELD
+    HELD --confirmed--> DONE
 
 ``lost``: the process died while sending.  We cannot know how far it came, so
 we send again; receivers must accept the same instance twice.
+``unconfirmed``: the destination was to say that it has the instance, and did not (R-60);
+``confirmed``: it said so late.
 """
 
 from enum import Enum
@@ -37,6 +41,8 @@ class Step(Enum):
     HOLD = "hold"
     RETRY = "retry"
     DISCARD = "discard"
+    UNCONFIRMED = "unconfirmed"
+    CONFIRMED = "confirmed"
 
 
 MOVES: dict[tuple[State, Step], State] = {
@@ -50,6 +56,9 @@ MOVES: dict[tuple[State, Step], State] = {
     (State.SENDING, Step.REFUSED): State.HELD,
     (State.SENDING, Step.EXPIRE): State.HELD,
     (State.SENDING, Step.DISCARD): State.DISCARDED,
+    (State.DONE, Step.UNCONFIRMED): State.WAITING,
+    (State.DONE, Step.HOLD): State.HELD,
+    (State.HELD, Step.CONFIRMED): State.DONE,
     (State.HELD, Step.RETRY): State.WAITING,
     (State.HELD, Step.DISCARD): State.DISCARDED,
 }
@@ -80,6 +89,7 @@ class HoldReason(Enum):
     CHARSET = "charset"
     DEID_FAILED = "deid-failed"
     NOT_DEIDENTIFIED = "not-deidentified"
+    UNVERIFIED = "unverified"
 
 
 @value

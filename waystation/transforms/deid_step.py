@@ -43,6 +43,10 @@ class DeidStep:
         """Of profile, tables, keys and version."""
         return self.deidentifier.tools_digest
 
+    def study_named(self, uid: str) -> str:
+        """Return what the study of an original UID is called in the outputs."""
+        return self.deidentifier.study_named(uid)
+
     @property
     def asks(self) -> str:
         """Name of the profile if what persons decided about a study matters to it, else ""."""

@@ -13,7 +13,9 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from waystation.journal.decisions import Action
 from waystation.journal.entries import Chosen
 from waystation.web import shapes
+from waystation.web.api_deid import add_deid
 from waystation.web.api_explain import Where, add_explaining
+from waystation.web.api_retrieves import add_retrieves
 from waystation.web.api_steps import add_steps
 from waystation.web.contexts import add_contexts
 from waystation.web.view import ActionAsked, NodeView
@@ -101,6 +103,8 @@ def api(view: NodeView) -> APIRouter:
     _add_node(router, view)
     add_explaining(router, view)
     add_steps(router, view)
+    add_retrieves(router, view)
+    add_deid(router, view)
     return router
 
 

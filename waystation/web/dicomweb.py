@@ -9,6 +9,7 @@ A failure after the status line breaks the connection.
 Parts hang their resources in with `Resource`; see `waystation.web.qido` for how a handler looks.
 """
 
+import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
@@ -148,16 +149,32 @@ class DicomWeb:
             await reply(cors.preflight(shown), [], shown, scope, receive, send)
             return
         self._in_flight[caller] += 1
+        began = asyncio.get_running_loop().time()
         try:
             response, asked = await self._answer(request, caller, terms)
-            template = asked.template if asked else ""
-            self.answered[scope["method"], template, response.status_code] += 1
+            self._note(request, asked, response, caller, began)
             warnings = [f"299 {asked.base}: {text}" for text in asked.warnings] if asked else []
             await reply(response, warnings, shown, scope, receive, send)
         finally:
             self._in_flight[caller] -= 1
             if not self._in_flight[caller]:
                 del self._in_flight[caller]
+
+    def _note(
+        self, request: Request, asked: Asked | None, response: Response, caller: str, began: float
+    ) -> None:
+        """Count an answer, and write down who asked for what; no query, no UIDs."""
+        template = asked.template if asked else ""
+        self.answered[request.method, template, response.status_code] += 1
+        log.info(
+            "dicomweb",
+            method=request.method,
+            resource=template,
+            source=asked.source if asked else "",
+            status=response.status_code,
+            address=caller,
+            ms=round((asyncio.get_running_loop().time() - began) * 1000, 1),
+        )
 
     async def _answer(
         self, request: Request, caller: str, terms: Terms
@@ -230,7 +247,9 @@ def _asked(
     said: Forwarded | None = None
     if is_trusted(caller, terms.proxies):
         said = forwarded(request.headers)
-    origin = origin_of(scope["scheme"], request.headers, terms.public_url, said)
+    origin = origin_of(
+        scope["scheme"], request.headers, terms.public_url, said, scope.get("server")
+    )
     params, accept = _params(scope["query_string"])
     return Asked(
         request=request,

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
 
+_USUAL = {"http": 80, "https": 443}
 _HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:\d{1,5})?", re.ASCII)
 _PREFIX = re.compile(r"(/[A-Za-z0-9._~-]+)*/?", re.ASCII)
 _PAIR = re.compile(r"(proto|host)=(?:\"([^\"]*)\"|([^;,\s]*))", re.ASCII | re.IGNORECASE)
@@ -61,15 +62,19 @@ def origin_of(
     headers: Headers,
     public_url: str,
     said: Forwarded | None,
+    server: tuple[str, int | None] | None = None,
 ) -> str:
     """Return scheme, host and prefix under which the caller knows us, without a slash at its end.
 
-    said: by a trusted proxy, None if the peer is none.
+    said: by a trusted proxy, None if the peer is none.  server: address and port that were called;
+    some clients leave the port out of Host.
     """
     if public_url:
         return public_url.rstrip("/")
     host = headers.get("host", "")
     own = host if _HOST.fullmatch(host) else "localhost"
+    if server is not None and own == server[0] and server[1] not in (None, _USUAL.get(scheme)):
+        own = f"{own}:{server[1]}"
     if said is None:
         return f"{scheme}://{own}"
     return f"{said.proto or scheme}://{said.host or own}{said.prefix}"

@@ -162,6 +162,47 @@ class ActionDone:
     left: Mapping[str, int]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeidDecision:
+    """What a person decided about a study.  study: its UID as it came in."""
+
+    study: str
+    profile: str
+    what: str
+    approved: bool
+    because: str
+    user: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeidLookup:
+    """Who asks for what is behind a pseudonym, and why.  kind: lookup or export."""
+
+    kind: str
+    profile: str
+    because: str
+    user: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetrieveView:
+    """One C-MOVE or C-GET that is being answered.  sent_s: for how long it has been."""
+
+    id: int
+    kind: str
+    peer: str
+    calling_ae: str
+    address: str
+    to: str
+    total: int
+    remaining: int
+    completed: int
+    failed: int
+    warning: int
+    sent_bytes: int
+    sent_s: float
+
+
 class NodeView(Protocol):
     """A running node."""
 
@@ -205,6 +246,18 @@ class NodeView(Protocol):
 
     async def fix(self, delivery_id: int, edits: Sequence[Mapping[str, Any]], user: str) -> str:
         """Give a delivery further edits; return why that was not done, "" if it was."""
+
+    async def decide_deid(self, said: DeidDecision) -> list[str] | None:
+        """Write a decision; return the ids of what is held of the study, None: no such profile."""
+
+    async def note_lookup(self, said: DeidLookup) -> None:
+        """Write that somebody asks who is behind a pseudonym (D-30)."""
+
+    def retrieves(self) -> Sequence[RetrieveView]:
+        """Return the retrievals under way, the oldest first."""
+
+    def stop_retrieve(self, number: int, author: str) -> bool:
+        """End one behind the object in flight; False if there is none of that id."""
 
     async def reload(self) -> list[str]:
         """Read the configuration again; return its faults, [] if it is in force now."""

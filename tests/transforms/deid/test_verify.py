@@ -173,6 +173,16 @@ def test_an_institution_may_be_called_like_the_manufacturer() -> None:
 
 
 @pytest.mark.req("D-42")
+def test_a_family_may_be_called_like_the_manufacturer_but_not_a_whole_name() -> None:
+    head = original((0x00080070, "LO", "ZYXWVUT Medical"))
+    assert faults(done(engine(), head)) == ""
+    head = original((0x00080070, "LO", "Anna Zyxwvut Medical"))
+    assert "name" in faults(done(engine(), head))
+    head = original((0x00080070, "LO", "00778812"))
+    assert "ID" in faults(done(engine(), head))
+
+
+@pytest.mark.req("D-42")
 def test_a_word_of_the_allow_list_counts_where_people_write() -> None:
     made = done(engine(), original((0x00100010, "PN", "Hand^Anna")))
     assert "name" in faults(made, (0x00204000, "LT", "Hand"))

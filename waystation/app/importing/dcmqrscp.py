@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from waystation.app.importing.findings import Imported, Report, unreadable
-from waystation.app.importing.page import Page, names_for, plain
+from waystation.app.importing.page import Page, names_for, plain, plain_names
 from waystation.app.importing.qrscp_file import Area, Entity, QrScp, parse
 from waystation.app.importing.sources import read_file, shown
 from waystation.wire.names import is_ae_title
@@ -75,9 +75,8 @@ def _listener(found: QrScp, page: Page, report: Report, peers: "_Peers") -> None
     _number(found, page, report, "MaxAssociations", "max_associations", 16)
     where, size = found.values.get("MaxPDUSize", ("", ""))
     if where:
-        report.changed(
-            where, f"MaxPDUSize {plain(size)} → dicom.max_pdu stays 128KiB: larger is faster"
-        )
+        text = f"MaxPDUSize {plain(size)} → dicom.max_pdu stays 128KiB: larger is faster"
+        report.changed(where, text)
     if first.peers is None:
         page.set("peers", "any", because="the first AE title was open to ANY")
         report.warning(first.where, f"{first.ae_title} is open to anybody who can reach the port")
@@ -190,9 +189,7 @@ def _areas(found: QrScp, page: Page, report: Report, peers: _Peers) -> None:
             first.where,
             f"{first.ae_title} was {first.access}: give its peers rights = [{rights}]",
         )
-    for area, name in zip(
-        others, names_for(area.ae_title for area in others).values(), strict=True
-    ):
+    for area, name in zip(others, plain_names(area.ae_title for area in others), strict=True):
         if area.ae_title in seen:
             report.fault(area.where, "AETable", f"{plain(area.ae_title)} stands there twice")
             continue

@@ -12,6 +12,7 @@ SOURCES = {
     "dicomflowrouter": "waystation.app.importing.dicomflowrouter",
     "orthanc": "waystation.app.importing.orthanc",
     "mercure": "waystation.app.importing.mercure",
+    "dcmqrscp": "waystation.app.importing.dcmqrscp",
     "ctp-pixels": "waystation.app.importing.ctp_pixels",
     "deid-recipe": "waystation.app.importing.deid_recipe",
 }

@@ -16,7 +16,7 @@ from waystation.transforms.deid.marks import CODE, MEANING, METHOD, METHOD_CODES
 from waystation.transforms.deid.needles import Needle, counts
 from waystation.transforms.deid.profile import Profile
 from waystation.transforms.deid.pseudonyms import Pseudonym, is_ours
-from waystation.transforms.deid.traces import DAY, PLACE, leaves
+from waystation.transforms.deid.traces import DAY, NAME, PLACE, leaves
 from waystation.transforms.deid.uids import is_standard
 from waystation.transforms.deid_actions import OPTIONS, PROFILE
 from waystation.transforms.deid_table import row_of
@@ -42,7 +42,7 @@ COMMON: Final = frozenset(_COMMON.split())
 
 
 class Judge:
-    """Of one output.  makers: words of the manufacturer, as institutions may be called too."""
+    """Of one output.  makers: words of the manufacturer, as others may be called too."""
 
     def __init__(
         self, tree: Tree, profile: Profile, who: Pseudonym | None, makers: Collection[str]
@@ -91,7 +91,7 @@ class Judge:
             return False
         word = needle.word
         listed = word in COMMON or self._profile.text.knows(word)
-        listed |= needle.kind == PLACE and word in self._makers
+        listed |= needle.kind in (NAME, PLACE) and word in self._makers
         return not listed or is_free(elem.tag, vr)
 
     def _counts_in_uid(self, uid: bytes, needle: Needle) -> bool:

@@ -50,7 +50,7 @@ class Traces:
 
     values: by tag, the values that a removing action was to take away.  days_kept: days that
     stand in the output by right.  makers: words of the manufacturer, which stays; an institution
-    may be called like one.
+    may be called like one, and a family, but not by two words.
     """
 
     words: dict[str, str] = field(default_factory=dict)
@@ -102,6 +102,8 @@ class Reader:
             value = elem.value
             if value:
                 self._read(traces, elem, inside, path, value)
+        if sum(traces.words.get(word) == NAME for word in traces.makers) > 1:
+            traces.makers.clear()
         if self._profile.has("retain_modified_dates"):
             traces.days_kept |= {move_date(day, days) or day for day in traces.days}
         traces.days -= traces.days_kept

@@ -24,6 +24,7 @@ def upgrade() -> None:
     _studies()
     _below_studies()
     _commitments()
+    _verifications()
     op.create_table(
         "level",
         sa.Column("id", IDENTITY, autoincrement=False, nullable=False),
@@ -150,3 +151,29 @@ def _commitments() -> None:
     )
     op.create_index("commitment_by_transaction", "commitment", ["transaction_uid"])
     op.create_index("commitment_due", "commitment", ["state", "due"])
+
+
+def _verifications() -> None:
+    op.create_table(
+        "verification",
+        sa.Column("delivery", IDENTITY, autoincrement=False, nullable=False),
+        sa.Column("arrival", sa.BigInteger(), nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("due", sa.Double(), nullable=False),
+        sa.Column("asked_at", sa.Double(), nullable=True),
+        sa.Column("tries", sa.Integer(), nullable=False, server_default=sa.text("0")),
+        sa.Column("why", sa.Text(), nullable=False, server_default=sa.text("''")),
+        sa.Column("ended_at", sa.Double(), nullable=True),
+        sa.PrimaryKeyConstraint("delivery"),
+    )
+    op.create_index("verification_due", "verification", ["state", "due"])
+    op.create_index("verification_by_arrival", "verification", ["arrival"])
+    op.create_table(
+        "verification_request",
+        sa.Column("transaction_uid", sa.Text(), nullable=False),
+        sa.Column("delivery", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("sop_instance", sa.Text(), nullable=False),
+        sa.Column("asked_at", sa.Double(), nullable=False),
+        sa.PrimaryKeyConstraint("transaction_uid", "delivery"),
+    )
+    op.create_index("verification_request_by_age", "verification_request", ["asked_at"])

@@ -21,3 +21,9 @@ def upgrade() -> None:
         sa.Column("data", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("arrival"),
     )
+    op.create_table(
+        "frame_table",
+        sa.Column("arrival", IDENTITY, autoincrement=False, nullable=False),
+        sa.Column("data", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("arrival"),
+    )

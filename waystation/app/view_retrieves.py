@@ -1,0 +1,31 @@
+"""Retrievals under way as the web faces see them (T-46)."""
+
+import time
+from collections.abc import Sequence
+
+from waystation.flows.retrieve import Going
+from waystation.web.view import RetrieveView
+
+
+def retrieves(going: Sequence[Going]) -> list[RetrieveView]:
+    """Return what is going on, the oldest first."""
+    return [_view(one) for one in going]
+
+
+def _view(one: Going) -> RetrieveView:
+    progress, counts = one.progress, one.progress.counts
+    return RetrieveView(
+        id=one.id,
+        kind=progress.asked.command.name,
+        peer=one.source.peer,
+        calling_ae=one.source.calling_ae,
+        address=one.source.address,
+        to=one.to,
+        total=progress.total,
+        remaining=counts.remaining,
+        completed=counts.completed,
+        failed=counts.failed,
+        warning=counts.warning,
+        sent_bytes=progress.sent_bytes,
+        sent_s=time.monotonic() - progress.began,
+    )

@@ -1,0 +1,56 @@
+"""Settings and node → retrieval and storing over DICOMweb.  Nothing is started here."""
+
+from collections.abc import Mapping, Sequence
+
+from waystation.app.node import Node
+from waystation.codecs.abilities import reads, writes
+from waystation.dicomweb.leaving import Codecs
+from waystation.flows.bulk import BulkValues
+from waystation.flows.cargo import JournalCargo
+from waystation.flows.frames import Frames
+from waystation.flows.serving import Objects
+from waystation.journal import shelved
+from waystation.model.delivery import Delivery
+from waystation.web.bulk import Bulk
+from waystation.web.dicomweb import Resource
+from waystation.web.frames import frame_resources
+from waystation.web.wado import Store, retrieve_resources
+
+
+def wado(node: Node) -> list[Resource]:
+    """Return the resources that give and take objects."""
+    cargo = JournalCargo(node.database, node.blobs, node.disk, node.recent)
+    objects = Objects(cargo, node.codecs)
+    store = _store(node, objects)
+    frames = Frames(node.database, node.blobs, node.disk, objects)
+    bulk = Bulk(store, BulkValues(node.blobs, node.disk, objects), frames)
+    return [
+        *retrieve_resources(store, bulk.all),
+        *frame_resources(store, frames),
+        *bulk.resources(),
+    ]
+
+
+def _store(node: Node, objects: Objects) -> Store:
+    async def deliveries(path: Mapping[str, str]) -> Sequence[Delivery]:
+        wanted = {
+            plural: (path[name],)
+            for name, plural in (
+                ("study", "studies"),
+                ("series", "series"),
+                ("instance", "instances"),
+            )
+            if name in path
+        }
+        return await node.database.read(shelved.objects(**wanted))
+
+    async def was_here(_path: Mapping[str, str]) -> bool:
+        return False
+
+    return Store(
+        deliveries=deliveries,
+        was_here=was_here,
+        objects=objects,
+        codecs=Codecs(reads=reads(), writes=writes()),
+        as_stored=lambda: node.settings.web.default_transfer_syntax == "as-stored",
+    )

@@ -1,0 +1,37 @@
+"""Pictures out of what a codec child wrote: each behind its length (8 bytes, big endian)."""
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+
+from waystation.codecs.errors import WorkroomError
+from waystation.codecs.pool import Converted
+from waystation.transforms.render_job import Drawn
+
+LENGTH_BYTES = 8
+
+
+def drawn(made: Converted) -> Drawn:
+    """Return what a child says about the pictures that it made."""
+    return Drawn(*map(int, made.changes))
+
+
+async def pictures(made: Converted) -> AsyncGenerator[bytes, None]:
+    """Yield the pictures one by one; raises `WorkroomError`."""
+    held = bytearray()
+    async with aclosing(made.pieces()) as pieces:
+        async for piece in pieces:
+            held += piece
+            while (whole := _first(held)) is not None:
+                yield whole
+    if held:
+        raise WorkroomError("converting: a picture is cut off")
+
+
+def _first(held: bytearray) -> bytes | None:
+    """Take the first picture out of what is held, None if it is not all there."""
+    end = LENGTH_BYTES + int.from_bytes(held[:LENGTH_BYTES], "big")
+    if len(held) < LENGTH_BYTES or len(held) < end:
+        return None
+    whole = bytes(held[LENGTH_BYTES:end])
+    del held[:end]
+    return whole

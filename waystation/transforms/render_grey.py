@@ -1,0 +1,225 @@
+"""Stored numbers to shades of grey: modality, window, presentation (PS3.4 annex N.2, W-86).
+
+Contract: `Greys` knows what an object says of its numbers, frame by frame; `shown` gives one frame
+as uint8 or uint16.  An object's own description is used as far as it can be: a window of no width
+or a table without entries is passed over, and where nothing is left the shades spread over the
+numbers that occur.  Numbers that mean "no pixel here" (Pixel Padding Value) do not count for that.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from waystation.dicom.errors import DatasetError
+from waystation.dicom.head import Head
+from waystation.transforms.errors import UnfitError
+from waystation.transforms.image import Image
+from waystation.transforms.render_job import EXACT, LINEAR, SIGMOID, RenderJob, Window
+from waystation.transforms.render_lut import Numbers, Table, lut_of, shades, spread
+
+MODALITY_LUT, VOI_LUT = 0x00283000, 0x00283010
+INTERCEPT, SLOPE = 0x00281052, 0x00281053
+CENTER, WIDTH, FUNCTION = 0x00281050, 0x00281051, 0x00281056
+PADDING, PADDING_END = 0x00280120, 0x00280121
+SHARED, EACH_FRAME = 0x52009229, 0x52009230
+FRAME_VALUES, FRAME_WINDOW = 0x00289145, 0x00289132
+SHAPE = 0x20500020
+FUNCTIONS = {"": LINEAR, "LINEAR": LINEAR, "LINEAR_EXACT": EXACT, "SIGMOID": SIGMOID}
+Array = np.ndarray[Any, np.dtype[Any]]
+Shades = Callable[[Numbers], Numbers]
+
+
+@dataclass(frozen=True, slots=True)
+class Rescale:
+    """A straight line from stored to meant numbers."""
+
+    slope: float
+    intercept: float
+
+    def of(self, numbers: Numbers) -> Numbers:
+        """Return what numbers mean."""
+        return np.asarray(numbers * self.slope + self.intercept)
+
+
+Modality = Rescale | Table
+
+
+def numbers_of(head: Head, tag: int) -> list[float]:
+    """Return the values of a decimal string, [] if they are not numbers."""
+    raw = head.raw(tag)
+    try:
+        words = (raw or b"").decode("ascii").strip("\0 ").split("\\")
+        found = [float(word) for word in words if word.strip()]
+    except ValueError:
+        return []
+    return found if np.isfinite(found).all() else []
+
+
+def first_item(head: Head, tag: int) -> Head | None:
+    """Return the first item of a sequence."""
+    try:
+        return next(head.items(tag), None)
+    except DatasetError:
+        return None
+
+
+def modality_of(head: Head, *, signed: bool) -> Modality | None:
+    """Return the modality transformation that a data set or an item holds."""
+    item = first_item(head, MODALITY_LUT)
+    table = lut_of(item, signed=signed) if item is not None else None
+    if table is not None:
+        return table
+    slope, intercept = numbers_of(head, SLOPE), numbers_of(head, INTERCEPT)
+    if not slope and not intercept:
+        return None
+    return Rescale(slope[0] if slope and slope[0] else 1.0, intercept[0] if intercept else 0.0)
+
+
+def windows_of(head: Head) -> list[Window]:
+    """Return the windows that a data set or an item holds, those that can be used."""
+    function = FUNCTIONS.get(head.text(FUNCTION).upper(), LINEAR)
+    pairs = zip(numbers_of(head, CENTER), numbers_of(head, WIDTH), strict=False)
+    least = 1.0 if function == LINEAR else 1e-9
+    return [Window(center, width, function) for center, width in pairs if width >= least]
+
+
+def tables_of(head: Head, *, signed: bool) -> list[Table]:
+    """Return the VOI LUTs that a data set or an item holds, those that can be used."""
+    try:
+        found = [lut_of(item, signed=signed) for item in head.items(VOI_LUT)]
+    except DatasetError:
+        return []
+    return [one for one in found if one is not None]
+
+
+class Greys:
+    """What one object and a job say about how its frames become grey."""
+
+    def __init__(self, head: Head, job: RenderJob) -> None:
+        self._head = head
+        self._job = job
+        self._shared = first_item(head, SHARED)
+        self._frames: list[Head] = []
+        try:
+            self._frames = list(head.items(EACH_FRAME))
+        except DatasetError:
+            self._frames = []
+        self.inverse = head.text(SHAPE) == "INVERSE"
+
+    def _places(self, number: int, sequence: int) -> list[Head]:
+        """Return where a frame may be described, the nearest first."""
+        nearer = self._frames[number : number + 1] + ([self._shared] if self._shared else [])
+        items = [item for group in nearer if (item := first_item(group, sequence)) is not None]
+        return [*items, self._head]
+
+    def modality(self, number: int, image: Image) -> Modality:
+        """Return what the stored numbers of a frame mean."""
+        for place in self._places(number, FRAME_VALUES):
+            found = modality_of(place, signed=image.signed)
+            if found is not None:
+                return found
+        return Rescale(1.0, 0.0)
+
+    def voi(self, number: int, *, signed: bool) -> Shades | None:
+        """Return what gives a frame its shades, None for the range that occurs."""
+        job = self._job
+        if job.window is not None:
+            return windowed(job.window)
+        if job.choice == "auto":
+            return None
+        kind, _, place = job.choice.partition(":")
+        for head in self._places(number, FRAME_WINDOW):
+            windows, tables = windows_of(head), tables_of(head, signed=signed)
+            if kind == "window":
+                _check(int(place), len(windows), "windows")
+                return windowed(windows[int(place) - 1])
+            if kind == "lut":
+                _check(int(place), len(tables), "VOI LUTs")
+                return tables[int(place) - 1].shades
+            if tables:
+                return tables[0].shades
+            if windows:
+                return windowed(windows[0])
+        return None
+
+    def padding(self, image: Image) -> tuple[int, int] | None:
+        """Return the lowest and the highest stored number that is no pixel."""
+        raws = [self._head.raw(tag) for tag in (PADDING, PADDING_END)]
+        found = [int.from_bytes(raw[:2], "little", signed=image.signed) for raw in raws if raw]
+        return (min(found), max(found)) if found and raws[0] else None
+
+
+def windowed(window: Window) -> Shades:
+    """Return a window as a function."""
+    return lambda numbers: shades(numbers, window)
+
+
+def _check(number: int, count: int, what: str) -> None:
+    if not 1 <= number <= count:
+        raise UnfitError(f"it has {count} {what}, and no number {number}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tones:
+    """What happens to the numbers of one frame.
+
+    voi: None for the range that occurs.  padding: stored numbers left out of that range.
+    after: what a presentation state does with the shades at last.  whole: not what occurs but
+    everything that could is spread.
+    """
+
+    modality: Modality
+    voi: Shades | None
+    inverse: bool
+    padding: tuple[int, int] | None = None
+    after: Shades | None = None
+    whole: bool = False
+
+    def shades(self, meant: Numbers, occurring: Numbers) -> Numbers:
+        """Return the shades of meant numbers; occurring: those that count for a range."""
+        if self.voi is not None:
+            found = self.voi(meant)
+        elif not len(occurring):
+            found = np.zeros_like(meant)
+        else:
+            found = spread(meant, float(occurring.min()), float(occurring.max()))
+        if self.after is not None:
+            found = self.after(found)
+        return 1.0 - found if self.inverse else found
+
+
+def shown(samples: Array, image: Image, tones: Tones, top: int) -> Array:
+    """Return a frame as grey, shape (rows, columns), 0 to ``top``.
+
+    samples: shape (rows, columns).  top: 255 (uint8) or 65535 (uint16).
+    """
+    kind = np.uint8 if top <= 0xFF else np.uint16
+    if samples.dtype.kind == "f" or image.stored > 16:
+        stored = np.nan_to_num(samples.astype(np.float64), posinf=0.0, neginf=0.0)
+        meant = tones.modality.of(stored)
+        found = tones.shades(meant, _counted(stored, meant, tones.padding))
+        return (found * top + 0.5).astype(kind)
+    shift = max(image.high + 1 - image.stored, 0)
+    mask = (1 << image.stored) - 1
+    index = samples.astype(f"u{samples.dtype.itemsize}", copy=False) >> shift & mask
+    domain = np.arange(mask + 1, dtype=np.float64)
+    if image.signed:
+        domain[(mask + 1) // 2 :] -= mask + 1
+    meant = tones.modality.of(domain)
+    occurring: Numbers = np.zeros(0)
+    if tones.voi is None:
+        used = np.ones(mask + 1, np.bool_)
+        if not tones.whole and image.stored > 1:
+            used = np.bincount(index.ravel(), minlength=mask + 1) > 0
+        occurring = _counted(domain[used], meant[used], tones.padding)
+    table = (tones.shades(meant, occurring) * top + 0.5).astype(kind)
+    return np.take(table, index)
+
+
+def _counted(stored: Numbers, meant: Numbers, padding: tuple[int, int] | None) -> Numbers:
+    if padding is None:
+        return meant.ravel()
+    counted = meant[(stored < padding[0]) | (stored > padding[1])]
+    return counted.ravel() if counted.size else meant.ravel()
