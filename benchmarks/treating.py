@@ -1,7 +1,7 @@
 """What the steps of a rule cost: our relay without any, with validation and edits, de-identifying.
 
-The same images, the same sink, in turn.  Acceptance is what the sender sees; the relay ends with the
-last byte at the sink.
+The same images, the same sink, in turn.  Acceptance is what the sender sees; the relay ends with
+the last byte at the sink.
 """
 
 import hashlib

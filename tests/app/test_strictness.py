@@ -12,6 +12,7 @@ from waystation.app import (
     settings_deidentify,
     settings_destination,
     settings_dicom,
+    settings_dicomweb,
     settings_group,
     settings_node,
     settings_pace,
@@ -298,6 +299,7 @@ def tables(model: type[Table]) -> Iterator[type[Table]]:
 def test_every_table_has_its_case() -> None:
     inside_values: set[type[Table]] = {Secret, settings_rule.SendTo}
     inside_values |= {settings_destination.DestinationSettings, settings_ways.HttpDestination}
+    inside_values |= {settings_dicomweb.DicomwebSettings}
     assert set(tables(Table)) - inside_values == set(CASES)
 
 

@@ -294,7 +294,8 @@ async def test_an_operator_can_stop_a_retrieval(rig: Rig) -> None:
     await filled(rig, peer("sink", "SINK", sink.port))
 
     def stop(_command: Command) -> Answer:
-        rig.node.queries.going[0].progress.stopped = True
+        (going,) = rig.node.queries.going
+        going.stop("anna")
         return 0
 
     sink.script = stop

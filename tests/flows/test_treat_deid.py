@@ -149,3 +149,22 @@ async def test_allocated_numbers_survive_a_restart_and_lie_sealed(rig: Rig) -> N
     rows = await rig.rows("SELECT patient, sealed FROM deid_pseudonym")
     for patient, sealed in rows:
         assert head_of(TINY).text(ID).encode() not in bytes(patient) + bytes(sealed)
+
+
+@pytest.mark.req("D-18")
+async def test_nobody_learns_who_sent_what_was_de_identified(rig: Rig, tmp_path: Path) -> None:
+    sink, out = await rig.sink(), tmp_path / "out"
+    out.mkdir()
+    await rig.start(
+        destination("a", sink.port, 'calling_ae = "passthrough"')
+        + f'[destination.b]\nkind = "folder"\npath = "{out}"\nname = "{{calling_ae}}.dcm"\n'
+        + profile()
+        + ruled('deidentify = "research"')
+        + ruled('deidentify = "research"', name="b", to="b")
+    )
+    await rig.accepted(TINY, calling_ae="SCANNERINROOM7")
+    await rig.wait_for({"done": 2})
+    (file,) = [file for file in out.rglob("*") if file.is_file()]
+    assert b"SCANNERINROOM7" not in file.read_bytes()
+    assert "SCANNERINROOM7" not in file.name
+    assert sink.objects[0].calling_ae == "WAYSTATION"

@@ -94,7 +94,7 @@ async def test_decisions_are_kept_in_the_chain_and_the_last_one_counts(
 @pytest.mark.req("D-29")
 async def test_numbers_are_given_once_and_lie_sealed(database: Database) -> None:
     def allocate(patient: bytes, project: str = "lung") -> Any:
-        job = deid_records.allocate(project, patient, lambda: sealed(KEY, b"Muster"), 5.0)
+        job = deid_records.allocate(project, patient, sealed(KEY, b"Muster"), 5.0)
         return database.write(job)
 
     assert [await allocate(b"a"), await allocate(b"b"), await allocate(b"a")] == [1, 2, 1]

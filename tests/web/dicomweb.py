@@ -7,7 +7,7 @@ from typing import Any
 
 import httpx2
 
-from tests.index.making import Shelf
+from tests.index.making import Shelf, ct
 from tests.web.standin import StandIn
 from waystation.blobs.folder import BlobFolder
 from waystation.flows.metadata import MetadataBelt
@@ -41,7 +41,9 @@ class Web:
         made = cls()
         belt = MetadataBelt(shelf.database, BlobFolder(folder / "blobs"), ThreadPoolExecutor(1))
         made.frame.add(
-            search_resources(Holdings(search=shelf.archive.search, terms=lambda: made.search))
+            search_resources(
+                Holdings(search=shelf.archive.search, terms=lambda: made.search, folder=folder)
+            )
         )
 
         async def objects(path: Mapping[str, str]) -> Sequence[Described]:
@@ -74,3 +76,21 @@ def value(row: Mapping[str, Any], tag: str) -> Any:
     """Return the first value of an attribute, None if it is empty."""
     values = row[tag].get("Value", [None])
     return values[0]
+
+
+def uids(rows: Sequence[Mapping[str, Any]], tag: str) -> list[str]:
+    """Return the first value of an attribute of each match."""
+    return [value(row, tag) for row in rows]
+
+
+async def filled(shelf: Shelf, folder: Path) -> Web:
+    """Return one over three studies of two series with two images each."""
+    await shelf.put(
+        *(
+            ct(study, series, number, Rows=b"\x00\x02", SeriesDescription=f"Series {series}")
+            for study in (1, 2, 3)
+            for series in (1, 2)
+            for number in (1, 2)
+        )
+    )
+    return Web.over(shelf, folder)

@@ -28,6 +28,7 @@ from waystation.web.view import (
     QueueView,
     ReplayAsked,
     ReplayDone,
+    RetrieveView,
     StatusView,
 )
 
@@ -127,6 +128,22 @@ class StandIn:
         self.lane_changes: list[tuple[str, str, str]] = []
         self.lane_why = ""
         self.config_problem = ""
+        self.stopped: list[tuple[int, str]] = []
+        self.retrieve = RetrieveView(
+            id=7,
+            kind="C-MOVE-RQ",
+            peer="ws",
+            calling_ae="WS1",
+            address="192.0.2.1",
+            to="WS1",
+            total=10,
+            remaining=6,
+            completed=3,
+            failed=1,
+            warning=0,
+            sent_bytes=3000,
+            sent_s=2.0,
+        )
 
     def now(self) -> float:
         return NOW
@@ -175,6 +192,13 @@ class StandIn:
 
     async def explain(self, what: str) -> Explained | None:
         return EXPLAINED if what == "1.2.3" else None
+
+    def retrieves(self) -> Sequence[RetrieveView]:
+        return [self.retrieve]
+
+    def stop_retrieve(self, number: int, author: str) -> bool:
+        self.stopped.append((number, author))
+        return number == self.retrieve.id
 
     async def replay(self, asked: ReplayAsked) -> ReplayDone:
         if asked.to == "nope":

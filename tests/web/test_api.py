@@ -43,7 +43,15 @@ PATHS = (
 
 def test_lanes_have_their_keys_and_the_age_of_the_oldest(client: TestClient) -> None:
     body = client.get("/api/v1/destinations").json()
-    assert list(body) == ["lanes", "held", "unplanned", "gathering", "gathers", "today"]
+    assert list(body) == [
+        "lanes",
+        "held",
+        "unplanned",
+        "gathering",
+        "gathers",
+        "today",
+        "unverified",
+    ]
     lane = body["lanes"][0]
     assert sorted(lane) == sorted(LANE_KEYS)
     assert (lane["waiting"], lane["oldest_s"], lane["state"]) == (2, 90.0, "down")
@@ -233,6 +241,8 @@ def test_the_openapi_document_names_every_route(client: TestClient) -> None:
         "/api/v1/explain",
         "/api/v1/shares",
         "/api/v1/replay",
+        "/api/v1/retrieves",
+        "/api/v1/retrieves/{number}",
     } == set(document["paths"])
     assert "waystation" in json.dumps(document["info"]).lower()
 

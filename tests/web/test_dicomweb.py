@@ -16,6 +16,7 @@ from waystation.dicomweb.accept import DICOM_JSON, Offer
 from waystation.model.errors import StorageError
 from waystation.web.asked import Asked, Refusal
 from waystation.web.dicomweb import Resource, Terms
+from waystation.web.metrics import Figures, metrics_text
 
 PAGE = "https://viewer.example.org"
 TELL = paths.STUDY + "/tell"
@@ -241,12 +242,30 @@ async def test_capabilities_are_those_that_are_there(web: Web) -> None:
     space = {"w": "http://wadl.dev.java.net/2009/02"}
     listed = root.findall("w:resources/w:resource", space)
     assert [one.get("path") for one in listed] == [
-        *("studies/{study}/tell", "stream", "fail/{kind}", "studies", ""),
+        *("studies/{study}/tell", "stream", "fail/{kind}", "studies", "sources", ""),
     ]
     assert listed[0].find("w:method", space).get("name") == "GET"  # type: ignore[union-attr]
     told = await web.ask("/dicom-web", "OPTIONS", accept="application/json")
     assert told.json()["resources"][3]["methods"][0]["request"] == ["application/dicom"]
     assert (await web.ask("/dicom-web/", "OPTIONS", accept="text/html")).status_code == 406
+
+
+@pytest.mark.req("W-2", "W-3")
+async def test_the_sources_are_told(web: Web) -> None:
+    answer = await web.ask("/qido-rs/sources")
+    assert answer.json() == [{"name": "archive", "kind": "archive", "health": "ok"}]
+
+
+async def test_answers_are_counted_by_resource_and_never_by_what_was_asked(web: Web) -> None:
+    for path in ("/studies/1.2/tell?x=SECRET", "/studies/1.3/tell", "/SECRET"):
+        await web.ask("/dicom-web" + path)
+    await web.ask("/dicom-web/studies", "SECRET")
+    counted = metrics_text(Figures(web=web.frame.answered, web_s=web.frame.seconds)).decode()
+    line = 'waystation_dicomweb_requests_total{method="GET",resource="/studies/{study}/tell"'
+    assert line + ',status="200"} 2.0' in counted
+    assert 'method="other",resource="",status="405"' in counted
+    assert "waystation_dicomweb_seconds_bucket" in counted
+    assert "SECRET" not in counted
 
 
 @pytest.mark.req("W-139")

@@ -62,6 +62,7 @@ def _way(members: Sequence[Listed], attempts: Attempts, around: Around) -> WaySa
         held=dict(held),
         helps=[text for reason in held if (text := help_for(reason))],
         discarded=dict(Counter(_by(one) for one in ended)),
+        verified=dict(Counter(one.verified for one in done if one.verified)),
         left_as=dict(Counter(one.sent_syntax for one in done if one.sent_syntax)),
         choice=_choice(first.group, around),
         attempts=_attempts(members, attempts),

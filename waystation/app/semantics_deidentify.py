@@ -5,6 +5,7 @@ inside the profile; none shows a secret.
 """
 
 from collections.abc import Iterator, Mapping
+from importlib.util import find_spec
 
 from waystation.app.faults import Problem
 from waystation.app.lines import Path
@@ -12,6 +13,7 @@ from waystation.app.parts import Parts
 from waystation.app.places import secret_problems
 from waystation.app.settings_deidentify import DeidentifySettings
 from waystation.app.wiring_deidentify import profile_of, project_secret, seal_of
+from waystation.codecs.envelope import EXTRA
 from waystation.transforms.deid.keys import fingerprint
 from waystation.transforms.deid.profile_read import ProfileError
 from waystation.transforms.deid.pseudonyms import IdentityRules, read_table
@@ -80,6 +82,9 @@ def _table(table: DeidentifySettings, at: Path) -> Iterator[Problem]:
             else 'file has no effect without source = "csv"'
         )
         yield Problem(path=at, text=text)
+    elif said.source == "allocated" and find_spec("cryptography") is None:
+        text = f"numbers are kept encrypted, which needs {EXTRA}"
+        yield Problem(path=(*at, "source"), text=text)
     elif said.file is not None:
         try:
             rules = IdentityRules(case=table.identity.case, zeros=table.identity.zeros)

@@ -76,7 +76,8 @@ class Serving:
             return "off"
         folder = self._path.resolve().parent if self._path is not None else Path()
         view = View(self.node, self.reload, folder)
-        app = site(view, dicomweb(self.node))
+        view.dicomweb = dicomweb(self.node)
+        app = site(view, view.dicomweb)
         port = await self._web.start(app, table.host, table.port)
         return f"http://{table.host}:{port}"
 

@@ -24,6 +24,7 @@ from waystation.journal import ages, deid_records, queue
 from waystation.journal.ages import Share
 from waystation.journal.entries import Chosen, LaneCounts, Listed, ListedArrival, Story
 from waystation.transforms.deid_step import DeidStep
+from waystation.web.dicomweb import DicomWeb
 from waystation.web.metrics import Figures, metrics_text
 from waystation.web.shapes_explain import Explained
 from waystation.web.view import (
@@ -63,6 +64,7 @@ class View:
         self._replaying = Replaying(node, self._acting)
         self._pulse = Pulse(node)
         self._numbers = LaneNumbers(node)
+        self.dicomweb: DicomWeb | None = None
 
     def now(self) -> float:
         """Return the node's clock."""
@@ -169,6 +171,9 @@ class View:
                 free_bytes=await self._free_bytes(),
                 config_ok=not node.config_problem,
                 gathers_open=node.gathers.open,
+                unverified=seen.unverified,
+                web=self.dicomweb.answered if self.dicomweb else {},
+                web_s=self.dicomweb.seconds if self.dicomweb else {},
             )
         )
 

@@ -55,7 +55,7 @@ def _holdings(node: Node) -> Holdings:
             ignored=table.ignored_params,
         )
 
-    return Holdings(search=search, terms=limits)
+    return Holdings(search=search, terms=limits, folder=node.data)
 
 
 def _descriptions(node: Node) -> Descriptions:

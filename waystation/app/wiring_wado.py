@@ -8,12 +8,15 @@ from waystation.dicomweb.leaving import Codecs
 from waystation.flows.bulk import BulkValues
 from waystation.flows.cargo import JournalCargo
 from waystation.flows.frames import Frames
+from waystation.flows.rendering import Renderings
 from waystation.flows.serving import Objects
 from waystation.journal import shelved
 from waystation.model.delivery import Delivery
 from waystation.web.bulk import Bulk
 from waystation.web.dicomweb import Resource
 from waystation.web.frames import frame_resources
+from waystation.web.rendered import rendered_resources
+from waystation.web.thumbnail import thumbnail_resources
 from waystation.web.wado import Store, retrieve_resources
 
 
@@ -28,6 +31,8 @@ def wado(node: Node) -> list[Resource]:
         *retrieve_resources(store, bulk.all),
         *frame_resources(store, frames),
         *bulk.resources(),
+        *rendered_resources(store, Renderings(objects)),
+        *thumbnail_resources(store, Renderings(objects)),
     ]
 
 

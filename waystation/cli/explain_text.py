@@ -17,6 +17,12 @@ IN = "   "
 DEEP = " " * 21
 WITHOUT_RULE = {"built-in", "otherwise", "replay"}
 STATES = ("done", "sending", "waiting", "held", "discarded")
+ASKED = {
+    "open": "not confirmed yet",
+    "verified": "verified",
+    "failed": "not confirmed",
+    "off": "not asked for any more",
+}
 
 
 def lines(document: Document) -> Iterator[str]:
@@ -175,11 +181,10 @@ def _counts(way: Document) -> str:
 
 
 def _why_so(way: Document, state: str) -> str:
-    if state == "done" and way["statuses"]:
-        told = ", ".join(
-            f"{n} with warning {status}" for status, n in sorted(way["statuses"].items())
-        )
-        return f" ({told})"
+    if state == "done":
+        told = [f"{n} with warning {status}" for status, n in sorted(way["statuses"].items())]
+        told += [f"{n:,} {ASKED[word]}" for word, n in sorted(way.get("verified", {}).items())]
+        return f" ({', '.join(told)})" if told else ""
     if state == "held":
         return _shared(way["held"])
     if state == "discarded":

@@ -50,6 +50,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "anonymize": ("waystation.cli.anonymize:anonymize", "Write objects without identity"),
     "edit": ("waystation.cli.edit:edit", "Change elements of DICOM files"),
     "deid": ("waystation.cli.deid:deid", "De-identification: reports, approvals, pseudonyms"),
+    "render": ("waystation.cli.render:render", "Write images as pictures"),
     "demo": ("waystation.cli.demo:demo", "Show one small study on its way to a simulated PACS"),
     "simulate-peer": ("waystation.cli.simulate:simulate", "Play a PACS or a modality"),
 }

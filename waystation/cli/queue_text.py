@@ -38,6 +38,8 @@ def print_lanes(document: dict[str, Any]) -> None:
     if document["gathers"]:
         noun = "series or study" if document["gathers"] == 1 else "series and studies"
         print(f"gathering: {document['gathering']} objects of {document['gathers']} {noun}")
+    for name, n in sorted(document.get("unverified", {}).items()):
+        print(f"not confirmed yet: {plain(name)} {n:,}")
     if document["unplanned"]:
         print(f"without a plan yet: {document['unplanned']}")
 

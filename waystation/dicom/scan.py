@@ -108,6 +108,10 @@ class Scanner:
             complete = self._pos == self._seen and not self._nest.open_frames
         if not complete and not (tail_missing and self._tail >= 0):
             raise DatasetError("L11", "the data set ends inside an element")
+        if not complete and self._open is not None:
+            # Pixels in fragments whose end is not at hand: they are there all the same.
+            tag, vr, start = self._open
+            self._record(tag, vr, start, self._seen - start)
         if self._tail < 0:
             self._tail = self.item_end if self._item else self._pos
             self.head = bytes(self._kept[: self._tail])

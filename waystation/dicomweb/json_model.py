@@ -18,9 +18,9 @@ BULK: Final = b"\x01"
 AVAILABLE_SYNTAX: Final = 0x00083002
 # Changes when the same head gives another text; what was kept of older ones is made anew.
 EDITION: Final = 1
-MOST: Final = 20_000
-MOST_KINDS: Final = 16
-LONGEST: Final = 4096
+MOST: Final = 4000
+MOST_KINDS: Final = 4
+LONGEST: Final = 2048
 _MARK: Final = '"BulkDataURI":"\\u0001'
 # Written with their dictionary VR, which may depend on other elements.
 _SIGNED: Final = (tags.PIXEL_REPRESENTATION,)

@@ -10,9 +10,9 @@ import json
 from collections import OrderedDict
 from collections.abc import Callable
 from concurrent.futures import TimeoutError as Late
-from functools import partial
 from threading import Lock
 
+from waystation.codecs.envelope import EXTRA
 from waystation.codecs.identity_seal import sealed
 from waystation.db.engine import Database
 from waystation.flows.patience import patiently
@@ -46,13 +46,13 @@ class Numbers:
         with self._lock:
             number = self._known.get(digest)
         if number is None:
-            number = self._allocated(digest, partial(sealed, key, identity_text(patient)))
+            number = self._allocated(digest, envelope(key, patient))
         text = pseudonym_text(self._deidentifier.profile.prefix, number)
         return Pseudonym(text, text)
 
-    def _allocated(self, digest: bytes, seal: Callable[[], bytes]) -> int:
+    def _allocated(self, digest: bytes, envelope: bytes) -> int:
         project = self._deidentifier.profile.project
-        job = deid_records.allocate(project, digest, seal, self._clock())
+        job = deid_records.allocate(project, digest, envelope, self._clock())
         asked = asyncio.run_coroutine_threadsafe(patiently(self._database.write, job), self._loop)
         try:
             number = asked.result(WAIT_S)
@@ -70,6 +70,14 @@ class Numbers:
 def pseudonym_text(prefix: str, number: int) -> str:
     """Return a number as it stands in objects."""
     return f"{prefix}{number:0{DIGITS}}"
+
+
+def envelope(key: bytes, patient: Patient) -> bytes:
+    """Return who a patient is, encrypted.  Raises `HeldError` where nothing can encrypt."""
+    try:
+        return sealed(key, identity_text(patient))
+    except ImportError as error:
+        raise HeldError(HoldReason.DEID_FAILED, f"numbers are sealed: {EXTRA}") from error
 
 
 def identity_text(patient: Patient) -> bytes:

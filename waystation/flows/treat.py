@@ -306,6 +306,10 @@ class Treatments:
             return Failed(
                 reason=held.reason, why=held.why, transient=held.transient, detail=held.detail
             )
+        except Exception:
+            log.exception("steps not made ready", recipe=digest)
+            reason = HoldReason.DEID_FAILED if recipe.deidentify else HoldReason.RULE_ERROR
+            return Failed(reason=reason, why="internal error in a step, see log")
 
     async def _one(
         self, delivery: Delivery, arrival: Arrival | None, tools: Tools, prepared: Prepared

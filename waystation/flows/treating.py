@@ -312,11 +312,15 @@ def _treatment(
 
 
 def deliverable(delivery: Delivery, made: Treatment | None) -> Delivery:
-    """Return a delivery with the identity, size and digest of what leaves."""
+    """Return a delivery with the identity, size and digest of what leaves.
+
+    Of what was de-identified nobody learns the sender: no file, name, hook or association (D-18).
+    """
     if made is None:
         return delivery
     return replace(
         delivery,
+        calling_ae="" if made.deidentified else delivery.calling_ae,
         study_uid=made.study,
         series_uid=made.series,
         sop_class_uid=made.sop_class,

@@ -13,10 +13,12 @@ from waystation.db.engine import Job
 from waystation.db.statement import Transaction, placeholders
 
 _OBJECTS: Final = (
-    "SELECT i.arrival, s.uid, e.uid, i.sop_instance, a.transfer_syntax, a.sha256"
+    "SELECT i.arrival, s.uid, e.uid, i.sop_instance, a.transfer_syntax, a.sha256,"
+    " length(m.data)"
     " FROM study s JOIN series e ON e.study = s.id"
     " JOIN instance i ON i.series = e.id AND i.current = 1"
-    " JOIN arrival a ON a.id = i.arrival WHERE s.uid = :study"
+    " JOIN arrival a ON a.id = i.arrival"
+    " LEFT JOIN instance_metadata m ON m.arrival = i.arrival WHERE s.uid = :study"
 )
 _ORDER: Final = " ORDER BY e.number, e.uid, i.number, i.sop_instance"
 _NARROWER: Final = {"series": " AND e.uid = :series", "instance": " AND i.sop_instance = :instance"}
@@ -25,6 +27,9 @@ _MISSING: Final = (
     " LEFT JOIN instance_metadata m ON m.arrival = i.arrival AND m.edition = :edition"
     " WHERE i.arrival > :after AND i.current = 1 AND i.series <> 0 AND m.arrival IS NULL"
     " ORDER BY i.arrival LIMIT :limit"
+)
+_TEXTS: Final = (
+    "SELECT arrival, data FROM instance_metadata WHERE edition = :edition AND arrival IN ("
 )
 _KEEP: Final = (
     "INSERT INTO instance_metadata (arrival, edition, data)"
@@ -35,7 +40,10 @@ _KEEP: Final = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Described:
-    """One object that the archive shows.  transfer_syntax: as it is stored."""
+    """One object that the archive shows.
+
+    transfer_syntax: as it is stored.  kept_bytes: of its compressed metadata, 0 if none is kept.
+    """
 
     arrival: int
     study_uid: str
@@ -43,6 +51,7 @@ class Described:
     instance_uid: str
     transfer_syntax: str
     sha256: bytes
+    kept_bytes: int = 0
 
 
 def objects(path: Mapping[str, str]) -> Job[list[Described]]:
@@ -59,6 +68,7 @@ def objects(path: Mapping[str, str]) -> Job[list[Described]]:
                 instance_uid=row[3],
                 transfer_syntax=row[4],
                 sha256=bytes(row[5]),
+                kept_bytes=row[6] or 0,
             )
             for row in transaction.rows(text, values)
         ]
@@ -69,14 +79,10 @@ def objects(path: Mapping[str, str]) -> Job[list[Described]]:
 def texts(arrivals: Sequence[int], edition: int) -> Job[dict[int, bytes]]:
     """Read the compressed metadata of objects, as far as it is kept."""
     values = {f"id{number}": value for number, value in enumerate(arrivals)}
-    names = placeholders("id", len(arrivals))
+    text = _TEXTS + placeholders("id", len(arrivals)) + ")"
 
     def job(transaction: Transaction) -> dict[int, bytes]:
-        rows = transaction.rows(
-            "SELECT arrival, data FROM instance_metadata"
-            f" WHERE edition = :edition AND arrival IN ({names})",
-            values | {"edition": edition},
-        )
+        rows = transaction.rows(text, values | {"edition": edition})
         return {row[0]: bytes(row[1]) for row in rows}
 
     return job

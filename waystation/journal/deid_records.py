@@ -6,7 +6,7 @@ changes or removes one.  No record holds an original value.
 """
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -206,13 +206,10 @@ def looked_up(kind: str, content: Mapping[str, Any], now: float) -> Job[None]:
     return lambda transaction: append(transaction, kind, "", content, now)
 
 
-Sealing = Callable[[], bytes]
-
-
-def allocate(project: str, patient: bytes, seal: Sealing, now: float) -> Job[int]:
+def allocate(project: str, patient: bytes, envelope: bytes, now: float) -> Job[int]:
     """Return the number of a patient in a project, the next one if they had none.
 
-    patient: keyed digest of the identity.  seal: encrypts it, called for a new patient only.
+    patient: keyed digest of the identity.  envelope: the identity, encrypted.
     """
 
     def job(transaction: Transaction) -> int:
@@ -230,7 +227,7 @@ def allocate(project: str, patient: bytes, seal: Sealing, now: float) -> Job[int
         transaction.run(
             "INSERT INTO deid_pseudonym (project, patient, number, sealed, at)"
             " VALUES (:project, :patient, :number, :sealed, :at)",
-            values | {"number": number, "sealed": seal(), "at": now},
+            values | {"number": number, "sealed": envelope, "at": now},
         )
         return number
 

@@ -37,7 +37,8 @@ class Listed:
 
     group: whose obligation it is; ``destination`` is the group until a member is chosen.
     origin: rule, late, switch, replay or resend.  sent_syntax, sent_sha256: of what left, if that
-    was changed.
+    was changed.  verified: what became of asking the destination for it, "" if nobody asks: open,
+    verified, failed or off.
     """
 
     id: int
@@ -69,6 +70,7 @@ class Listed:
     origin: str
     required: int
     sent_syntax: str
+    verified: str = ""
     sent_sha256: str
 
 
@@ -150,8 +152,12 @@ class LaneCounts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Overview:
-    """All lanes that have or had something, what is held by reason, what has no plan yet."""
+    """All lanes that have or had something, what is held by reason, what has no plan yet.
+
+    unverified: destination → what it got and has not confirmed, where it has to.
+    """
 
     lanes: tuple[LaneCounts, ...]
     held: Mapping[str, int]
     unplanned: int
+    unverified: Mapping[str, int] = field(default_factory=dict)

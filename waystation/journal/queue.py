@@ -21,6 +21,7 @@ from waystation.journal.entries import (
     Overview,
     Story,
 )
+from waystation.journal.verifications import open_counts
 from waystation.model.delivery import State
 from waystation.model.plan import Verdict
 
@@ -29,7 +30,7 @@ _LISTED = (
     " d.attempts, d.object_failures, d.status, d.why, d.due, d.created_at, d.first_failed_at,"
     " d.ended_at, d.by_rule, d.by_user, a.sop_class, a.sop_instance, a.transfer_syntax, a.peer,"
     " a.calling_ae, a.received_at, a.size_bytes, d.grp, d.origin, d.required, d.sent_syntax,"
-    " d.sent_sha256"
+    " coalesce((SELECT v.state FROM verification v WHERE v.delivery = d.id), ''), d.sent_sha256"
 )
 _ARRIVAL = (
     "a.id, a.received_at, a.peer, a.calling_ae, a.called_ae, a.way_in, a.study, a.series,"
@@ -210,7 +211,12 @@ def overview(*, ages: bool = True) -> Job[Overview]:
         ):
             held[str(reason)] = held.get(str(reason), 0) + int(n)
         unplanned = transaction.one("SELECT count(*) FROM arrival WHERE planned = 0")
-        return Overview(lanes=lanes, held=held, unplanned=unplanned[0] if unplanned else 0)
+        return Overview(
+            lanes=lanes,
+            held=held,
+            unplanned=unplanned[0] if unplanned else 0,
+            unverified=open_counts(transaction),
+        )
 
     return job
 

@@ -286,25 +286,25 @@ def ask_no_more(destinations: Sequence[str], now: float) -> Job[int]:
     """End what is owed by others than these destinations; return how many."""
 
     def job(transaction: Transaction) -> int:
-        params = {f"to{number}": name for number, name in enumerate(destinations)}
-        others = placeholders("to", len(destinations)) or "''"
+        names = list(destinations) or [""]
+        params = {f"to{number}": name for number, name in enumerate(names)}
         return transaction.run(
             "UPDATE verification SET state = 'off', ended_at = :now WHERE delivery IN"
-            f" (SELECT v.delivery{_OPEN} AND d.destination NOT IN ({others}))",
+            " (SELECT v.delivery"
+            + _OPEN
+            + " AND d.destination NOT IN ("
+            + placeholders("to", len(names))
+            + "))",
             params | {"now": now},
         )
 
     return job
 
 
-def open_counts() -> Job[dict[str, int]]:
-    """Count by destination what was delivered and is not confirmed."""
-
-    def job(transaction: Transaction) -> dict[str, int]:
-        rows = transaction.rows(f"SELECT d.destination, count(*){_OPEN} GROUP BY d.destination")
-        return {str(name): int(n) for name, n in rows}
-
-    return job
+def open_counts(transaction: Transaction) -> dict[str, int]:
+    """Return by destination how much was delivered and is not confirmed."""
+    rows = transaction.rows("SELECT d.destination, count(*)" + _OPEN + " GROUP BY d.destination")
+    return {str(name): int(n) for name, n in rows}
 
 
 @dataclass(frozen=True, slots=True)
@@ -344,8 +344,8 @@ def _cover(
     rows = transaction.rows(
         "SELECT a.sop_instance, a.sop_class, d.state, coalesce(v.state, '') FROM arrival a"
         " JOIN delivery d ON d.arrival = a.id LEFT JOIN verification v ON v.delivery = d.id"
-        f" WHERE a.sop_instance IN ({placeholders('u', len(uids))})"
-        f" AND d.destination IN ({placeholders('to', len(names))}) AND d.recipe = ''"
+        " WHERE a.sop_instance IN (" + placeholders("u", len(uids)) + ")"
+        " AND d.destination IN (" + placeholders("to", len(names)) + ") AND d.recipe = ''"
         " AND a.id = (SELECT max(b.id) FROM arrival b WHERE b.sop_instance = a.sop_instance)",
         {**names, **{f"u{number}": uid for number, uid in enumerate(uids)}},
     )

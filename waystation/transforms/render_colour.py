@@ -45,7 +45,7 @@ def _of_studio_range(samples: Array) -> Array:
     to_rgb = np.array(
         [[1.16438, 0.0, 1.59603], [1.16438, -0.39176, -0.81297], [1.16438, 2.01723, 0.0]]
     )
-    return np.clip(np.rint(wide @ to_rgb.T), 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(np.rint(wide @ to_rgb.T), 0, 255), np.uint8)
 
 
 def _by_palette(index: Array, image: Image, head: Head) -> Array:
@@ -58,7 +58,8 @@ def _by_palette(index: Array, image: Image, head: Head) -> Array:
         table = None if said is None else table_of(said, data, signed=image.signed)
         if table is None:
             raise UnfitError("its palette is not complete")
-        wide = table.top > 0xFF
+        # Some tables of 8 bits call themselves 16 bits wide.
+        wide = table.top > 0xFF and table.entries.max() > 0xFF
         entries = (table.entries >> 8 if wide else table.entries).astype(np.uint8)
         mask = (1 << image.stored) - 1
         numbers = index.astype(np.int64)

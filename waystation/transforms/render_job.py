@@ -13,6 +13,7 @@ from typing import Literal, NamedTuple, Self
 
 LINEAR, EXACT, SIGMOID = "linear", "linear-exact", "sigmoid"
 FUNCTIONS = (LINEAR, EXACT, SIGMOID)
+ANNOTATIONS = ("patient", "technique")
 Kind = Literal["jpeg", "png", "png16", "gif", "webp"]
 MEDIA: dict[str, str] = {"jpeg": "image/jpeg", "png": "image/png", "gif": "image/gif"}
 QUALITY = 90

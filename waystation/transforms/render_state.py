@@ -3,7 +3,7 @@
 Contract: takes from the object its modality and VOI transformation, presentation LUT, rotation and
 flip, shutter, and the graphics and texts that are placed by pixel.  What a state leaves out is the
 identity, not what the image says (PS3.4 N.2).  Displayed areas, layers and graphics placed on the
-display are left out.  `images` names what it is for.
+display are left out.
 """
 
 from collections.abc import Iterator
@@ -28,9 +28,7 @@ from waystation.transforms.render_lut import Numbers, Table, lut_of
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture
 
-CLASSES = frozenset(f"1.2.840.10008.5.1.4.1.1.11.{number}" for number in (1, 2, 3, 4))
-SERIES, IMAGES = 0x00081115, 0x00081140
-INSTANCE, FRAMES = 0x00081155, 0x00081160
+IMAGES, INSTANCE, FRAMES = 0x00081140, 0x00081155, 0x00081160
 SOFTCOPY_VOI, PRESENTATION_LUT, SHAPE = 0x00283110, 0x20500010, 0x20500020
 FLIP, ROTATION = 0x00700041, 0x00700042
 SHUTTER, SHUTTER_VALUE = 0x00181600, 0x00181622
@@ -117,15 +115,6 @@ class State:
             x, y = height - y, x
             width, height = height, width
         return (width - x if self.flips else x), y
-
-
-def images(head: Head) -> list[tuple[str, str]]:
-    """Return what a presentation state is for: (series, SOP instance) in its order."""
-    found: list[tuple[str, str]] = []
-    for series in head.items(SERIES):
-        uid = series.text(0x0020000E)
-        found += [(uid, image.text(INSTANCE)) for image in series.items(IMAGES)]
-    return found
 
 
 def state_of(head: Head, instance_uid: str, number: int, *, signed: bool) -> State:

@@ -5,12 +5,18 @@ Contract: as in `waystation.web.api`; names no patient and no study.
 
 from typing import Annotated
 
-from fastapi import APIRouter, HTTPException, Query
-from pydantic import BaseModel, Field
+from fastapi import APIRouter, Body, HTTPException
+from pydantic import BaseModel, ConfigDict, Field
 
 from waystation.web.view import NodeView, RetrieveView
 
-Whom = Annotated[str, Query(min_length=1, max_length=64, description="Who decides")]
+
+class Stop(BaseModel):
+    """Who says so."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    user: str = Field(min_length=1, max_length=64)
 
 
 class Retrieve(BaseModel):
@@ -45,9 +51,9 @@ def add_retrieves(router: APIRouter, view: NodeView) -> None:
         return Retrieves(retrieves=[_shape(one) for one in view.retrieves()])
 
     @router.delete("/retrieves/{number}", tags=["archive"])
-    async def stop(number: int, user: Whom) -> dict[str, str]:
+    async def stop(number: int, order: Annotated[Stop, Body()]) -> dict[str, str]:
         """Stop one behind the object in flight; it ends with status FE00."""
-        if not view.stop_retrieve(number, user):
+        if not view.stop_retrieve(number, order.user):
             raise HTTPException(404, "There is no such retrieval any more")
         return {"retrieve": str(number), "action": "stop"}
 

@@ -1,7 +1,7 @@
-"""What the DICOMweb roots can do: OPTIONS (W-100, PS3.18 section 8.9 and annex H).
+"""What the DICOMweb roots can do, and over which sources: OPTIONS (W-100), ``/sources``.
 
-Contract: made from the resources that are hung in, so that it cannot say anything else.  WADL by
-default, or the same as JSON.
+Contract (PS3.18 section 8.9 and annex H): made from the resources that are hung in, so that it
+cannot say anything else.  WADL by default, or the same as JSON.
 """
 
 import json
@@ -13,10 +13,12 @@ from starlette.responses import Response
 
 from waystation.dicomweb.accept import JSON, Offer
 from waystation.web.asked import Asked
-from waystation.web.dicomweb import DicomWeb, Resource
+from waystation.web.dicomweb import ARCHIVE, DicomWeb, Resource
 
 WADL: Final = "application/vnd.sun.wadl+xml"
 OFFERS: Final = (Offer(WADL, aliases=("application/xml", "text/xml")), Offer(JSON))
+AS_JSON: Final = (Offer(JSON),)
+OWN: Final = {"name": ARCHIVE, "kind": "archive", "health": "ok"}
 _SPACE: Final = "http://wadl.dev.java.net/2009/02"
 _SCHEMA: Final = "http://www.w3.org/2001/XMLSchema"
 
@@ -30,7 +32,7 @@ def by_template(resources: Sequence[Resource]) -> dict[str, list[Resource]]:
 
 
 def capabilities(web: DicomWeb) -> list[Resource]:
-    """Return the resource that tells of all others."""
+    """Return the resources that tell of all others."""
 
     async def tell(asked: Asked) -> Response:
         choice = asked.choices(OFFERS)[0]
@@ -39,7 +41,19 @@ def capabilities(web: DicomWeb) -> list[Resource]:
             return Response(wadl(asked.base, known), media_type=WADL)
         return Response(json.dumps(described(asked.base, known)), media_type=JSON)
 
+    async def sources(asked: Asked) -> Response:
+        asked.choices(AS_JSON)
+        return Response(json.dumps([OWN]), media_type=JSON)
+
     return [
+        Resource(
+            method="GET",
+            template="/sources",
+            handler=sources,
+            summary="The sources that can be asked",
+            right="search",
+            offers=AS_JSON,
+        ),
         Resource(
             method="OPTIONS",
             template="/",
@@ -47,7 +61,7 @@ def capabilities(web: DicomWeb) -> list[Resource]:
             summary="What this server can do",
             right="search",
             offers=OFFERS,
-        )
+        ),
     ]
 
 

@@ -26,6 +26,7 @@ from starlette.types import Receive, Scope, Send
 from waystation.dicomweb.accept import Offer
 from waystation.dicomweb.paths import Routes, bad_uid, segments
 from waystation.model.errors import WaystationError
+from waystation.timing.histogram import Histogram
 from waystation.web import cors
 from waystation.web.asked import Asked, Refusal
 from waystation.web.problems import (
@@ -50,6 +51,7 @@ log = structlog.get_logger()
 ARCHIVE: Final = "archive"
 MOST_PARAMETERS: Final = 256
 IN_FLIGHT: Final = 256
+METHODS: Final = frozenset({"GET", "HEAD", "POST", "OPTIONS", "DELETE"})
 Handler = Callable[[Asked], Awaitable[Response]]
 
 
@@ -112,7 +114,9 @@ class DicomWeb:
         self._routes: Routes[dict[str, Resource]] = Routes()
         self._in_flight: Counter[str] = Counter()
         self.resources: list[Resource] = []
+        # What was answered, and how long the first byte took, by resource.
         self.answered: Counter[tuple[str, str, int]] = Counter()
+        self.seconds: dict[str, Histogram] = {}
         self.add(resources)
 
     def add(self, resources: Iterable[Resource]) -> None:
@@ -165,15 +169,18 @@ class DicomWeb:
     ) -> None:
         """Count an answer, and write down who asked for what; no query, no UIDs."""
         template = asked.template if asked else ""
-        self.answered[request.method, template, response.status_code] += 1
+        took = asyncio.get_running_loop().time() - began
+        method = request.method if request.method in METHODS else "other"
+        self.answered[method, template, response.status_code] += 1
+        self.seconds.setdefault(template, Histogram()).add(took)
         log.info(
             "dicomweb",
-            method=request.method,
+            method=method,
             resource=template,
             source=asked.source if asked else "",
             status=response.status_code,
             address=caller,
-            ms=round((asyncio.get_running_loop().time() - began) * 1000, 1),
+            ms=round(took * 1000, 1),
         )
 
     async def _answer(
@@ -192,7 +199,8 @@ class DicomWeb:
             asked = _asked(limited, terms, place, resource, values, caller)
             return await resource.handler(asked), asked
         except Exception as error:  # noqa: BLE001 - the top of a request
-            return _failure(error), asked
+            failure = _failure(error)
+            return failure, asked
 
     def _admit(self, request: Request, caller: str, terms: Terms) -> None:
         """Raise `Refusal` for what no resource should see."""

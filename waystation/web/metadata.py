@@ -7,7 +7,7 @@ entity tag follows from what the archive shows, so that 304 costs no more than t
 import hashlib
 import json
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -25,6 +25,9 @@ from waystation.web.qido import OFFERS
 from waystation.web.sending import PRIVATE, is_unchanged, unchanged
 
 TOGETHER: Final = 64
+# Compressed bytes that are handled at a time, and what an object counts whose size is not known.
+BYTES: Final = 256 << 10
+UNKNOWN: Final = 16 << 10
 # Of what a filter leaves, the names of the object are always a part.
 NAMES: Final[Wanted] = dict.fromkeys((0x00080016, 0x00080018, 0x0020000D, 0x0020000E))
 
@@ -79,22 +82,37 @@ async def _metadata(asked: Asked, descriptions: Descriptions) -> Response:
         return unchanged(etag)
     writer = _Writer(asked.base, chosen, is_xml=media == DICOM_XML)
     headers = {"etag": etag, "cache-control": PRIVATE, "content-type": writer.content_type}
-    first = await descriptions.texts(objects[:TOGETHER]) if not asked.is_head else []
-    if len(objects) <= TOGETHER and not asked.is_head:
+    if asked.is_head:
+        return Response(headers=headers)
+    batches = list(_batches(objects))
+    # Before the first byte an object that cannot be read still makes a status of its own.
+    first = await descriptions.texts(batches[0])
+    if len(batches) == 1:
         body = writer.opening + writer.parts(objects, first, first=True) + writer.closing
         return Response(body, headers=headers)
-    return StreamingResponse(_pieces(objects, first, descriptions, writer), headers=headers)
+    return StreamingResponse(_pieces(batches, first, descriptions, writer), headers=headers)
+
+
+def _batches(objects: Sequence[Described]) -> Iterator[Sequence[Described]]:
+    """Yield the objects, so many at a time that they fit into little memory."""
+    start, size = 0, 0
+    for at, one in enumerate(objects):
+        own = one.kept_bytes or UNKNOWN
+        if at > start and (size + own > BYTES or at - start == TOGETHER):
+            yield objects[start:at]
+            start, size = at, 0
+        size += own
+    yield objects[start:]
 
 
 async def _pieces(
-    objects: Sequence[Described],
+    batches: Sequence[Sequence[Described]],
     first: Sequence[bytes],
     descriptions: Descriptions,
     writer: "_Writer",
 ) -> AsyncIterator[bytes]:
-    yield writer.opening + writer.parts(objects[:TOGETHER], first, first=True)
-    for at in range(TOGETHER, len(objects), TOGETHER):
-        some = objects[at : at + TOGETHER]
+    yield writer.opening + writer.parts(batches[0], first, first=True)
+    for some in batches[1:]:
         yield writer.parts(some, await descriptions.texts(some))
     yield writer.closing
 

@@ -52,7 +52,8 @@ class LaneFigures:
 class Figures:
     """What a node counted, and how it is now.
 
-    held: reason → how much.  arrivals, commits: of the log that an answer waits for.
+    held: reason → how much.  unverified: destination → what it has to confirm yet.  arrivals,
+    commits: of the log that an answer waits for.
     """
 
     counted: Counters = field(default_factory=Counters)
@@ -65,6 +66,10 @@ class Figures:
     unaccounted: int = 0
     free_bytes: int = 0
     config_ok: bool = True
+    unverified: Mapping[str, int] = field(default_factory=dict)
+    # DICOMweb: (method, resource, status) → answers; resource → time to the first byte.
+    web: Mapping[tuple[str, str, int], int] = field(default_factory=dict)
+    web_s: Mapping[str, Histogram] = field(default_factory=dict)
 
 
 class _Once(Collector):
@@ -80,7 +85,7 @@ class _Once(Collector):
 def metrics_text(figures: Figures) -> bytes:
     """Return the exposition of ``figures``."""
     registry = CollectorRegistry(auto_describe=False)
-    families = [*_counters(figures.counted), *_histograms(figures)]
+    families = [*_counters(figures.counted), *_histograms(figures), *_web(figures)]
     registry.register(_Once([*families, *_lanes(figures.lanes), *_node(figures)]))
     return generate_latest(registry)
 
@@ -122,6 +127,24 @@ def _histograms(figures: Figures) -> Iterator[Metric]:
         family = HistogramMetricFamily(PREFIX + name, text)
         family.add_metric([], histogram.buckets(), histogram.total)
         yield family
+
+
+def _web(figures: Figures) -> Iterator[Metric]:
+    """Return the families of DICOMweb (W-135); none before it was asked for anything."""
+    if not figures.web:
+        return
+    requests = _counter(
+        "dicomweb_requests", "DICOMweb requests answered", "method", "resource", "status"
+    )
+    for (method, resource, status), n in list(figures.web.items()):
+        requests.add_metric([method, resource, str(status)], n)
+    yield requests
+    times = HistogramMetricFamily(
+        PREFIX + "dicomweb_seconds", "From a request to the first byte", labels=["resource"]
+    )
+    for resource, histogram in list(figures.web_s.items()):
+        times.add_metric([resource], histogram.buckets(), histogram.total)
+    yield times
 
 
 def _counter(name: str, text: str, *labels: str) -> CounterMetricFamily:
@@ -169,6 +192,11 @@ def _node(figures: Figures) -> Iterator[Metric]:
     for reason, n in figures.held.items():
         held.add_metric([reason], n)
     yield held
+    if figures.unverified:
+        unverified = _gauge("unverified", "Delivered and not confirmed yet", "destination")
+        for name, n in figures.unverified.items():
+            unverified.add_metric([name], n)
+        yield unverified
     per_commit = figures.arrivals / figures.commits if figures.commits else 0.0
     for name, text, value in (
         ("unaccounted", "Rows of the journal that do not add up", figures.unaccounted),

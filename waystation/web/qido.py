@@ -7,15 +7,21 @@ says more than is true (W-52).  A search that takes too long is 413.
 
 import asyncio
 import secrets
-import tempfile
-from collections.abc import AsyncIterator, Callable
+import sys
+from collections.abc import Callable
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import IO, Final
+from pathlib import Path
+from typing import Final
 
 from starlette.responses import Response, StreamingResponse
 
-from waystation.dicom.tags import SERIES_INSTANCE_UID, STUDY_INSTANCE_UID
+from waystation.dicom.tags import (
+    PATIENT_ID,
+    SERIES_INSTANCE_UID,
+    STUDY_INSTANCE_UID,
+    keyword_of,
+)
 from waystation.dicomweb import matches, paths
 from waystation.dicomweb.accept import DICOM_JSON, DICOM_XML, JSON, MULTIPART, Offer
 from waystation.dicomweb.json_model import dumped
@@ -37,10 +43,9 @@ from waystation.matching.spans import offset_minutes
 from waystation.model.query import IMAGE, LEVELS, SERIES, STUDY, Key, Query, Record
 from waystation.web.asked import Asked, Refusal
 from waystation.web.dicomweb import Handler, Resource
+from waystation.web.spool import Spool
 
 OFFERS: Final = (Offer(DICOM_JSON, aliases=(JSON,)), Offer(DICOM_XML, MULTIPART))
-IN_MEMORY: Final = 4 << 20
-PIECE: Final = 256 << 10
 SEARCH_S: Final = 60.0
 # So long, at most, what lies beyond the page is counted.
 COUNT_S: Final = 0.25
@@ -60,10 +65,11 @@ class SearchTerms:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Holdings:
-    """What can be searched.  search: gives a search that is not begun."""
+    """What can be searched.  search: gives one that is not begun.  folder: for long answers."""
 
     search: Callable[[Query], Search]
     terms: Callable[[], SearchTerms]
+    folder: Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,10 +123,12 @@ def _handler(holdings: Holdings, kind: _Kind) -> Handler:
     async def search(asked: Asked) -> Response:
         media = asked.choices(OFFERS)[0].offer.media
         terms = holdings.terms()
+        if asked.params or media == DICOM_XML:
+            await _dictionary()
         read = _read(asked, terms)
         query = _query(kind, read)
         _say_left_out(asked, read)
-        page = _Page(asked, kind, read, query, media)
+        page = _Page(asked, kind, read, query, media, holdings.folder)
         searching = holdings.search(query)
         limit = terms.most if read.limit is None else min(read.limit, terms.most)
         try:
@@ -136,6 +144,12 @@ def _handler(holdings: Holdings, kind: _Kind) -> Handler:
             raise
 
     return search
+
+
+async def _dictionary() -> None:
+    """Have the dictionary of all attributes read, which takes a moment, beside the event loop."""
+    if "pydicom.datadict" not in sys.modules:
+        await asyncio.to_thread(keyword_of, PATIENT_ID)
 
 
 def _check_whole(page: "_Page", searching: Search) -> None:
@@ -224,7 +238,13 @@ class _Page:
     """The answers to one request, as they will be sent."""
 
     def __init__(
-        self, asked: Asked, kind: _Kind, read: SearchAsked, query: Query, media: str
+        self,
+        asked: Asked,
+        kind: _Kind,
+        read: SearchAsked,
+        query: Query,
+        media: str,
+        folder: Path,
     ) -> None:
         self.asked = asked
         self.n = 0
@@ -239,7 +259,7 @@ class _Page:
         self._matcher = Matcher(query) if self._keys else None
         self._is_xml = media == DICOM_XML
         self._boundary = secrets.token_hex(16)
-        self._spool: IO[bytes] = tempfile.SpooledTemporaryFile(IN_MEMORY)  # noqa: SIM115
+        self._spool = Spool(folder)
 
     def close(self) -> None:
         """Forget what was found."""
@@ -298,21 +318,12 @@ class _Page:
             self._spool.write(f"--{self._boundary}--\r\n".encode() if self.n else b"")
         else:
             self._spool.write(b"]" if self.n else b"[]")
-        size = self._spool.tell()
-        self._spool.seek(0)
-        headers = {"content-length": str(size), "content-type": self._type()}
-        if size <= IN_MEMORY:
-            with self._spool:
-                return Response(self._spool.read(), headers=headers)
-        return StreamingResponse(_pieces(self._spool), headers=headers)
+        headers = {"content-length": str(self._spool.size), "content-type": self._type()}
+        if self._spool.is_on_disk:
+            return StreamingResponse(self._spool.pieces(), headers=headers)
+        return Response(self._spool.whole(), headers=headers)
 
     def _type(self) -> str:
         if not self._is_xml:
             return DICOM_JSON
         return f'{MULTIPART}; type="{DICOM_XML}"; boundary={self._boundary}'
-
-
-async def _pieces(spool: IO[bytes]) -> AsyncIterator[bytes]:
-    with spool:
-        while piece := await asyncio.to_thread(spool.read, PIECE):
-            yield piece

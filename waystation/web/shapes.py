@@ -50,6 +50,9 @@ class Queue(Shape):
     gathering: int = Field(description="Objects that wait until their series or study is complete")
     gathers: int = Field(description="Series and studies that are not complete yet")
     today: dict[str, int] = Field(description="Deliveries made since midnight, by state")
+    unverified: dict[str, int] = Field(
+        default={}, description="Delivered and not confirmed yet, by destination that has to"
+    )
 
 
 class Share(Shape):
@@ -112,6 +115,11 @@ class Delivery(Shape):
     origin: str = Field(description="rule, late, switch, replay or resend")
     required: bool
     sent_syntax: str = Field(description="Transfer syntax that left, if it was changed")
+    verified: str = Field(
+        default="",
+        description="What became of asking the destination for it: open, verified, failed or off; "
+        "empty if nobody asks",
+    )
     sent_sha256: str = Field(description="SHA-256 of the data set that left, if it was changed")
     help: str = Field(description="What to do about it, if it is held")
 
@@ -214,6 +222,7 @@ def queue(view: QueueView) -> Queue:
         gathering=view.gathering,
         gathers=view.gathers,
         today=dict(view.today),
+        unverified=dict(view.unverified),
     )
 
 

@@ -114,6 +114,9 @@ class WaySaid(Shape):
     held: dict[str, int] = Field(description="By reason")
     helps: list[str] = Field(description="What to do about it")
     discarded: dict[str, int] = Field(description="By whom or what")
+    verified: dict[str, int] = Field(
+        default={}, description="What became of asking the destination for what it got"
+    )
     left_as: dict[str, int] = Field(description="Transfer syntax, where it was changed on the way")
     choice: ChoiceSaid | None
     attempts: list[AttemptSaid]

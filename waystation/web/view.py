@@ -54,6 +54,7 @@ class QueueView:
 
     ages: destination → how many wait, by the columns of `waystation.journal.ages`.
     gathers, gathering: open gathers and the objects in them.  today: deliveries by state.
+    unverified: destination → what it got and has not confirmed.
     """
 
     lanes: tuple[LaneView, ...]
@@ -64,6 +65,7 @@ class QueueView:
     gathers: int = 0
     gathering: int = 0
     today: Mapping[str, int] = field(default_factory=dict)
+    unverified: Mapping[str, int] = field(default_factory=dict)
 
 
 def queue_view(lanes: Sequence[LaneView], seen: Overview, old: Ages, now: float) -> QueueView:
@@ -77,6 +79,7 @@ def queue_view(lanes: Sequence[LaneView], seen: Overview, old: Ages, now: float)
         gathers=old.gathers,
         gathering=old.gathering,
         today=old.today,
+        unverified=seen.unverified,
     )
 
 

@@ -13,6 +13,7 @@ from tests.objects.phi.score import Known, Score, score
 from tests.objects.phi.spellings import days, encodings, finder
 from tests.transforms.deid.midi import deidentifier, outputs_of, planted, raw_hits
 from waystation.dicom.head import Head
+from waystation.transforms.deid.result import Deidentified
 
 SUBJECTS = 40
 
@@ -158,3 +159,19 @@ def test_a_broken_output_would_be_seen(run: Run) -> None:
     one = {case.stored.sop_instance: torn}
     assert raw_hits([case], one, run.known)
     assert Head.from_bytes(output.data_set, output.transfer_syntax).elements
+
+
+@pytest.mark.req("D-42")
+def test_verification_lets_outputs_pass_and_originals_not(run: Run) -> None:
+    who = deidentifier()
+    for case in [case for subject in run.subjects[:12] for case in subject]:
+        output = run.outputs.get(case.stored.sop_instance)
+        if output is None:
+            continue
+        found = who.treat(Head.from_bytes(case.stored.data_set, case.stored.transfer_syntax))
+        assert isinstance(found, Deidentified)
+        assert found.check is not None
+        assert found.check.refusal(output.transfer_syntax, [output.data_set]) == "", case.name
+        original = found.check.over(case.stored.transfer_syntax)
+        original.feed(case.stored.data_set)
+        assert len(original.faults()) > 5, case.name

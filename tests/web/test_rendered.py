@@ -1,0 +1,151 @@
+"""Pictures over DICOMweb: what leaves for which Accept, and what is said when nothing can."""
+
+import numpy as np
+import pytest
+
+from tests.flows.conftest import rig
+from tests.flows.rig import Rig
+from tests.objects.files import Stored
+from tests.objects.pictures import CT, STATE, item, named, picture, pixels_of, stored
+from tests.objects.public import public
+from tests.objects.study import uid_of
+from tests.web.living import Living, parts_of, path_of
+
+__all__ = ("rig",)
+
+RAMP = np.arange(4096, dtype=np.uint16).reshape(64, 64)
+JPEGS, PNGS = 'multipart/related; type="image/jpeg"', 'multipart/related; type="image/png"'
+ALONE = "image/png"
+
+
+async def living(rig: Rig, *sent: Stored, config: str = "") -> Living:
+    await rig.start(config)
+    await rig.accepted(*sent)
+    return Living(rig)
+
+
+@pytest.mark.req("W-67", "W-86", "W-87", "W-18", "W-17")
+async def test_one_image_is_one_picture_in_the_way_that_was_asked(rig: Rig) -> None:
+    one = picture(RAMP, WindowCenter="2048", WindowWidth="4096")
+    web = await living(rig, one)
+    path = path_of(one) + "/rendered"
+    answer = await web.ask(path)
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "image/jpeg")
+    assert pixels_of(answer.content).shape == (64, 64)
+    assert int(answer.headers["content-length"]) == len(answer.content)
+    head = await web.ask(path, "HEAD")
+    assert (head.status_code, head.content) == (200, b"")
+    assert head.headers["etag"] == answer.headers["etag"]
+    again = await web.ask(path, if_none_match=answer.headers["etag"])
+    assert again.status_code == 304
+    png = await web.ask(path, accept=ALONE)
+    assert np.abs(pixels_of(png.content) - RAMP * (255 / 4095)).max() <= 1
+    assert png.headers["etag"] != answer.headers["etag"]
+    window = await web.ask(path + "?window=0,1,linear&accept=image/png")
+    assert set(pixels_of(window.content)[1:].ravel().tolist()) == {255}
+    small = await web.ask(path + "?viewport=16,8&quality=1&annotation=patient,shoesize")
+    assert pixels_of(small.content).shape[:2] == (8, 8)
+    assert "shoesize" in small.headers["warning"]
+    for level in ("study", "series"):
+        whole = await web.ask(path_of(one, level) + "/rendered")
+        assert whole.headers["content-type"] == "image/jpeg"
+    for query in ("window=1,2", "viewport=0,0", "quality=0", "window=1,1,1&window=2,2,2"):
+        wrong = await web.ask(f"{path}?{query}")
+        assert (wrong.status_code, wrong.headers["content-type"]) == (
+            400,
+            "application/problem+json",
+        )
+    assert (await web.ask(path, accept="video/mp4")).status_code == 406
+    missing = await web.ask(path.replace(one.sop_instance, "1.2.3"))
+    assert missing.status_code == 404
+
+
+@pytest.mark.req("W-67", "W-82", "W-86")
+async def test_several_pictures_come_as_parts_in_order(rig: Rig) -> None:
+    frames = np.stack([np.full((8, 8), shade, np.uint16) for shade in (0, 100, 255)])
+    film = picture(frames, 1, WindowCenter="128", WindowWidth="256", study="film")
+    others = [picture(RAMP, number, study="stack") for number in (2, 3, 4)]
+    report = public()["test-SR.dcm"]
+    web = await living(rig, film, *others, report)
+    path = path_of(film)
+    shades = [int(pixels_of(one.body)[0, 0]) for one in await web.parts(path + "/rendered", PNGS)]
+    assert shades == [0, 100, 255]
+    assert len(await web.parts(path + "/rendered")) == 3
+    chosen = await web.ask(path + "/frames/3,1/rendered", accept=PNGS)
+    parts = parts_of(chosen)
+    assert [int(pixels_of(one.body)[0, 0]) for one in parts] == [255, 0]
+    assert parts[0].headers["Content-Location"].endswith("/frames/3/rendered")
+    single = await web.ask(path + "/frames/2/rendered", accept=ALONE)
+    assert pixels_of(single.content)[0, 0] == 100
+    stands = await web.ask(path + "/rendered", accept=ALONE)
+    assert "frame 2 of 3" in stands.headers["warning"]
+    gif = await web.ask(path + "/rendered", accept="image/gif")
+    assert gif.content.startswith(b"GIF89a")
+    assert "warning" not in gif.headers
+    assert (await web.ask(path + "/frames/4/rendered")).status_code == 404
+    assert (await web.ask(path + "/frames/0/rendered")).status_code == 400
+    series = await web.parts(path_of(others[0], "series") + "/rendered")
+    assert len(series) == 3
+    refused = await web.ask(path_of(others[0], "study") + "/rendered", accept="image/jpeg")
+    assert refused.status_code == 406
+    assert "3 instances" in refused.json()["detail"]
+    nothing = await web.ask(path_of(report) + "/rendered")
+    assert (nothing.status_code, "drawn" in nothing.json()["detail"]) == (406, True)
+
+
+@pytest.mark.req("W-68", "W-88")
+async def test_a_thumbnail_is_small_and_shows_nobody(rig: Rig) -> None:
+    one = picture(np.zeros((512, 256), np.uint16), 5, study="one")
+    risky = picture(RAMP, 6, study="risky", BurnedInAnnotation="YES")
+    report = public()["test-SR.dcm"]
+    web = await living(rig, one, risky, report)
+    for level in ("study", "series", "instance"):
+        answer = await web.ask(path_of(one, level) + "/thumbnail")
+        assert (answer.status_code, answer.headers["content-type"]) == (200, "image/jpeg")
+        assert pixels_of(answer.content).shape == (256, 128)
+    frame = await web.ask(path_of(one) + "/frames/1/thumbnail?viewport=32,32", accept=ALONE)
+    assert pixels_of(frame.content).shape == (32, 16)
+    assert (await web.ask(path_of(one) + "/frames/2/thumbnail")).status_code == 404
+    assert (await web.ask(path_of(one) + "/thumbnail?viewport=1,1,1,1")).status_code == 400
+    for other in (risky, report):
+        icon = await web.ask(path_of(other) + "/thumbnail?viewport=48,48", accept=ALONE)
+        pixels = pixels_of(icon.content)
+        assert pixels.shape == (48, 48)
+        assert pixels.min() == 58
+
+
+@pytest.mark.req("W-86", "W-67", "W-73")
+async def test_states_documents_and_broken_streams_end_as_they_should(rig: Rig) -> None:
+    image = picture(RAMP, "target")
+    state = named(
+        "state",
+        SOPClassUID=STATE,
+        Modality="PR",
+        PresentationLUTShape="INVERSE",
+        ReferencedSeriesSequence=[
+            item(
+                SeriesInstanceUID=uid_of("picture series", "p", CT),
+                ReferencedImageSequence=[
+                    item(
+                        ReferencedSOPClassUID=CT,
+                        ReferencedSOPInstanceUID=uid_of("picture", "target"),
+                    )
+                ],
+            )
+        ],
+        SoftcopyVOILUTSequence=[item(WindowCenter="2048", WindowWidth="4096")],
+    )
+    document = named("pdf", SOPClassUID="1.2.840.10008.5.1.4.1.1.104.1", study="pdf")
+    document.add_new(0x00420011, "OB", b"%PDF-1.4 ")
+    broken = picture(RAMP, "broken", study="broken", Rows=4000)
+    made = stored(state), stored(document)
+    web = await living(rig, image, *made, broken)
+    inverse = await web.ask(path_of(made[0]) + "/rendered", accept=ALONE)
+    assert np.abs(pixels_of(inverse.content) - (255 - RAMP * (255 / 4095))).max() <= 1
+    pdf = await web.ask(path_of(made[1]) + "/rendered")
+    assert (pdf.headers["content-type"], pdf.content) == ("application/pdf", b"%PDF-1.4 " + b"\0")
+    wrong = await web.ask(path_of(broken) + "/rendered", accept=JPEGS)
+    assert (wrong.status_code, wrong.json()["title"]) == (406, "This cannot be drawn")
+    icon = await web.ask(path_of(broken) + "/thumbnail")
+    assert icon.status_code == 200
+    assert (await web.ask(path_of(image) + "/rendered")).status_code == 200

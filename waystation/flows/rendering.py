@@ -1,0 +1,90 @@
+"""Pictures of archived objects: what a codec child is given, and what comes back (W-86 to W-88).
+
+Contract: an object is compared with its digest before it is drawn (S-13).  Video and what the
+child cannot draw are those of `UNFIT`, with a sentence that says why; besides them `StorageError`
+and `WorkroomError` are raised.  `Drawing.drop` must be called in the end.
+"""
+
+import base64
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+from waystation.codecs.errors import CodecError
+from waystation.codecs.pictures import drawn, pictures
+from waystation.codecs.pool import Converted
+from waystation.dicom.head import Head
+from waystation.flows.serving import UNFIT, Objects, WorkroomError
+from waystation.model.delivery import Delivery
+from waystation.transforms.render_job import Drawn, RenderJob
+from waystation.transforms.render_target import images, is_state
+
+__all__ = ["UNFIT", "Drawing", "Renderings", "WorkroomError", "is_state", "pictures"]
+
+LARGEST_STATE: Final = 4 << 20
+VIDEO: Final = tuple(f"1.2.840.10008.1.2.4.{number}" for number in range(100, 109))
+DOCUMENT: Final = 0x00420011
+AS_STORED: Final = "it is a video, which is not drawn here; take it as it is stored"
+
+
+@dataclass(frozen=True, slots=True)
+class Drawing:
+    """The pictures of one object.  made: `pictures` takes them out of it."""
+
+    drawn: Drawn
+    made: Converted
+
+    def drop(self) -> None:
+        """Let go of the pictures."""
+        self.made.drop()
+
+
+class Renderings:
+    """Draws objects."""
+
+    def __init__(self, objects: Objects) -> None:
+        self._objects = objects
+
+    async def draw(
+        self, delivery: Delivery, job: RenderJob, state: Delivery | None = None
+    ) -> Drawing:
+        """Return pictures of an object; state: the presentation state that says how."""
+        if delivery.transfer_syntax_uid.startswith(VIDEO):
+            raise CodecError(AS_STORED)
+        if self._objects.codecs is None:
+            raise CodecError("pictures are not made here")
+        digest = delivery.sha256
+        if state is not None:
+            text = base64.b64encode(await self._whole(state)).decode("ascii")
+            job = replace(job, presentation=(state.transfer_syntax_uid, text))
+        payload = await self._objects.cargo.load(delivery)
+        made = await self._objects.codecs.render(
+            payload if isinstance(payload, bytes) else payload.pieces,
+            digest=digest,
+            syntax=delivery.transfer_syntax_uid,
+            job=job,
+        )
+        return Drawing(drawn(made), made)
+
+    async def shown_by(self, state: Delivery) -> Sequence[tuple[str, str]]:
+        """Return the images that a presentation state is for: (series, SOP instance)."""
+        return images(await self._whole(state), state.transfer_syntax_uid)
+
+    async def document(self, delivery: Delivery) -> bytes:
+        """Return the document that an object encapsulates."""
+        data = await self._whole(delivery, 256 << 20)
+        head = Head.from_bytes(data, delivery.transfer_syntax_uid)
+        if DOCUMENT not in head.elements:
+            raise CodecError("it holds no document")
+        _, start, length = head.elements[DOCUMENT]
+        if start + length > len(data):
+            raise CodecError("its document can only be had as bulk data")
+        return data[start : start + length]
+
+    async def _whole(self, delivery: Delivery, most: int = LARGEST_STATE) -> bytes:
+        payload = await self._objects.cargo.load(delivery)
+        if isinstance(payload, bytes) and len(payload) <= most:
+            return payload
+        if not isinstance(payload, bytes):
+            await payload.pieces.aclose()
+        raise CodecError(f"it is larger than the {most >> 20} MiB that are looked at")
