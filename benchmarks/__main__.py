@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+from benchmarks.archive import archive
 from benchmarks.audit import durable
 from benchmarks.contenders import ours_is_installed
 from benchmarks.crash import ready_after_kill
@@ -40,6 +41,7 @@ PARTS: dict[str, Callable[[Bench, Callable[[str], None]], list[Figure]]] = {
     "rules": rules,
     "explain": explain,
     "deidentify": deidentify,
+    "archive": archive,
     "dicomweb": dicomweb,
 }
 TMPFS_MAGIC = "tmpfs"

@@ -10,6 +10,7 @@ class Amounts:
 
     slow: objects for contenders that need some 45 ms each.  warm_up: whether a first round is
     run and thrown away.  queue_levels: waiting deliveries at which accepting is timed.
+    archive: studies, and objects in each.  archive_flat: studies, and how often they are copied.
     """
 
     rounds: int
@@ -21,6 +22,8 @@ class Amounts:
     big_bytes: int
     crash_queue: int
     queue_levels: tuple[int, ...]
+    archive: tuple[int, int]
+    archive_flat: tuple[int, int]
 
 
 FULL = Amounts(
@@ -33,6 +36,8 @@ FULL = Amounts(
     big_bytes=2**30,
     crash_queue=10_000,
     queue_levels=(0, 10_000, 1_000_000),
+    archive=(10_000, 10),
+    archive_flat=(1000, 99),
 )
 QUICK = Amounts(
     rounds=1,
@@ -44,6 +49,8 @@ QUICK = Amounts(
     big_bytes=64 * 2**20,
     crash_queue=500,
     queue_levels=(0, 2_000),
+    archive=(200, 3),
+    archive_flat=(100, 9),
 )
 
 

@@ -133,6 +133,8 @@ def test_the_node_of_a_compose_file_finds_its_neighbours(file: Path) -> None:
     settings = load(file.parent / "waystation.toml", {}).settings
     services = found["services"]
     for name, table in settings.destination.items():
+        if table.kind == "archive":
+            continue
         assert isinstance(table, DicomDestination)
         service = services[table.host]
         title = service["command"][service["command"].index("--ae-title") + 1]

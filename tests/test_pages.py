@@ -13,7 +13,7 @@ from waystation.app.read import load
 
 LINK = re.compile(r"\[[^\]]*\]\((?P<target>[^)\s]+)\)")
 HEADING = re.compile(r"^#+\s+(?P<text>.+?)\s*$", re.MULTILINE)
-SECRET = "hush"
+SECRET, PROJECT_KEY = "hush", "ab" * 32
 AUTHORITY = trustme.CA()
 FENCED = re.compile(r"^```(?P<kind>\w*)\n(?P<text>.*?)^```", re.MULTILINE | re.DOTALL)
 
@@ -72,9 +72,12 @@ def test_every_link_between_pages_leads_somewhere(page: Path) -> None:
 def test_every_example_is_a_valid_configuration(text: str, tmp_path: Path) -> None:
     for name in re.findall(r'"((?:tls|ssh|secrets)/[^"]+)"', text):
         make_named(tmp_path / name)
+    for name in re.findall(r'\brules = \["([\w-]+\.toml)"\]', text):
+        (tmp_path / name).touch()
     file = tmp_path / "waystation.toml"
     file.write_text(text, encoding="utf-8")
-    load(file, dict.fromkeys(re.findall(r'\benv = "(\w+)"', text), SECRET))
+    named = re.findall(r'\benv = "(\w+)"', text)
+    load(file, {name: PROJECT_KEY if name.endswith("_KEY") else SECRET for name in named})
 
 
 def test_a_broken_link_is_found(tmp_path: Path) -> None:

@@ -31,7 +31,13 @@ fetch project
   Muster Erika Beispiel Hans 471108151 081547112 19640812 19510317 20260112 20260223 20260113 \
   ACC10001 ACC10002 ACC10003 || fail "see above"
 
-say "3. A picture of a device that no rule knows, with a name in it: it does not leave."
+say "3. What was done to Erika's first study, as the node's own report says:"
+study=$(queue list --deliveries --json |
+  "$BIN/python" -c 'import json, sys; print(json.load(sys.stdin)["deliveries"][0]["study"])')
+"$BIN/waystation" deid report "$study" --config "$CONFIG" | tee "$WORK/report"
+! grep -qi -e muster -e erika -e 471108151 "$WORK/report" || fail "the report says who it is"
+
+say "4. A picture of a device that no rule knows, with a name in it: it does not leave."
 send unknown 2 "${burned[@]}" "${hans[@]}" --set "ManufacturerModelName=ECHO 7"
 becomes held 2
 queue show "$(held_one)"

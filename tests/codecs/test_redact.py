@@ -14,7 +14,7 @@ from tests.codecs.test_pool import HOSTILE, SMALL, doing
 from tests.objects import public
 from tests.objects.elements import element
 from tests.objects.files import Stored
-from tests.objects.pictures import Picture
+from tests.objects.layouts import Picture
 from waystation.codecs.errors import CodecError
 from waystation.codecs.pool import CodecPool
 from waystation.transforms.redact_job import Glimpse, Rectangle, RedactJob

@@ -21,6 +21,8 @@ RETAINING = (
     *("retain_uids", "retain_institution_identity", "clean_descriptors"),
     *("clean_structured_content", "clean_graphics", "clean_pixel_data"),
 )
+# Not coded as its transfer syntax says: dciodvfy reads nothing of it, before or afterwards.
+UNREAD = "Tag read failed"
 # What the Standard's own tables want of each other, or what dciodvfy wants of two modules at once.
 NOT_OURS = {
     # Table E.1-1 removes it (X), the presentation state wants it (type 1).
@@ -58,7 +60,7 @@ def added(objects: dict[str, Stored], who: Deidentifier) -> tuple[int, list[str]
     looked_at, found = 0, []
     for name, one in objects.items():
         made = treated(one, who)
-        if isinstance(made, Held):
+        if isinstance(made, Held) or any(UNREAD in kind for kind in found_before(name)):
             continue
         looked_at += 1
         new = error_kinds(made) - found_before(name)

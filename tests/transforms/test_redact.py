@@ -9,7 +9,7 @@ import pytest
 
 from tests.objects.elements import element
 from tests.objects.files import Stored
-from tests.objects.pictures import Array, Picture
+from tests.objects.layouts import Array, Picture
 from tests.objects.public import BIG, DEFLATED, EXPLICIT, IMPLICIT, parsed, public
 from waystation.dicom.head import Head
 from waystation.transforms.errors import UnfitError

@@ -12,7 +12,7 @@ from pydicom.encaps import generate_frames
 from tests.objects import public
 from tests.objects.elements import encapsulated
 from tests.objects.files import Stored
-from tests.objects.pictures import Picture
+from tests.objects.layouts import Picture
 from tests.objects.samples import compressed
 from waystation.dicom.errors import DatasetError
 from waystation.dicom.head import Head

@@ -183,13 +183,37 @@ async def test_a_preflight_is_no_request_for_capabilities(web: Web) -> None:
     assert "If-None-Match" in answer.headers["access-control-allow-headers"]
 
 
-@pytest.mark.req("W-136")
-async def test_a_401_can_be_read_by_the_page(web: Web) -> None:
-    web.terms = Terms(origins=(PAGE,), allowed=lambda _caller, right: right != "retrieve")
-    answer = await web.ask("/dicom-web/studies/1.2/tell", origin=PAGE)
+@pytest.mark.req("W-133", "W-136")
+async def test_a_login_is_needed_beyond_this_machine_and_a_page_can_read_that(web: Web) -> None:
+    far = {"x_forwarded_for": "10.1.2.3", "origin": PAGE}
+    web.terms = Terms(origins=(PAGE,), proxies=(ip_network("127.0.0.0/8"),))
+    answer = await web.ask("/dicom-web/studies/1.2/tell", **far)
     assert answer.status_code == 401
     assert "www-authenticate" in answer.headers
     assert answer.headers["access-control-allow-origin"] == PAGE
+    web.terms = replace(web.terms, open=True)
+    assert (await web.ask("/dicom-web/studies/1.2/tell", **far)).status_code == 200
+    assert (await web.ask("/dicom-web/studies", "POST", **far)).status_code == 401
+    assert (await web.ask("/api/v1/status", **far)).status_code == 401
+    assert (await web.ask("/", **far)).status_code == 401
+    assert (await web.ask("/health/live", **far)).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("headers", "local"),
+    [
+        ({}, True),
+        ({"x_forwarded_host": "127.0.0.1"}, False),
+        ({"x_forwarded_for": "127.0.0.1"}, False),
+        ({"x_forwarded_for": "10.0.0.1, 127.0.0.1"}, False),
+        ({"x_forwarded_for": "nonsense"}, False),
+        ({"forwarded": 'for="[::1]:50";proto=https'}, True),
+    ],
+)
+async def test_a_proxy_has_to_say_who_asks(web: Web, headers: dict[str, str], local: bool) -> None:
+    web.terms = Terms(proxies=(ip_network("127.0.0.0/8"),))
+    answer = await web.ask("/dicom-web/studies/1.2/tell", **headers)
+    assert answer.status_code == (200 if local else 401)
 
 
 @pytest.mark.req("W-137", "WT-20")
@@ -215,7 +239,7 @@ async def test_only_a_trusted_proxy_says_who_we_are(
 ) -> None:
     answer = await web.ask("/dicom-web/studies/1.2/tell", **headers)
     assert answer.json()["base"] == "http://127.0.0.1:8080/dicom-web"
-    web.terms = Terms(proxies=(ip_network("127.0.0.0/8"),))
+    web.terms = Terms(proxies=(ip_network("127.0.0.0/8"),), open=True)
     answer = await web.ask("/dicom-web/studies/1.2/tell", **headers)
     assert answer.json()["base"] == base + "/dicom-web"
     web.terms = replace(web.terms, public_url="https://example.org/x")

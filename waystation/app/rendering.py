@@ -67,8 +67,8 @@ async def render_files(order: Order) -> AsyncIterator[Made]:
                     done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
                     for task in done:
                         yield task.result()
-            for task in asyncio.as_completed(waiting):
-                yield await task
+            for each in asyncio.as_completed(waiting):
+                yield await each
         finally:
             for task in waiting:
                 task.cancel()

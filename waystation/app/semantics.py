@@ -161,10 +161,7 @@ def _listeners(parts: Parts) -> Iterator[Problem]:
             text='nobody could call: add a [peer.NAME] table, or state peers = "any"',
         )
     if isinstance(web, WebSettings) and web.enabled and not is_loopback(web.host):
-        yield Problem(
-            path=("web", "host"),
-            text="anything but loopback needs users, which are not available in this version",
-        )
+        yield _beyond(web)
     if (
         isinstance(dicom, DicomSettings)
         and isinstance(web, WebSettings)
@@ -172,6 +169,19 @@ def _listeners(parts: Parts) -> Iterator[Problem]:
         and dicom.port == web.port != 0
     ):
         yield Problem(path=("web", "port"), text="is the port of the DICOM listener already")
+
+
+def _beyond(web: WebSettings) -> Problem:
+    """Return what is to be said of a listener that others can reach."""
+    if web.anonymous == "read":
+        return warning(
+            ("web", "anonymous"), "everybody who can reach it may see every image and patient"
+        )
+    return Problem(
+        path=("web", "host"),
+        text="anything but loopback needs users, which are not available in this version; "
+        'anonymous = "read" opens search and retrieve to everybody',
+    )
 
 
 def _not_built(parts: Parts) -> Iterator[Problem]:

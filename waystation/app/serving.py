@@ -24,11 +24,14 @@ from waystation.app.node import Node
 from waystation.app.read import Loaded, load, load_text, read_text
 from waystation.app.server import WebServer
 from waystation.app.view import View
+from waystation.app.viewer_install import FOLDER, pages_of
 from waystation.app.wiring_dicomweb import dicomweb
 from waystation.app.wiring_schedule import calendar_files
 from waystation.journal import recovery
 from waystation.model.errors import ConfigError
+from waystation.web.dicomweb import DicomWeb
 from waystation.web.site import site
+from waystation.web.viewer import Viewer
 
 log = structlog.get_logger()
 LOOK_S = 2.0
@@ -47,6 +50,7 @@ class Serving:
         self.node = Node(loaded.settings, loaded.text)
         self.node.config_problem = problem
         self._web = WebServer()
+        self._viewer = WebServer()
 
     async def run(self) -> None:
         """Start, print the ready line, wait for the end, drain."""
@@ -67,6 +71,7 @@ class Serving:
             watcher.cancel()
         finally:
             self.node.draining = True
+            await self._viewer.stop()
             await self._web.stop()
             await self.node.stop()
 
@@ -79,7 +84,25 @@ class Serving:
         view.dicomweb = dicomweb(self.node)
         app = site(view, view.dicomweb)
         port = await self._web.start(app, table.host, table.port)
+        await self._serve_viewer(view.dicomweb)
         return f"http://{table.host}:{port}"
+
+    async def _serve_viewer(self, resources: DicomWeb) -> None:
+        """Serve the web viewer if one is installed; without it everything else works."""
+        table = self.node.settings.web
+        folder = Path(table.viewer.path) if table.viewer.path else self.node.data / FOLDER
+        pages = pages_of(folder)
+        if pages is None:
+            if table.viewer.path:
+                log.error("no viewer", folder=str(folder))
+            return
+        try:
+            viewer = Viewer(pages, resources)
+            port = await self._viewer.start(viewer, table.host, table.viewer.port)
+        except OSError as error:
+            log.error("the viewer is not served", error=str(error))
+            return
+        log.info("viewer", url=f"http://{table.host}:{port}")
 
     def _say_ready(self, url: str) -> None:
         host = self.node.settings.dicom.host

@@ -7,6 +7,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 
 from waystation.app.settings_base import (
     Count,
+    ListenPort,
     Names,
     Networks,
     Table,
@@ -48,6 +49,17 @@ Origins = Annotated[tuple[Annotated[str, AfterValidator(_origin)], ...], BeforeV
 Page = Annotated[Count, Field(le=LARGEST_PAGE)]
 
 
+class ViewerSettings(Table):
+    """``[web.viewer]``: the web viewer, served as soon as one is installed."""
+
+    path: str = Field(
+        default="", description="Folder of an unpacked @ohif/app; empty: viewer in the data folder"
+    )
+    port: ListenPort = Field(
+        default=8081, description="Port of its own, on the address of [web]; 0 takes any free one"
+    )
+
+
 class DicomwebSettings(Table):
     """What ``[web]`` says of DICOMweb."""
 
@@ -68,6 +80,11 @@ class DicomwebSettings(Table):
         default=(),
         description="Origins of web pages that may ask DICOMweb from a browser, or * for all",
     )
+    anonymous: Literal["none", "read"] = Field(
+        default="none",
+        description="Callers beyond this machine without a login: nothing, or search and "
+        "retrieve (read); console and API stay closed to them",
+    )
     unknown_keys: Literal["reject", "warn"] = Field(
         default="reject",
         description="A query parameter that names nothing: 400 (reject), or left out with a "
@@ -83,4 +100,7 @@ class DicomwebSettings(Table):
         default="standard",
         description="How objects leave where a request names no transfer syntax: in Explicit VR "
         "Little Endian, but for what is lossy (standard), or as they are stored",
+    )
+    viewer: ViewerSettings = Field(
+        default_factory=ViewerSettings, description="The web viewer, once it is installed"
     )

@@ -21,4 +21,5 @@ def _fixed(settings: Settings) -> dict[str, object]:
         "dicom.max_object": dicom.max_object,
         "dicom.timeouts": dicom.timeouts,
         "web": (web.host, web.port, web.enabled),
+        "web.viewer": web.viewer,
     }

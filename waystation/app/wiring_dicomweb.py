@@ -13,6 +13,7 @@ from waystation.model.query import Query
 from waystation.web.capabilities import capabilities
 from waystation.web.dicomweb import DicomWeb, Terms
 from waystation.web.metadata import Descriptions, metadata_resources
+from waystation.web.openapi import openapi_resource
 from waystation.web.qido import Holdings, SearchTerms, search_resources
 
 
@@ -23,6 +24,7 @@ def terms(table: DicomwebSettings) -> Terms:
         public_url=table.public_url,
         proxies=tuple(ip_network(text) for text in table.trusted_proxies),
         origins=table.cors_origins,
+        open=table.anonymous == "read",
     )
 
 
@@ -39,6 +41,7 @@ def dicomweb(node: Node) -> DicomWeb:
     found = DicomWeb(in_force, search_resources(_holdings(node)))
     found.add(metadata_resources(_descriptions(node)))
     found.add(wado(node))
+    found.add(openapi_resource(found))
     found.add(capabilities(found))
     return found
 

@@ -16,8 +16,10 @@ from waystation.web.bulk import Bulk
 from waystation.web.dicomweb import Resource
 from waystation.web.frames import frame_resources
 from waystation.web.rendered import rendered_resources
+from waystation.web.stow import Intake, store_resources
 from waystation.web.thumbnail import thumbnail_resources
-from waystation.web.wado import Store, retrieve_resources
+from waystation.web.wado import Store, retrieve_resources, sender
+from waystation.web.wado_uri import uri_resources
 
 
 def wado(node: Node) -> list[Resource]:
@@ -33,7 +35,14 @@ def wado(node: Node) -> list[Resource]:
         *bulk.resources(),
         *rendered_resources(store, Renderings(objects)),
         *thumbnail_resources(store, Renderings(objects)),
+        *uri_resources(store, Renderings(objects), frames, sender(store)),
+        *store_resources(Intake(keeping=node.keeping, shut=lambda: _shut(node))),
     ]
+
+
+def _shut(node: Node) -> str:
+    """Return why nothing is taken now, or ""."""
+    return "this node is being stopped" if node.draining else node.sweep.stopped_why
 
 
 def _store(node: Node, objects: Objects) -> Store:

@@ -157,8 +157,13 @@ def _report(made: "list[Made]", *, as_json: bool) -> None:
         print(json.dumps(document))
         return
     more = f", {ignored} other files left out" if ignored else ""
-    print(f"{count} pictures from {sum(bool(one.pictures) for one in made)} files{more}")
+    drawn = sum(bool(one.pictures) for one in made)
+    print(f"{_counted(count, 'picture')} from {_counted(drawn, 'file')}{more}")
     for one in failures[:MOST_PRINTED]:
         print(f"not drawn: {plain(str(one.path))}: {plain(one.why)}", file=sys.stderr)
     if len(failures) > MOST_PRINTED:
         print(f"and {len(failures) - MOST_PRINTED} more", file=sys.stderr)
+
+
+def _counted(number: int, word: str) -> str:
+    return f"{number} {word}" if number == 1 else f"{number} {word}s"

@@ -43,7 +43,7 @@ class Identity(NamedTuple):
 
 class Head:
     __slots__ = (
-        *("_limit", "data", "elements", "pixel_offset", "repeated", "total_length"),
+        *("_limit", "data", "elements", "ended", "pixel_offset", "repeated", "total_length"),
         *("transfer_syntax_uid", "whole"),
     )
 
@@ -58,6 +58,8 @@ class Head:
         self.total_length: int = scan.length
         # False: the head was too long, its end lies in the tail too.
         self.whole: bool = scan.whole
+        # False: the pixels, in fragments, may be longer than what was read.
+        self.ended: bool = scan.ended
         self._limit = limits.indexed_bytes
 
     @classmethod

@@ -48,7 +48,8 @@ class Scanner:
 
     __slots__ = (
         *("_carry", "_count", "_form", "_inflater", "_item", "_kept", "_last", "_limits", "_nest"),
-        *("_open", "_pos", "_seen", "_tail", "elements", "head", "item_end", "repeated", "whole"),
+        *("_open", "_pos", "_seen", "_tail", "elements", "ended", "head", "item_end", "repeated"),
+        "whole",
     )
 
     def __init__(
@@ -66,6 +67,7 @@ class Scanner:
         self.repeated: list[tuple[int, int, int]] = []  # tag, value offset, length
         self.head = b""
         self.whole = True
+        self.ended = True  # False: the last element, in fragments, may be longer than was seen
         self.item_end = -1  # where the delimiter of the item lies
         self._kept: bytes | bytearray = b""  # the head so far
         self._carry = b""  # in the tail: the beginning of a header
@@ -111,6 +113,7 @@ class Scanner:
         if not complete and self._open is not None:
             # Pixels in fragments whose end is not at hand: they are there all the same.
             tag, vr, start = self._open
+            self.ended = False
             self._record(tag, vr, start, self._seen - start)
         if self._tail < 0:
             self._tail = self.item_end if self._item else self._pos

@@ -6,7 +6,7 @@ more than a whole reception); everything else does, late.
 """
 
 import re
-from functools import cache
+from functools import cache, lru_cache
 from typing import Final
 
 TRANSFER_SYNTAX_UID: Final = 0x00020010
@@ -92,6 +92,7 @@ def _near(word: str) -> str:
     return f" (did you mean {near[0]}?)" if near else ""
 
 
+@lru_cache(maxsize=4096)
 def keyword_of(tag: int) -> str:
     """Return the keyword of ``tag``, or ``""`` if the dictionary has none."""
     from pydicom.datadict import keyword_for_tag

@@ -198,17 +198,21 @@ class Deposit:
         self._sealing.add(task)
         task.add_done_callback(self._sealing.discard)
 
+    async def drop(self) -> None:
+        """Forget the object that is not complete."""
+        one, self._object = self._object, None
+        if one is not None and one.incoming is not None:
+            one.incoming.forget()
+            if one.incoming.draft is not None:
+                await self._forget(one, one.incoming.draft)
+
     async def outcomes(self) -> list[Outcome]:
         """Return what became of every part, in order."""
         return list(await asyncio.gather(*self._ends))
 
     async def close(self) -> None:
         """Forget what is not complete; wait for what is."""
-        one, self._object = self._object, None
-        if one is not None and one.incoming is not None:
-            one.incoming.forget()
-            if one.incoming.draft is not None:
-                await self._forget(one, one.incoming.draft)
+        await self.drop()
         if self._sealing:
             await asyncio.wait(self._sealing)
         self._carrier.ended = self._carrier.released = True
@@ -225,8 +229,8 @@ class Deposit:
             return await self._refuse(one, fault)
         except StorageError as error:
             log.error("cannot store", address=self._source.address, error=str(error))
-            fault = RefusedError(OUT_OF_RESOURCES, "cannot store the object")
-            return await self._refuse(one, fault)
+            word = "cannot store the object"
+            return await self._refuse(one, RefusedError(OUT_OF_RESOURCES, word))
         except Exception:
             log.exception("storing failed", address=self._source.address)
             return await self._refuse(one, RefusedError(PROCESSING_FAILURE, "internal failure"))

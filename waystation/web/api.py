@@ -187,7 +187,7 @@ def _add_node(router: APIRouter, view: NodeView) -> None:
         """Show the node at a glance."""
         return shapes.status(await view.status())
 
-    @router.post("/reload", tags=["node"])
+    @router.post("/reload", tags=["node"], responses={422: {"description": "It was not taken"}})
     async def reload() -> JSONResponse:
         """Read the configuration again; 422 with its faults if it is not taken."""
         faults = await view.reload()

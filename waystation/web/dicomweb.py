@@ -12,7 +12,7 @@ Parts hang their resources in with `Resource`; see `waystation.web.qido` for how
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network
 from typing import Final
 from urllib.parse import parse_qsl
@@ -39,7 +39,9 @@ from waystation.web.problems import (
 )
 from waystation.web.public_url import (
     Forwarded,
+    caller_of,
     forwarded,
+    is_local,
     is_our_name,
     is_trusted,
     origin_of,
@@ -51,6 +53,7 @@ log = structlog.get_logger()
 ARCHIVE: Final = "archive"
 MOST_PARAMETERS: Final = 256
 IN_FLIGHT: Final = 256
+OPEN_RIGHTS: Final = frozenset({"search", "retrieve"})
 METHODS: Final = frozenset({"GET", "HEAD", "POST", "OPTIONS", "DELETE"})
 Handler = Callable[[Asked], Awaitable[Response]]
 
@@ -80,14 +83,18 @@ class Terms:
     """What the settings say of the frame.
 
     roots: paths, the first is the proper one.  origins: of pages that may ask (CORS), "*" for all.
-    allowed: tells whether a caller (address, right) may do something without a login.
+    open: whether callers beyond this machine may search and retrieve without a login.
     """
 
     roots: tuple[str, ...] = ("/dicom-web", "/qido-rs", "/wado-rs")
     public_url: str = ""
     proxies: tuple[IPv4Network | IPv6Network, ...] = ()
     origins: tuple[str, ...] = ()
-    allowed: Callable[[str, str], bool] = field(default=lambda _caller, _right: True)
+    open: bool = False
+
+    def may(self, caller: str, right: str) -> bool:
+        """Tell whether a caller may do something without a login (W-133)."""
+        return is_local(caller) or (self.open and right in OPEN_RIGHTS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +136,11 @@ class DicomWeb:
             methods[one.method] = one
             self.resources.append(one)
 
+    @property
+    def root(self) -> str:
+        """The proper root."""
+        return self._terms().roots[0]
+
     def owns(self, path: str) -> bool:
         """Tell whether a path lies below one of the roots."""
         return self._place(path, self._terms()) is not None
@@ -144,10 +156,17 @@ class DicomWeb:
                 return _Place(root, "", rest)
         return None
 
+    def _caller(self, scope: Scope) -> str:
+        return caller_of(_peer(scope), Headers(scope=scope), self._terms().proxies)
+
+    def is_local(self, scope: Scope) -> bool:
+        """Tell whether a request comes from this machine."""
+        return is_local(self._caller(scope))
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         terms, request = self._terms(), Request(scope, receive)
-        caller = scope["client"][0] if scope.get("client") else ""
+        caller = self._caller(scope)
         shown = cors.headers_for(request.headers.get("origin"), terms.origins)
         if cors.is_preflight(request):
             await reply(cors.preflight(shown), [], shown, scope, receive, send)
@@ -193,7 +212,7 @@ class DicomWeb:
             place = self._place(request.scope["path"], terms)
             assert place is not None
             resource, values = self._find(place, request.method)
-            if not terms.allowed(caller, resource.right):
+            if not terms.may(caller, resource.right):
                 raise Refusal(401, "A login is needed", headers={"WWW-Authenticate": "Basic"})
             limited = Request(request.scope, Limited(request.receive, resource.body))
             asked = _asked(limited, terms, place, resource, values, caller)
@@ -217,8 +236,12 @@ class DicomWeb:
                 headers={"Retry-After": "1"},
                 retryable=True,
             )
-        proxied = is_trusted(caller, terms.proxies)
-        if not proxied and not is_our_name(headers.get("host", ""), terms.public_url):
+        proxied = is_trusted(_peer(scope), terms.proxies)
+        if (
+            is_local(caller)
+            and not proxied
+            and not is_our_name(headers.get("host", ""), terms.public_url)
+        ):
             raise Refusal(400, "This host name is not ours")
         if scope["method"] not in ("GET", "HEAD", "OPTIONS"):
             _check_origin(headers, terms)
@@ -243,6 +266,11 @@ class DicomWeb:
         return resource, dict(values)
 
 
+def _peer(scope: Scope) -> str:
+    """Return the address that is connected."""
+    return str(scope["client"][0]) if scope.get("client") else ""
+
+
 def _asked(
     request: Request,
     terms: Terms,
@@ -253,7 +281,7 @@ def _asked(
 ) -> Asked:
     scope = request.scope
     said: Forwarded | None = None
-    if is_trusted(caller, terms.proxies):
+    if is_trusted(_peer(scope), terms.proxies):
         said = forwarded(request.headers)
     origin = origin_of(
         scope["scheme"], request.headers, terms.public_url, said, scope.get("server")

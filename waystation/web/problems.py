@@ -8,6 +8,7 @@ foreign origins are refused, and a change must come as JSON (S-59).
 
 import ipaddress
 import secrets
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -27,6 +28,7 @@ PROBLEM = "application/problem+json"
 BODY_LIMIT = 1 << 20
 LONGEST_TARGET = 16 * 1024
 MOST_FIELDS = 100
+OPEN = {"/health/live", "/health/ready", "/metrics"}
 SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
 HEADERS = {
     "content-security-policy": (
@@ -114,10 +116,15 @@ def _is_ours(host: str) -> bool:
 
 
 class Guard:
-    """Pure ASGI: refuses foreign hosts, origins, types and sizes; adds the security headers."""
+    """Pure ASGI: refuses foreign hosts, origins, types and sizes; adds the security headers.
 
-    def __init__(self, app: ASGIApp) -> None:
+    is_local: tells whether a request comes from this machine; without users nobody else may see
+    more than `OPEN`.
+    """
+
+    def __init__(self, app: ASGIApp, is_local: Callable[[Scope], bool] = lambda _: True) -> None:
         self._app = app
+        self._is_local = is_local
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -131,11 +138,20 @@ class Guard:
                     headers.setdefault(name, value)
             await send(message)
 
-        refusal = _too_long(scope) or _refusal(scope["method"], Headers(scope=scope))
+        refusal = (
+            self._closed(scope)
+            or _too_long(scope)
+            or _refusal(scope["method"], Headers(scope=scope))
+        )
         if refusal is not None:
             await refusal(scope, receive, send_safely)
             return
         await self._app(scope, Limited(receive, BODY_LIMIT), send_safely)
+
+    def _closed(self, scope: Scope) -> JSONResponse | None:
+        if scope["path"] in OPEN or self._is_local(scope):
+            return None
+        return problem(401, "A login is needed", "No users are configured yet")
 
 
 def _too_long(scope: Scope) -> JSONResponse | None:

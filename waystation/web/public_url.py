@@ -1,4 +1,4 @@
-"""Under which address callers know us (W-137), and which names in Host are ours.
+"""Under which address callers know us (W-137), who they are, and which names in Host are ours.
 
 Contract: pure.  A configured public URL wins; then what a trusted proxy says in Forwarded or
 X-Forwarded-*; then Host.  What an untrusted peer forwards is ignored.
@@ -16,6 +16,11 @@ from starlette.datastructures import Headers
 _USUAL = {"http": 80, "https": 443}
 _HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:\d{1,5})?", re.ASCII)
 _PREFIX = re.compile(r"(/[A-Za-z0-9._~-]+)*/?", re.ASCII)
+_FORWARDING = (
+    *("forwarded", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto"),
+    *("x-forwarded-prefix", "via", "x-real-ip"),
+)
+_FOR = re.compile(r"for=\"?(\[[0-9A-Fa-f:.]+\]|[0-9.]+)", re.ASCII | re.IGNORECASE)
 _PAIR = re.compile(r"(proto|host)=(?:\"([^\"]*)\"|([^;,\s]*))", re.ASCII | re.IGNORECASE)
 
 
@@ -55,6 +60,27 @@ def is_trusted(peer: str, proxies: Sequence[IPv4Network | IPv6Network]) -> bool:
     except ValueError:
         return False
     return any(address in network for network in proxies)
+
+
+def caller_of(peer: str, headers: Headers, proxies: Sequence[IPv4Network | IPv6Network]) -> str:
+    """Return who asks: the peer, or whom the nearest trusted proxy names; "" if it names nobody.
+
+    Who forwards nothing asks for itself: commands on the machine of the proxy.
+    """
+    if not is_trusted(peer, proxies) or not any(name in headers for name in _FORWARDING):
+        return peer
+    chain = [one.strip().strip('"[]') for one in headers.get("x-forwarded-for", "").split(",")]
+    if standard := headers.get("forwarded"):
+        chain = [one.strip("[]") for one in _FOR.findall(standard)]
+    return next((one for one in reversed(chain) if not is_trusted(one, proxies)), "")
+
+
+def is_local(caller: str) -> bool:
+    """Tell whether a caller is on this machine."""
+    try:
+        return ipaddress.ip_address(caller).is_loopback
+    except ValueError:
+        return False
 
 
 def origin_of(

@@ -12,6 +12,7 @@ import waystation
 from waystation.web.api import api
 from waystation.web.dicomweb import DicomWeb
 from waystation.web.front import CSS, front_page
+from waystation.web.openapi import Documented
 from waystation.web.problems import Guard, add_problems
 from waystation.web.view import NodeView
 
@@ -20,7 +21,7 @@ METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 def site(view: NodeView, dicomweb: DicomWeb | None = None) -> FastAPI:
     """Return the whole site; ``dicomweb``: answers what lies below its roots."""
-    app = FastAPI(
+    app = Documented(
         title="Waystation",
         version=waystation.__version__,
         openapi_url="/api/v1/openapi.json",
@@ -28,8 +29,11 @@ def site(view: NodeView, dicomweb: DicomWeb | None = None) -> FastAPI:
         redoc_url=None,
     )
     add_problems(app)
-    app.add_middleware(Guard)
-    if dicomweb is not None:
+    if dicomweb is None:
+        app.add_middleware(Guard)
+    else:
+        app.dicomweb = dicomweb
+        app.add_middleware(Guard, is_local=dicomweb.is_local)
         app.add_middleware(Doorway, dicomweb=dicomweb)
     app.include_router(api(view))
     app.include_router(_plain(view))

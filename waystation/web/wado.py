@@ -121,6 +121,19 @@ def _handler(
     return retrieve
 
 
+def sender(store: Store) -> Callable[[Asked, Delivery, str | None], Awaitable[Response]]:
+    """Return what answers with one object alone, in a transfer syntax that was named or in none."""
+
+    async def send(asked: Asked, one: Delivery, syntax: str | None) -> Response:
+        wanted = store.syntax_of(Choice(ALONE, syntax))
+        chosen = _choose(store.codecs, [wanted])(one)
+        if not chosen.syntax:
+            raise not_acceptable((ALONE,), _available([one]))
+        return await _answer(asked, store.objects, [chosen], 1, ALONE)
+
+    return send
+
+
 def _choose(codecs: Codecs, syntaxes: Sequence[str | None]) -> Callable[[Delivery], _Leaving]:
     def choose(one: Delivery) -> _Leaving:
         for asked in syntaxes:

@@ -1,7 +1,7 @@
 """Pixels with names in them: text drawn in known boxes, and in bits that nobody shows (D-44).
 
 Contract: `Burned` holds stored numbers, shape (frames, rows, columns, samples), and where text
-was drawn; `Picture` of `tests.objects.pictures` knows how they lie.
+was drawn; `Picture` of `tests.objects.layouts` knows how they lie.
 """
 
 from typing import Any
@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from tests.objects.layouts import Array, Picture
 from tests.objects.phi.key import Box
-from tests.objects.pictures import Array, Picture
 
 
 def background(picture: Picture, seed: int) -> Array:

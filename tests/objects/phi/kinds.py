@@ -9,11 +9,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from tests.objects.layouts import Picture
 from tests.objects.phi import contents
 from tests.objects.phi.key import Box, Sheet
 from tests.objects.phi.packing import COLOUR, GREY, NATIVE
 from tests.objects.phi.people import Person
-from tests.objects.pictures import Picture
 
 ROOT = "1.2.840.10008.5.1.4.1.1."
 TWELVE = Picture(rows=32, columns=48, allocated=16, stored=12)

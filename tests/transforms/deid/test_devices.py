@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from tests.objects.elements import element, encapsulated, header
-from tests.objects.pictures import Picture
+from tests.objects.layouts import Picture
 from tests.objects.public import EXPLICIT, IMPLICIT
 from waystation.dicom.head import Head
 from waystation.transforms.deid.device_rules import offered, read_devices

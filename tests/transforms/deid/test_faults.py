@@ -225,6 +225,9 @@ ELSEWHERE = (
     *("originals.envelopes_of", "originals.restore", "originals.head_syntax", "text.read_words"),
     # Only where something was found.
     *("verify.Pass._look_into", "verify.Pass._note", "verify._words"),
+    # What belts and commands ask beside a treatment.
+    *("engine.Deidentifier.allocation", "engine.Deidentifier.is_sample"),
+    "engine.Deidentifier.study_named",
     *("engine.Deidentifier.patient", "engine.Deidentifier.study_of", "result.Report.as_dict"),
     "refusals.may_show_a_face",
     # What looks at the bytes afterwards has tests of its own.

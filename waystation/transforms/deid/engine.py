@@ -233,6 +233,8 @@ def tail_end(head: Head) -> int:
     Raises `TailError` where that is not known, or something lies there that is needed.
     """
     tail = head.pixel_offset
+    if not head.ended:
+        raise TailError(UNREAD)
     spans = [(at + size, tag) for tag, (_, at, size) in head.elements.items() if at + size > tail]
     behind = sorted(
         spans + [(at + size, tag) for tag, at, size in head.repeated if at + size > tail]

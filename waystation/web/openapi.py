@@ -1,0 +1,211 @@
+"""What the site can do, as OpenAPI 3.1: ``/api/v1`` and the DICOMweb resources (W-100).
+
+Contract: made from the routes and resources that are hung in, so that it cannot say anything else.
+Every error is a problem (RFC 9457).  ``/api/v1/openapi.json`` tells of the whole site,
+``{R}/openapi.json`` of the DICOMweb resources below the root that was asked.
+"""
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from fastapi import FastAPI
+from starlette.responses import Response
+
+import waystation
+from waystation.dicomweb.accept import JSON, Offer
+from waystation.web.asked import Asked
+from waystation.web.capabilities import by_template
+from waystation.web.dicomweb import DicomWeb, Resource
+from waystation.web.problems import PROBLEM
+
+VERSION: Final = "3.1.0"
+JSON_KINDS: Final = ("application/dicom+json", JSON)
+OFFERS: Final = (Offer(JSON, aliases=("application/vnd.oai.openapi+json",)),)
+INVALID: Final = ("HTTPValidationError", "ValidationError")
+METHODS: Final = ("get", "post", "put", "delete", "patch")
+UID: Final = {"type": "string", "pattern": "^[0-9.]{1,64}$"}
+NAMES: Final = {
+    "study": ("Study Instance UID", UID),
+    "series": ("Series Instance UID", UID),
+    "instance": ("SOP Instance UID", UID),
+    "frames": ("Frame numbers from 1, with commas", {"type": "string"}),
+}
+ERRORS: Final = {
+    "search": ("400", "401", "413", "429"),
+    "retrieve": ("304", "400", "401", "404", "406", "410", "429", "500", "503"),
+    "store": ("400", "401", "409", "413", "415", "429", "503"),
+    "delete": ("400", "401", "403", "404", "429"),
+}
+SUCCESS: Final = {"search": ("200",), "retrieve": ("200", "206"), "store": ("200", "202")}
+WORDS: Final = {
+    "200": "What was asked for",
+    "202": "Some of it was stored; the body says what was not",
+    "204": "Done",
+    "206": "A part of it",
+    "304": "The caller has it already",
+    "400": "The request is not understood",
+    "401": "A login is needed",
+    "403": "It is not allowed",
+    "404": "Nothing of this kind is here",
+    "406": "Nothing that can be sent is acceptable",
+    "409": "Nothing could be stored",
+    "410": "It was deleted here",
+    "413": "Too large",
+    "415": "Not a type that is taken",
+    "429": "Too many requests at once",
+    "500": "Something went wrong inside",
+    "503": "Not now",
+}
+PROBLEM_SCHEMA: Final = {
+    "title": "Problem",
+    "type": "object",
+    "required": ["type", "title", "status", "detail", "id"],
+    "properties": {
+        "type": {"type": "string"},
+        "title": {"type": "string", "description": "What went wrong"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string", "description": "What to do about it"},
+        "id": {"type": "string", "description": "Stands in the log too"},
+        "retryable": {"type": "boolean"},
+    },
+}
+
+Document = dict[str, Any]
+
+
+class Documented(FastAPI):
+    """An application that describes all that it does.  dicomweb: what it answers besides."""
+
+    dicomweb: DicomWeb | None = None
+
+    def openapi(self) -> Document:
+        """Return the document of the whole site."""
+        if self.openapi_schema is None:
+            _tell_of_problems(super().openapi())
+        found: Document = super().openapi()
+        if self.dicomweb is None:
+            return found
+        return {**found, "paths": {**found["paths"], **paths(self.dicomweb)}}
+
+
+def _tell_of_problems(document: Document) -> None:
+    """Replace the errors that the framework would answer by ours."""
+    schemas = document.setdefault("components", {}).setdefault("schemas", {})
+    for name in INVALID:
+        schemas.pop(name, None)
+    schemas["Problem"] = PROBLEM_SCHEMA
+    for methods in document["paths"].values():
+        for operation in methods.values():
+            responses = operation["responses"]
+            if any(name in json.dumps(responses.get("422", "")) for name in INVALID):
+                del responses["422"]
+            responses.setdefault("400", _problem("400"))
+            responses.setdefault("default", _problem(""))
+
+
+def _problem(status: str) -> Document:
+    return {
+        "description": WORDS.get(status, "What went wrong"),
+        "content": {PROBLEM: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+    }
+
+
+def openapi_resource(web: DicomWeb) -> list[Resource]:
+    """Return the resource that describes those below its root."""
+
+    async def tell(asked: Asked) -> Response:
+        asked.choices(OFFERS)
+        document = {
+            "openapi": VERSION,
+            "info": {"title": "Waystation DICOMweb", "version": waystation.__version__},
+            "servers": [{"url": asked.base}],
+            "paths": paths(web, root=""),
+            "components": {"schemas": {"Problem": PROBLEM_SCHEMA}},
+        }
+        return Response(json.dumps(document), media_type=JSON)
+
+    return [
+        Resource(
+            method="GET",
+            template="/openapi.json",
+            handler=tell,
+            summary="This description",
+            right="search",
+            offers=OFFERS,
+        )
+    ]
+
+
+def paths(web: DicomWeb, root: str | None = None) -> Document:
+    """Return the paths of the DICOMweb resources; root: before each, None for the proper one."""
+    before = web.root if root is None else root
+    found: Document = {}
+    for template, resources in by_template(web.resources).items():
+        operations = {
+            one.method.lower(): _operation(template, one)
+            for one in resources
+            if one.method.lower() in METHODS
+        }
+        if operations:
+            found[before + template.replace("*}", "}")] = operations
+    return found
+
+
+def _operation(template: str, one: Resource) -> Document:
+    names = [part[1:-1].rstrip("*") for part in template.split("/") if part[:1] == "{"]
+    made: Document = {
+        "tags": [f"DICOMweb {one.right}"],
+        "summary": one.summary,
+        "operationId": _operation_id(template, one),
+        "parameters": [_path_parameter(name) for name in names]
+        + [_query_parameter(name) for name in one.params],
+        "responses": _responses(one),
+    }
+    if one.takes:
+        content: Document = {kind.partition(";")[0]: {"schema": {}} for kind in one.takes}
+        made["requestBody"] = {"required": True, "content": content}
+    return made
+
+
+def _operation_id(template: str, one: Resource) -> str:
+    words = re.findall(r"[A-Za-z]+", template)
+    return "_".join([one.method.lower(), *words])
+
+
+def _path_parameter(name: str) -> Document:
+    words, schema = NAMES.get(name, (name, {"type": "string"}))
+    return {
+        "name": name,
+        "in": "path",
+        "required": True,
+        "description": words,
+        "schema": schema,
+    }
+
+
+def _query_parameter(name: str) -> Document:
+    return {"name": name, "in": "query", "required": False, "schema": {"type": "string"}}
+
+
+def _responses(one: Resource) -> Mapping[str, Document]:
+    content: Document = {}
+    for offer in one.offers:
+        schema: Document = {}
+        if offer.media in JSON_KINDS and not offer.outer:
+            schema = {"type": ["array", "object"]}
+        content.setdefault(offer.outer or offer.media, {"schema": schema})
+    found: Document = {}
+    for status in _of(SUCCESS, one.right, ("204",)):
+        found[status] = {"description": WORDS[status]}
+        if content:
+            found[status]["content"] = content
+    for status in _of(ERRORS, one.right, ("400",)):
+        empty = {"description": WORDS[status]}
+        found[status] = empty if status == "304" else _problem(status)
+    return {**found, "default": _problem("")}
+
+
+def _of(table: Mapping[str, Sequence[str]], right: str, otherwise: Sequence[str]) -> Sequence[str]:
+    return table.get(right, otherwise)

@@ -1,0 +1,200 @@
+"""STOW-RS: objects that come in a request (PS3.18 section 10.5; W-92 to W-97).
+
+Contract: the body is read as a stream, each part straight into a draft.  What was stored is stored
+whatever happens to the parts behind it; the answer names every part.  400 where nothing could be
+told apart, 415 before a byte of the body is read.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from starlette.requests import ClientDisconnect
+from starlette.responses import Response
+
+from waystation.dicomweb import paths
+from waystation.dicomweb.accept import (
+    DICOM,
+    DICOM_JSON,
+    DICOM_XML,
+    JSON,
+    MULTIPART,
+    Offer,
+    Range,
+    ranges,
+)
+from waystation.dicomweb.json_model import dumped
+from waystation.dicomweb.multipart_reader import (
+    Begun,
+    Data,
+    Event,
+    MultipartError,
+    MultipartReader,
+)
+from waystation.dicomweb.store_answer import (
+    NOT_NOW,
+    UNREADABLE,
+    Outcome,
+    data_set_of,
+    status_of,
+)
+from waystation.dicomweb.xml_model import to_xml
+from waystation.flows.deposit import Deposit
+from waystation.flows.receive import Keeping
+from waystation.model.arrival import Source
+from waystation.web.asked import Asked, Refusal
+from waystation.web.dicomweb import Resource
+
+LARGEST_BODY: Final = 16 << 30
+OFFERS: Final = (Offer(DICOM_JSON, aliases=(JSON,)), Offer(DICOM_XML))
+TAKES: Final = (f'{MULTIPART}; type="{DICOM}"', DICOM)
+NOT_UNDERSTOOD: Final = "The request is not understood"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Intake:
+    """What storing needs of the node.  shut: why nothing is taken now, or ""."""
+
+    keeping: Callable[[], Keeping]
+    shut: Callable[[], str]
+
+
+def store_resources(intake: Intake) -> list[Resource]:
+    """Return the resources."""
+
+    async def store(asked: Asked) -> Response:
+        media = asked.choices(OFFERS)[0].offer.media
+        kind = _kind_of(asked)
+        word = intake.shut() or intake.keeping().full()
+        if word:
+            raise _not_now(word)
+        return _answer(asked, media, await _store(asked, intake.keeping(), kind))
+
+    return [
+        Resource(
+            method="POST",
+            template=template,
+            handler=store,
+            summary=summary,
+            right="store",
+            offers=OFFERS,
+            params=("accept",),
+            takes=TAKES,
+            body=LARGEST_BODY,
+        )
+        for template, summary in (
+            ("/studies", "Store instances"),
+            (paths.STUDY, "Store instances of one study"),
+        )
+    ]
+
+
+def _kind_of(asked: Asked) -> Range:
+    """Return what the body is; `Refusal` 415 for what we do not take."""
+    found = ranges(asked.headers.get("content-type", ""))
+    if len(found) == 1:
+        kind = found[0]
+        whole = f"{kind.main}/{kind.sub}"
+        inner = (kind.param("type") or DICOM).lower()
+        if whole == DICOM or (whole == MULTIPART and inner == DICOM):
+            return kind
+    raise Refusal(
+        415, "This cannot be stored", "Send " + " or ".join(TAKES), headers={"Accept": TAKES[0]}
+    )
+
+
+def _not_now(word: str) -> Refusal:
+    return Refusal(
+        503, "Nothing can be stored now", word, headers={"Retry-After": "60"}, retryable=True
+    )
+
+
+async def _store(asked: Asked, keeping: Keeping, kind: Range) -> list[Outcome]:
+    scope = asked.request.scope
+    source = Source(
+        peer="",
+        calling_ae="",
+        called_ae="",
+        address=asked.caller,
+        way_in="stow",
+        tls=scope["scheme"] == "https",
+    )
+    deposit = Deposit(keeping, source)
+    study = asked.path.get("study", "")
+    try:
+        if kind.main == "application":
+            await _whole_body(asked, deposit, study)
+        else:
+            await _parts(asked, deposit, kind.param("boundary") or "", study)
+        return await deposit.outcomes()
+    except ClientDisconnect:
+        raise Refusal(400, "The request ended before its body") from None
+    finally:
+        await deposit.close()
+
+
+async def _whole_body(asked: Asked, deposit: Deposit, study: str) -> None:
+    """Take a body that is one DICOM file."""
+    deposit.begin(study)
+    async for data in asked.request.stream():
+        await deposit.take(data)
+    await deposit.end()
+
+
+async def _parts(asked: Asked, deposit: Deposit, boundary: str, study: str) -> None:
+    """Take a body of many."""
+    try:
+        reader = MultipartReader(boundary)
+        taking = _Taking(deposit, study)
+        async for data in asked.request.stream():
+            for event in reader.feed(data):
+                await taking.take(event)
+    except MultipartError as error:
+        raise Refusal(400, NOT_UNDERSTOOD, str(error)) from None
+    if not reader.n_parts:
+        raise Refusal(400, NOT_UNDERSTOOD, "There is no part in the body")
+    if reader.inside:
+        await taking.cut()
+
+
+class _Taking:
+    """Takes the parts of one body."""
+
+    def __init__(self, deposit: Deposit, study: str) -> None:
+        self._deposit = deposit
+        self._study = study
+        self._is_object = False
+
+    async def take(self, event: Event) -> None:
+        """Take what the reader has found."""
+        if isinstance(event, Begun):
+            found = ranges(event.headers.get("content-type", DICOM))
+            self._is_object = len(found) == 1 and f"{found[0].main}/{found[0].sub}" == DICOM
+            if self._is_object:
+                self._deposit.begin(self._study)
+            else:
+                self._deposit.fail(UNREADABLE, "a part that is no DICOM file")
+        elif not self._is_object:
+            pass
+        elif isinstance(event, Data):
+            await self._deposit.take(event.data)
+        else:
+            await self._deposit.end()
+
+    async def cut(self) -> None:
+        """The body ended within a part: that part failed."""
+        if self._is_object:
+            await self._deposit.drop()
+            self._deposit.fail(UNREADABLE, "the body ends within this part")
+
+
+def _answer(asked: Asked, media: str, outcomes: list[Outcome]) -> Response:
+    status = status_of(outcomes)
+    if status == NOT_NOW:
+        raise _not_now(next(one.comment for one in outcomes if one.comment))
+    for one in outcomes:
+        if one.reason:
+            asked.warn(f"{one.reason:04X} {one.comment}")
+    found = data_set_of(outcomes, asked.base)
+    body = to_xml(found) if media == DICOM_XML else dumped(found).encode()
+    return Response(body, status, headers={"content-type": media})
