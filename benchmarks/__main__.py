@@ -19,6 +19,7 @@ from benchmarks.contenders import ours_is_installed
 from benchmarks.crash import ready_after_kill
 from benchmarks.deidentify import deidentify
 from benchmarks.dicomweb import dicomweb
+from benchmarks.dicomweb_rendered import rendered
 from benchmarks.explain import explain
 from benchmarks.figures import Figure
 from benchmarks.lanes import lanes
@@ -43,6 +44,7 @@ PARTS: dict[str, Callable[[Bench, Callable[[str], None]], list[Figure]]] = {
     "deidentify": deidentify,
     "archive": archive,
     "dicomweb": dicomweb,
+    "rendered": rendered,
 }
 TMPFS_MAGIC = "tmpfs"
 

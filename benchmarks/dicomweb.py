@@ -50,14 +50,14 @@ class Asker:
         assert parts.hostname is not None
         self._connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=600)
         self._root = parts.path
-        self._headers = {"Accept": "application/dicom+json"}
+        self.headers = {"Accept": "application/dicom+json"}
         if login is not None:
             word = base64.b64encode(":".join(login).encode()).decode()
-            self._headers["Authorization"] = f"Basic {word}"
+            self.headers["Authorization"] = f"Basic {word}"
 
     def _timed(self, path: str) -> tuple[float, http.client.HTTPResponse, bytes]:
         began = time.perf_counter()
-        self._connection.request("GET", self._root + path, headers=self._headers)
+        self._connection.request("GET", self._root + path, headers=self.headers)
         answer = self._connection.getresponse()
         body = answer.read()
         return (time.perf_counter() - began) * 1000, answer, body

@@ -7,13 +7,14 @@ from pathlib import Path
 import pytest
 import trustme
 
+from tests.examples.making import KEYS
 from tests.peers.sshd import make_key
 from tests.source import REPOSITORY, short_name
 from waystation.app.read import load
 
 LINK = re.compile(r"\[[^\]]*\]\((?P<target>[^)\s]+)\)")
 HEADING = re.compile(r"^#+\s+(?P<text>.+?)\s*$", re.MULTILINE)
-SECRET, PROJECT_KEY = "hush", "ab" * 32
+SECRET = "hush"
 AUTHORITY = trustme.CA()
 FENCED = re.compile(r"^```(?P<kind>\w*)\n(?P<text>.*?)^```", re.MULTILINE | re.DOTALL)
 
@@ -77,7 +78,7 @@ def test_every_example_is_a_valid_configuration(text: str, tmp_path: Path) -> No
     file = tmp_path / "waystation.toml"
     file.write_text(text, encoding="utf-8")
     named = re.findall(r'\benv = "(\w+)"', text)
-    load(file, {name: PROJECT_KEY if name.endswith("_KEY") else SECRET for name in named})
+    load(file, dict.fromkeys(named, SECRET) | KEYS)
 
 
 def test_a_broken_link_is_found(tmp_path: Path) -> None:

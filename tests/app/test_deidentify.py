@@ -8,6 +8,8 @@ import pytest
 from tests.app.conftest import Complain, Load
 from tests.dicom.building import EXPLICIT
 from tests.transforms.deid.treating import SECRET, encoded, head_of, object_of
+from waystation.app.faults import ConfigFaults
+from waystation.app.read import load_text
 from waystation.app.wiring_deidentify import deidentifier_of, deidentifiers
 from waystation.dicom.head import Head
 from waystation.model.delivery import HoldReason
@@ -19,6 +21,7 @@ from waystation.transforms.held import HeldError
 from waystation.transforms.steps import StepFacts
 
 NODE = '[node]\nname = "n"\n'
+CSV = 'pseudonym = { source = "csv", file = "table.csv" }\n'
 PROFILE = '[deidentify.research]\nproject = { id = "lung", key = { file = "lung.key" } }\n'
 EXAMPLE = """
 [deidentify.research]
@@ -188,3 +191,27 @@ def test_a_table_of_pseudonyms_is_read_again_and_the_last_good_one_stays(
     assert held.value.transient
     table.write_text(header + ",PID-4711,S-30,Subject Thirty\n")
     assert pseudonym() == "S-30"
+
+
+@pytest.mark.req("D-29")
+def test_a_corrected_table_of_pseudonyms_makes_other_treatments(read: Load, files: Path) -> None:
+    table = files / "table.csv"
+    step = deidentifiers(read(PROFILE + CSV).settings)["research"]
+    first = step.digest
+    assert step.digest == first
+    table.write_text("issuer,patient_id,pseudonym_id,pseudonym_name\n,PID-4711,S-1,One\n")
+    second = step.digest
+    assert second != first
+    table.write_text("broken")
+    assert step.digest == second
+
+
+@pytest.mark.req("D-39")
+def test_a_key_that_went_stops_its_profile_and_not_the_node(files: Path) -> None:
+    text = NODE + PROFILE
+    (files / "lung.key").unlink()
+    with pytest.raises(ConfigFaults):
+        load_text(text, None, os.environ)
+    loaded = load_text(text, None, os.environ, was_good=True)
+    assert ["there is no such file" in str(one) for one in loaded.warnings] == [True]
+    assert deidentifiers(loaded.settings) == {}

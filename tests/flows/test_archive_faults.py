@@ -1,5 +1,7 @@
-"""What becomes of an archived object whose bytes were found damaged, and of the copy that follows."""
+"""An archived object whose bytes were found damaged, and the good copy that follows."""
 
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -7,23 +9,31 @@ import pytest
 from tests.flows.asking import STUDY, ask, counts, study_of
 from tests.flows.rig import Rig
 from tests.objects.files import Stored
-from tests.objects.samples import sample
-from waystation.wire.commands import C_MOVE_RQ
+from tests.objects.samples import sample, study
+from waystation.dicom.head import Head
+from waystation.dicom.uids import EXPLICIT_VR_LE
+from waystation.wire.commands import C_FIND_RQ, C_MOVE_RQ
 
 BIG = sample("ct", seed="spoilt")
+PAIR = study(2, "pair")
+COUNT = 0x00201208
 
 
 async def spoilt(rig: Rig, stored: Stored) -> Path:
     """Flip a bit of the file that holds an object; return the file."""
     await rig.node.router.settled()
     ((name,),) = await rig.rows(
-        f"SELECT blob FROM arrival WHERE sop_instance = '{stored.sop_instance}'"  # noqa: S608
+        f"SELECT blob FROM arrival WHERE sop_instance = '{stored.sop_instance}'"
     )
     path: Path = rig.data / "blobs" / name
-    content = bytearray(path.read_bytes())
-    content[len(stored.data_set) // 2] ^= 1
-    path.write_bytes(content)
+    flip(path, len(stored.data_set) // 2)
     return path
+
+
+def flip(path: Path, at: int) -> None:
+    content = bytearray(path.read_bytes())
+    content[at] ^= 1
+    path.write_bytes(content)
 
 
 async def fetched(rig: Rig) -> tuple[int, tuple[int | None, ...]]:
@@ -51,3 +61,38 @@ async def test_a_good_copy_that_comes_after_a_damaged_one_was_found_is_kept(
     await rig.node.sweep.once()
     assert await fetched(rig) == (0, (None, 1, 0, 0))
     assert [one.data_set for one in sink.objects] == [BIG.data_set]
+
+
+@pytest.mark.req("T-36")
+async def test_an_area_gives_only_the_series_and_objects_that_it_shows(rig: Rig) -> None:
+    sink = await rig.sink()
+    place = f'store_at = {{ host = "127.0.0.1", port = {sink.port} }}\n'
+    when = f'when = {{ SOPInstanceUID = "{PAIR[0].sop_instance}" }}\n'
+    area = f'[archive.area.some]\nae_title = "SOME"\n{when}'
+    none = '[archive.area.none]\nae_title = "NONE"\nwhen = { Modality = "XA" }\n'
+    await rig.start(f'[peer.sink]\nae_title = "SINK"\n{place}{area}{none}')
+    await rig.send(*PAIR)
+    keys = {STUDY: study_of(PAIR[0])}
+    for called, shown in (("SOME", [PAIR[0]]), ("NONE", []), ("WAYSTATION", PAIR)):
+        remote = replace(rig.remote("ASKER"), ae_title=called)
+        await ask(rig, C_MOVE_RQ, "STUDY", keys, to="SINK", remote=remote)
+        assert sorted(one.sop_instance for one in sink.objects) == uids(shown)
+        sink.objects.clear()
+
+
+@pytest.mark.req("T-29")
+async def test_what_was_acknowledged_is_found_and_moved_at_once(rig: Rig) -> None:
+    sink = await rig.sink()
+    place = f'store_at = {{ host = "127.0.0.1", port = {sink.port} }}\n'
+    await rig.start(f'[peer.sink]\nae_title = "SINK"\n{place}')
+    for n, one in enumerate(study(6, "at once"), 1):
+        await rig.send(one)
+        answers = await ask(rig, C_FIND_RQ, "STUDY", {STUDY: study_of(one), COUNT: ""})
+        assert Head.from_bytes(answers[0].data, EXPLICIT_VR_LE).text(COUNT) == str(n)
+    await rig.send(PAIR[0])
+    await ask(rig, C_MOVE_RQ, "STUDY", {STUDY: study_of(PAIR[0])}, to="SINK")
+    assert len(sink.objects) == 1
+
+
+def uids(stored: Sequence[Stored]) -> list[str]:
+    return sorted(one.sop_instance for one in stored)

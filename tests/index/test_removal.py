@@ -76,6 +76,10 @@ BUSY = {
     "corrupt": "UPDATE arrival SET hold_reason = 'corrupt' WHERE id = {}",
     "to be planned": "UPDATE arrival SET planned = 0 WHERE id = {}",
     "gathered": "INSERT INTO gathered (gather, arrival) VALUES (7, {})",
+    "to be verified": (
+        "INSERT INTO verification (delivery, arrival, state, due)"
+        " SELECT id, arrival, 'open', 0 FROM delivery WHERE arrival = {}"
+    ),
     "promised": (
         "INSERT INTO commitment SELECT 1, '1.9', 'ct', 'CT', 'WS', sop_class || ' ' ||"
         " sop_instance, NULL, 'open', 0, 0, 0, '' FROM arrival WHERE id = {}"

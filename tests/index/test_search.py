@@ -136,6 +136,29 @@ async def test_every_attribute_of_the_head_can_be_asked_of_images(shelf: Shelf) 
     assert shelf.heads_read == before
 
 
+LONG = {
+    "many wild cards": ("1.2*", *(f"*a{n}b" for n in range(3000))),
+    "many prefixes": ("1.2*", *(f"p{n}*" for n in range(499))),
+    "a long pattern": ("*" + "a" * 60_000, "1.2*"),
+}
+
+
+@pytest.mark.req("T-1")
+@pytest.mark.parametrize("tag", [0x00100020, 0x00100010, 0x00081030, 0x00080061])
+@pytest.mark.parametrize("values", LONG.values(), ids=list(LONG))
+async def test_no_query_is_too_long_for_the_database(
+    shelf: Shelf, tag: int, values: tuple[str, ...]
+) -> None:
+    await shelf.put(
+        ct(1, PatientID="1.2", PatientName="1.2", StudyDescription="1.2", Modality="1.2")
+    )
+    vr = {0x00100010: "PN", 0x00080061: "CS"}.get(tag, "LO")
+    asked = Query(level="STUDY").with_keys([Key(tag, vr, values)])
+    assert len(await shelf.find(asked)) == 1
+    plain = tuple(value.replace("*", "") for value in values)
+    await shelf.find(Query(level="STUDY").with_keys([Key(tag, vr, plain)]))
+
+
 async def test_an_area_shows_only_what_belongs_to_it(shelf: Shelf) -> None:
     await shelf.put(ct(1, StudyDescription="TEACHING 1"), ct(2, StudyDescription="CLINIC"))
     area = [Key(0x00081030, "LO", ("*TEACHING*",))]

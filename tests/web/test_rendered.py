@@ -1,21 +1,47 @@
 """Pictures over DICOMweb: what leaves for which Accept, and what is said when nothing can."""
 
+from dataclasses import replace
+from typing import Any
+
 import numpy as np
 import pytest
+from pydicom.dataset import FileMetaDataset
+from pydicom.uid import UID
 
 from tests.flows.conftest import rig
 from tests.flows.rig import Rig
 from tests.objects.files import Stored
-from tests.objects.pictures import CT, STATE, item, named, picture, pixels_of, stored
+from tests.objects.pictures import (
+    CT,
+    STATE,
+    as_pydicom,
+    item,
+    named,
+    picture,
+    pixels_of,
+    stored,
+)
 from tests.objects.public import public
 from tests.objects.study import uid_of
 from tests.web.living import Living, parts_of, path_of
+from waystation.codecs.pool import Converted
+from waystation.destinations.base import WHOLE_BYTES
 
 __all__ = ("rig",)
 
 RAMP = np.arange(4096, dtype=np.uint16).reshape(64, 64)
+RLE = "1.2.840.10008.1.2.5"
 JPEGS, PNGS = 'multipart/related; type="image/jpeg"', 'multipart/related; type="image/png"'
 ALONE = "image/png"
+
+
+def compressed(one: Stored, syntax: str) -> Stored:
+    """Return an object with its pixels in RLE."""
+    data_set = as_pydicom(one)
+    data_set.file_meta = FileMetaDataset()
+    data_set.file_meta.TransferSyntaxUID = UID(one.transfer_syntax)
+    data_set.compress(UID(syntax))
+    return replace(stored(data_set), transfer_syntax=syntax)
 
 
 async def living(rig: Rig, *sent: Stored, config: str = "") -> Living:
@@ -149,3 +175,46 @@ async def test_states_documents_and_broken_streams_end_as_they_should(rig: Rig) 
     icon = await web.ask(path_of(broken) + "/thumbnail")
     assert icon.status_code == 200
     assert (await web.ask(path_of(image) + "/rendered")).status_code == 200
+
+
+@pytest.mark.req("W-83", "W-86")
+@pytest.mark.parametrize("syntax", ["as it is", RLE])
+async def test_one_frame_of_a_big_object_is_drawn_as_it_would_be_in_the_whole(
+    rig: Rig, syntax: str
+) -> None:
+    shades = (np.arange(40) * 6).astype(np.uint8)
+    frames = np.repeat(shades, 512 * 256).reshape(40, 512, 256)
+    frames[:, 0, 0] = 255
+    groups = [
+        item(FrameVOILUTSequence=[item(WindowCenter=str(128 + place), WindowWidth="256")])
+        for place in range(40)
+    ]
+    one = picture(frames, "big", PerFrameFunctionalGroupsSequence=groups)
+    if syntax == RLE:
+        noise = np.random.default_rng(1).integers(0, 256, frames.shape).astype(np.uint8)
+        one = compressed(picture(noise, "big"), RLE)
+    web = await living(rig, one)
+    path = path_of(one)
+    assert len(one.data_set) > WHOLE_BYTES
+    given: list[int] = []
+    render = rig.node.codecs.render
+
+    async def noted(source: bytes, **how: Any) -> Converted:
+        given.append(len(source))
+        return await render(source, **how)
+
+    rig.node.codecs.render = noted  # type: ignore[assignment, method-assign]
+    answer = await web.ask(path + "/frames/31/rendered", accept=ALONE)
+    if syntax == RLE:
+        assert (pixels_of(answer.content) == noise[30]).mean() > 0.99
+    else:
+        assert pixels_of(answer.content)[5, 5] == 180 - 30
+    stands = await web.ask(path + "/rendered", accept=ALONE)
+    assert "frame 21 of 40" in stands.headers["warning"]
+    assert (await web.ask(path + "/thumbnail")).status_code == 200
+    pair = await web.parts(path + "/frames/3,2/rendered", PNGS)
+    assert [part.headers["Content-Location"][-17:] for part in pair] == [
+        "frames/3/rendered",
+        "frames/2/rendered",
+    ]
+    assert max(given) < len(one.data_set) / 10

@@ -58,7 +58,6 @@ async def test_what_is_stored_is_an_arrival_and_is_answered_by_name(rig: Rig) ->
     assert items[2]["00081190"]["Value"] == [f"{BASE}/dicom-web{path_of(CT)}"]
     assert items[2]["00081150"]["Value"] == [CT.sop_class]
     assert "00081198" not in found
-    await rig.node.router.settled()
     assert await archived(rig) == sorted(one.sop_instance for one in sent)
     rows = await rig.rows("SELECT DISTINCT way_in, address FROM arrival")
     assert [tuple(row) for row in rows] == [("stow", "127.0.0.1")]

@@ -36,6 +36,13 @@ class CrosswalkFile:
         self._digest = ""
         self._table: Crosswalk | None = None
 
+    @property
+    def digest(self) -> str:
+        """Of the table in force, "" while there is none."""
+        with self._lock:
+            self._look()
+            return self._digest
+
     def __call__(self, patient: Patient) -> Pseudonym | None:
         """Return the pseudonym of a patient, None if the table has none.  Raises `HeldError`."""
         with self._lock:

@@ -104,7 +104,9 @@ class QueryRetrieve:
     def __init__(self, parts: "QueryParts") -> None:
         self._settings = parts.settings
         zone = parts.zone
-        catalogue = IndexCatalogue(parts.database, parts.blobs, parts.disk, self._shown, zone)
+        catalogue = IndexCatalogue(
+            parts.database, parts.blobs, parts.disk, self._shown, zone, parts.settled
+        )
         search = catalogue.search
         finding = Finding(Catalogue(search=search, manner=self.manner, may=self.may, zone=zone))
         verifiers = Verifiers(parts.settings)

@@ -8,7 +8,7 @@ Without a file the defaults hold: a node on loopback, open to everyone there, wi
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -65,8 +65,14 @@ def load(path: Path | None, environ: Mapping[str, str]) -> Loaded:
     return load_text(read_text(path), path, environ)
 
 
-def load_text(text: str, path: Path | None, environ: Mapping[str, str]) -> Loaded:
-    """Like `load`, from a text that was read before; ``path`` gives its name and folder."""
+def load_text(
+    text: str, path: Path | None, environ: Mapping[str, str], *, was_good: bool = False
+) -> Loaded:
+    """Like `load`, from a text that was read before; ``path`` gives its name and folder.
+
+    was_good: it was in force once.  What is wrong with a profile is then a key or file that went
+    since: no reason to stop everything else, as objects of such a profile are held (D-39).
+    """
     document = _parse(text, path)
     overrides, stray = override(document, environ)
     folder = path.resolve().parent if path else Path.cwd()
@@ -75,6 +81,11 @@ def load_text(text: str, path: Path | None, environ: Mapping[str, str]) -> Loade
     variables = {done.path: done.variable for done in overrides}
     variables |= {problem.path: variable for variable, problem in stray}
     problems += [problem for _, problem in stray]
+    if was_good:
+        problems = [
+            replace(problem, warning=True) if problem.path[:1] == ("deidentify",) else problem
+            for problem in problems
+        ]
 
     def addressed(*, warning: bool) -> list[Fault]:
         return address(

@@ -175,7 +175,7 @@ def first_settings(path: Path | None) -> tuple[Loaded, str]:
         for fault in error.faults:
             print(fault, file=sys.stderr)
         print("waystation: running on the last good configuration", file=sys.stderr)
-        return load_text(text, path, os.environ), str(error.faults[0])
+        return load_text(text, path, os.environ, was_good=True), str(error.faults[0])
 
 
 def _last_good(path: Path | None) -> str | None:

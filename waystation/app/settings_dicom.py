@@ -181,6 +181,16 @@ class PeerSettings(Table):
     answer_charset: AnswerCharset | None = Field(
         default=None, description="As archive.answer_charset, for this peer"
     )
+    burned_in_is_true: Flag = Field(
+        default=False,
+        description="Its Burned In Annotation NO is believed by de-identification, also of classes "
+        "of objects that often show names",
+    )
+    private_is_true: Flag = Field(
+        default=False,
+        description="What its objects say of their private elements (0008,0300) is believed by "
+        "de-identification with retain_safe_private: those that they call harmless stay",
+    )
     charset_guess: Charsets = Field(
         default=DEFAULT_GUESSES,
         description="How to read bytes beyond ASCII where its queries name no character set: the "

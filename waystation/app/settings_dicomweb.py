@@ -104,3 +104,7 @@ class DicomwebSettings(Table):
     viewer: ViewerSettings = Field(
         default_factory=ViewerSettings, description="The web viewer, once it is installed"
     )
+    delete: bool = Field(
+        default=False,
+        description="Whether DICOMweb may delete studies, series and instances of the archive",
+    )

@@ -76,12 +76,15 @@ class Stepping:
         await loop.run_in_executor(self._parts.workers, self.tables.use, files)
         self.making.system = settings.node.name
         self.making.zone = self._parts.routing().zone
+        believed, trusted = wiring_steps.believed(settings.peer)
+        self.making.believed, self.making.trusted = believed, trusted
         self.deidentifiers = self._deidentifiers(settings)
         self.treatments.toolbox = Box(
             validate=settings.validate_,
             tables=self.tables.table,
             data=self._parts.data,
             deidentifiers=self.deidentifiers,
+            believed=repr((sorted(believed), sorted(trusted))),
         )
         used = {name for rule in settings.rule if rule.enabled for name in rule.validate_}
         self._rejecting.active = any(

@@ -7,6 +7,7 @@ from waystation.app.node import Node
 from waystation.app.settings_dicomweb import DicomwebSettings
 from waystation.app.wiring_wado import wado
 from waystation.index import object_texts
+from waystation.index.deletion import was_here
 from waystation.index.object_texts import Described
 from waystation.index.search import Search
 from waystation.model.query import Query
@@ -65,4 +66,8 @@ def _descriptions(node: Node) -> Descriptions:
     async def objects(path: Mapping[str, str]) -> Sequence[Described]:
         return await node.database.read(object_texts.objects(path))
 
-    return Descriptions(objects=objects, texts=node.metadata.texts)
+    return Descriptions(
+        objects=objects,
+        texts=node.metadata.texts,
+        was_here=lambda path: node.database.read(was_here(path)),
+    )

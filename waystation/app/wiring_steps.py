@@ -15,6 +15,7 @@ from typing import Any
 
 from waystation.app.settings import Settings
 from waystation.app.settings_base import Secret, reveal
+from waystation.app.settings_dicom import PeerSettings
 from waystation.app.settings_rule import RuleSettings
 from waystation.app.settings_steps import EditSettings, LookupSettings, ValidateSettings
 from waystation.flows.tables import TableFile
@@ -53,6 +54,14 @@ def rule_table(rule: RuleSettings, edits: Mapping[str, EditSettings | None]) -> 
 def recipes(settings: Settings) -> list[str]:
     """Return the texts of all recipes."""
     return [recipe_of(rule, settings.edit).text for rule in settings.rule]
+
+
+def believed(peers: Mapping[str, PeerSettings]) -> tuple[frozenset[str], frozenset[str]]:
+    """Return the peers whose Burned In Annotation NO is true, and whose private elements are."""
+    return (
+        frozenset(name for name, peer in peers.items() if peer.burned_in_is_true),
+        frozenset(name for name, peer in peers.items() if peer.private_is_true),
+    )
 
 
 def table_files(tables: Mapping[str, LookupSettings]) -> dict[str, TableFile]:
@@ -95,7 +104,8 @@ def own_key(data: Path) -> bytes:
 class Box:
     """Resolves what recipes name, by one configuration.
 
-    tables: by name, as they are now.  deidentifiers: by profile.
+    tables: by name, as they are now.  deidentifiers: by profile.  believed: whom
+    de-identification believes, as a text: what was made while it was another is not used again.
     """
 
     validate: Mapping[str, ValidateSettings]
@@ -103,6 +113,7 @@ class Box:
     data: Path
     deidentifiers: Mapping[str, Deidentify] = field(default_factory=dict)
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
+    believed: str = ""
     _edits: dict[str, tuple[Edit, ...]] = field(default_factory=dict)
     _validations: dict[str, Validation] = field(default_factory=dict)
     _keys: dict[str, bytes] = field(default_factory=dict)
@@ -113,17 +124,17 @@ class Box:
         edits = self._compiled(recipe)
         validations = tuple(self._validation(name) for name in recipe.validate)
         tables = self._named_tables(edits, validations)
+        deidentify = self._deidentify(recipe.deidentify)
         state = tuple(f"{name}={table.digest}" for name, table in sorted(tables.items()))
+        state += () if deidentify is None else (deidentify.digest, self.believed)
         made = self._made.get(recipe.digest)
         if made is not None and made[0] == state:
             return made[1]
-        deidentify = self._deidentify(recipe.deidentify)
         keys = self._named_keys(edits)
         parts = [recipe.digest, *state, *(one.digest for one in validations)]
         parts += [
             f"{name}={hashlib.sha256(b'uid' + key).hexdigest()}" for name, key in keys.items()
         ]
-        parts.append(deidentify.digest if deidentify is not None else "")
         tools = Tools(
             digest=hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16],
             validations=validations,
@@ -185,5 +196,5 @@ class Box:
             return None
         found = self.deidentifiers.get(name)
         if found is None:
-            raise HeldError(HoldReason.DEID_FAILED, f'there is no profile "{name}"')
+            raise HeldError(HoldReason.DEID_FAILED, f'there is no profile "{name}" that can be used')
         return found

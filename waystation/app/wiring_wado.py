@@ -7,12 +7,15 @@ from waystation.codecs.abilities import reads, writes
 from waystation.dicomweb.leaving import Codecs
 from waystation.flows.bulk import BulkValues
 from waystation.flows.cargo import JournalCargo
+from waystation.flows.excerpts import Excerpts
 from waystation.flows.frames import Frames
 from waystation.flows.rendering import Renderings
 from waystation.flows.serving import Objects
+from waystation.index.deletion import Deletion, was_here
 from waystation.journal import shelved
 from waystation.model.delivery import Delivery
 from waystation.web.bulk import Bulk
+from waystation.web.deletion import delete_resources
 from waystation.web.dicomweb import Resource
 from waystation.web.frames import frame_resources
 from waystation.web.rendered import rendered_resources
@@ -28,21 +31,28 @@ def wado(node: Node) -> list[Resource]:
     objects = Objects(cargo, node.codecs)
     store = _store(node, objects)
     frames = Frames(node.database, node.blobs, node.disk, objects)
+    renderings = Renderings(objects, Excerpts(frames, node.blobs, node.disk))
     bulk = Bulk(store, BulkValues(node.blobs, node.disk, objects), frames)
     return [
         *retrieve_resources(store, bulk.all),
         *frame_resources(store, frames),
         *bulk.resources(),
-        *rendered_resources(store, Renderings(objects)),
-        *thumbnail_resources(store, Renderings(objects)),
-        *uri_resources(store, Renderings(objects), frames, sender(store)),
-        *store_resources(Intake(keeping=node.keeping, shut=lambda: _shut(node))),
+        *rendered_resources(store, renderings),
+        *thumbnail_resources(store, renderings),
+        *uri_resources(store, renderings, frames, sender(store)),
+        *delete_resources(store, _deletion(node).delete, lambda: node.settings.web.delete),
+        *store_resources(Intake(keeping=node.keeping, shut=lambda: _shut(node), folder=node.data)),
     ]
 
 
 def _shut(node: Node) -> str:
     """Return why nothing is taken now, or ""."""
     return "this node is being stopped" if node.draining else node.sweep.stopped_why
+
+
+def _deletion(node: Node) -> Deletion:
+    archive = node.archivist
+    return Deletion(node.database, archive.heads, node.ids.next, lambda: node.clock())
 
 
 def _store(node: Node, objects: Objects) -> Store:
@@ -58,12 +68,9 @@ def _store(node: Node, objects: Objects) -> Store:
         }
         return await node.database.read(shelved.objects(**wanted))
 
-    async def was_here(_path: Mapping[str, str]) -> bool:
-        return False
-
     return Store(
         deliveries=deliveries,
-        was_here=was_here,
+        was_here=lambda path: node.database.read(was_here(path)),
         objects=objects,
         codecs=Codecs(reads=reads(), writes=writes()),
         as_stored=lambda: node.settings.web.default_transfer_syntax == "as-stored",

@@ -1,9 +1,9 @@
 """What DICOMweb keeps beside the objects, so that no request has to make it.
 
-All of it can be made anew from the objects; it goes with them.
+All of it but ``deletion`` can be made anew from the objects, and goes with them.
 """
 
-from sqlalchemy import Column, Integer, LargeBinary, Table
+from sqlalchemy import Column, Double, Integer, LargeBinary, Table, Text
 
 from waystation.db.schema_base import Identity, metadata
 
@@ -24,4 +24,12 @@ frame_table = Table(
     metadata,
     Column("arrival", Identity, primary_key=True, autoincrement=False),
     Column("data", LargeBinary, nullable=False),
+)
+
+# What was deleted on request: UIDs of studies, series and instances (W-99).
+deletion = Table(
+    "deletion",
+    metadata,
+    Column("uid", Text, primary_key=True),
+    Column("at", Double, nullable=False),
 )

@@ -177,9 +177,10 @@ class _Walk:
 
     def _chunk(self, chunk: bytes) -> None:
         """Read bytes between two escape sequences."""
-        while chunk and self._g0.width == 2:
-            chunk = self._two_bytes(chunk)
-        for run in self._runs.findall(chunk):
+        at = 0
+        while at < len(chunk) and self._g0.width == 2:
+            at = self._two_bytes(chunk, at)
+        for run in self._runs.findall(chunk, at):
             if run[0] < 0x20 or run in self._ends:
                 self._text.append(run.decode("ascii"))
                 self._g0, self._g1 = self._terms.g0, self._terms.g1
@@ -190,24 +191,24 @@ class _Walk:
                 else:
                     self._high(half)
 
-    def _two_bytes(self, chunk: bytes) -> bytes:
-        """Read characters of two bytes in G0; return what is left of the chunk."""
-        found = _KANJI_RUN.match(chunk)
-        size = found.end() if found else 0
-        if size:
-            self._take(self._g0, chunk[:size])
-            return chunk[size:]
-        if chunk[0] == 0x20:
+    def _two_bytes(self, chunk: bytes, at: int) -> int:
+        """Read characters of two bytes in G0; return where the rest of the chunk begins."""
+        found = _KANJI_RUN.match(chunk, at)
+        end = found.end() if found else at
+        if end > at:
+            self._take(self._g0, chunk[at:end])
+            return end
+        if chunk[at] == 0x20:
             self._text.append(" ")
-            return chunk[1:]
-        high = _HALVES.match(chunk)
-        if chunk[0] >= 0x80 and high:
+            return at + 1
+        high = _HALVES.match(chunk, at)
+        if chunk[at] >= 0x80 and high:
             self._high(high[0])
-            return chunk[high.end() :]
+            return high.end()
         # A control character or half a character: the writer forgot to return to value 1.
         self._faults.add(Fault.NO_RESET)
         self._g0, self._g1 = self._terms.g0, self._terms.g1
-        return chunk
+        return at
 
     def _high(self, run: bytes) -> None:
         coded = self._g1

@@ -10,6 +10,7 @@ order, then ours.
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 MULTIPART: Final = "multipart/related"
@@ -19,6 +20,7 @@ DICOM_XML: Final = "application/dicom+xml"
 OCTETS: Final = "application/octet-stream"
 JSON: Final = "application/json"
 MOST_RANGES: Final = 64
+REMEMBERED: Final = 1000
 
 _TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 _TYPE = re.compile(rf"\s*({_TOKEN})/({_TOKEN})\s*", re.ASCII)
@@ -128,6 +130,14 @@ def choices(
     offers: the default first.  header: all Accept fields, joined by commas.  parameter: the
     ``accept`` of the query, as it was decoded (a plus sign may have become a blank).
     """
+    if len(header or "") + len(parameter or "") > REMEMBERED:
+        return list(_choices(tuple(offers), header, parameter))
+    return list(_known_choices(tuple(offers), header, parameter))
+
+
+def _choices(
+    offers: tuple[Offer, ...], header: str | None, parameter: str | None
+) -> tuple[Choice, ...]:
     found: list[Choice] = []
     if parameter is not None and parameter.strip():
         found += _chosen(offers, ranges(_with_plus(parameter)))
@@ -135,7 +145,11 @@ def choices(
         found += _chosen(offers, ranges(header))
     elif not found and parameter is None:
         found += _chosen(offers, [ANY])
-    return list(dict.fromkeys(found))
+    return tuple(dict.fromkeys(found))
+
+
+# Clients send the same few headers over and over.
+_known_choices = lru_cache(maxsize=512)(_choices)
 
 
 def _with_plus(text: str) -> str:

@@ -1,6 +1,7 @@
 """The bytes of a delivery, compared with the digest taken from the wire before they leave (S-13).
 
-A damaged file is moved aside at once so that nobody else sends it; the row keeps its name.  What
+A damaged file is moved aside at once so that nobody else sends it; the row keeps its name, and an
+archived object is held as corrupt, so that a good copy that comes again is taken.  What
 fails for another reason than the object itself (the journal is locked, no descriptor is left) is
 tried again until it works: it must not make a good object look damaged.
 """
@@ -18,7 +19,7 @@ from waystation.blobs.folder import BlobFolder
 from waystation.db.engine import Database
 from waystation.destinations.base import WHOLE_BYTES, Pieces
 from waystation.flows.recent import Recent
-from waystation.journal import arrivals
+from waystation.journal import archive, arrivals
 from waystation.model.delivery import Delivery
 from waystation.model.errors import StorageError
 
@@ -48,6 +49,32 @@ class JournalCargo:
         """Return the verified data set.  Raises `StorageError`."""
         if not delivery.sealed:
             raise StorageError(ANOTHER)
+        try:
+            return await self._read(delivery)
+        except StorageError as error:
+            await self._note(delivery, error)
+            raise
+
+    async def _note(self, delivery: Delivery, error: StorageError) -> None:
+        """Write down that what the archive keeps is damaged or missing."""
+        if str(error) != DAMAGED and not await asyncio.get_running_loop().run_in_executor(
+            self._disk, self._cut, delivery
+        ):
+            return
+        try:
+            job = archive.spoilt(delivery.arrival_id, delivery.blob)
+            if await self._database.write(job):
+                log.error("archived object damaged", arrival=f"{delivery.arrival_id:x}")
+        except StorageError as failed:
+            log.error("damage not written down", why=str(failed))
+
+    def _cut(self, delivery: Delivery) -> bool:
+        try:
+            return self._blobs.size_of(delivery.blob) < delivery.size_bytes
+        except OSError:
+            return False
+
+    async def _read(self, delivery: Delivery) -> bytes | Pieces:
         if (held := self.at_hand(delivery)) is not None:
             return held
         if not delivery.blob:

@@ -6,9 +6,9 @@ None, and the search goes on.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from concurrent.futures import Executor
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from datetime import tzinfo
 
 import structlog
@@ -17,6 +17,7 @@ from waystation.blobs.folder import BlobFolder
 from waystation.db.engine import Database
 from waystation.dicom.head import Head
 from waystation.flows.heads import head_from
+from waystation.index.levels import level_of
 from waystation.index.pages import ImageRow
 from waystation.index.search import Found, Search
 from waystation.journal import heads, shelved
@@ -24,16 +25,18 @@ from waystation.journal.heads import HeadSource
 from waystation.matching.unique import UNIQUE, Wanted
 from waystation.model.delivery import Delivery
 from waystation.model.errors import StorageError
-from waystation.model.query import STUDY, Key, Query, Record
+from waystation.model.query import LEVELS, STUDY, Key, Query, Record
 
 log = structlog.get_logger()
+# How long a request waits for what is being put on file.
+SETTLED_S = 0.5
 
 
 class IndexCatalogue:
     """The archive of a node.
 
     area: the keys that everything must match under a called AE title, () for all of it.
-    zone: of records that name none.
+    zone: of records that name none.  settled: waits until what was acknowledged is on file.
     """
 
     def __init__(
@@ -43,15 +46,18 @@ class IndexCatalogue:
         disk: Executor,
         area: Callable[[str], Sequence[Key]],
         zone: Callable[[], tzinfo | None],
+        settled: Callable[[], Awaitable[None]],
     ) -> None:
         self._database = database
         self._blobs = blobs
         self._disk = disk
         self._area = area
         self._zone = zone
+        self._settled = settled
 
     async def search(self, query: Query, title: str) -> AsyncGenerator[Record, None]:
         """Yield what matches, in the order of answers."""
+        await self._settle()
         async with aclosing(self.found(query, title)) as answers:
             async for answer in answers:
                 yield answer.record
@@ -64,6 +70,7 @@ class IndexCatalogue:
 
     async def instances(self, wanted: Wanted, title: str) -> list[Delivery]:
         """Return the objects of what is wanted, as far as the area shows them."""
+        await self._settle()
         chosen = await self._database.read(
             shelved.objects(
                 patients=wanted.patient_ids,
@@ -72,13 +79,24 @@ class IndexCatalogue:
                 instances=wanted.instances,
             )
         )
-        if not chosen or not self._area(title):
+        area = self._area(title)
+        if not chosen or not area:
             return chosen
         studies = tuple(dict.fromkeys(one.study_uid for one in chosen))
-        query = Query(level=STUDY).with_keys([Key(UNIQUE[STUDY], "UI", studies)])
+        # As deep as the conditions of the area go: what a query hides there is not sent either.
+        level = max((STUDY, *(level_of(key.tag) for key in area)), key=LEVELS.index)
+        query = Query(level=level).with_keys([Key(UNIQUE[STUDY], "UI", studies)])
         async with aclosing(self.found(query, title)) as answers:
-            shown = {answer.study_uid async for answer in answers}
-        return [one for one in chosen if one.study_uid in shown]
+            shown = {_place(answer) async for answer in answers}
+        places = [(one.study_uid, one.series_uid, one.sop_instance_uid) for one in chosen]
+        depth = LEVELS.index(level)
+        return [one for one, place in zip(chosen, places, strict=True) if place[:depth] in shown]
+
+    async def _settle(self) -> None:
+        """Wait for what was acknowledged a moment ago, but not for what keeps coming (T-29)."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(SETTLED_S):
+                await self._settled()
 
     async def heads(self, rows: Sequence[ImageRow]) -> list[Head | None]:
         """Return the head of each object, None for one that cannot be read."""
@@ -100,6 +118,12 @@ class IndexCatalogue:
                 log.error("head not read", arrival=f"{source.arrival:x}", error=str(error))
                 found.append(None)
         return found
+
+
+def _place(found: Found) -> tuple[str, ...]:
+    """Return the UIDs of a study, series or object and of what it lies in."""
+    image = found.image.sop_instance_uid if found.image is not None else ""
+    return tuple(filter(None, (found.study_uid, found.series_uid, image)))
 
 
 def _source(row: ImageRow) -> HeadSource:

@@ -102,10 +102,12 @@ class Deposit:
         """Begin an object."""
         self._object = _Object(Strand(self._keeping.disk), study_uid)
 
-    def fail(self, status: int, comment: str) -> None:
-        """Note that a part failed which is no object."""
+    def fail(self, status: int, comment: str, names: tuple[str, str] = ("", "")) -> None:
+        """Note that a part failed which is no object.  names: SOP class and instance."""
         end: asyncio.Future[Outcome] = self._loop.create_future()
-        end.set_result(refused(RefusedError(status, comment)))
+        fault = RefusedError(status, comment)
+        end.set_result(refused(fault, Meta("", *names, 0)))
+        self._keeping.witness.refused(self._source, fault.status, fault.comment, 0)
         self._ends.append(end)
 
     async def take(self, data: bytes) -> None:

@@ -45,6 +45,8 @@ QUERIES = {C_FIND_RQ, C_MOVE_RQ, C_GET_RQ}
 STORED_WITHIN_S = 60.0
 UNFINISHED = {Category.PENDING, Category.CANCEL}
 TOO_LONG = 0x0213
+# Answers that may wait for one write.
+MOST_UNSENT = 32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,11 +100,10 @@ class Asked:
         counts: Counts | None = None,
     ) -> None:
         """Send one response and wait until the network has room again."""
-        command = replace(
-            reply(self.command, status, comment),
-            offending_elements=offending,
-            sop_instance_uid="" if self.command.field in QUERIES else self.command.sop_instance_uid,
-        )
+        command = reply(self.command, status, comment)
+        if offending or (command.sop_instance_uid and self.command.field in QUERIES):
+            uid = "" if self.command.field in QUERIES else self.command.sop_instance_uid
+            command = replace(command, offending_elements=offending, sop_instance_uid=uid)
         if counts is not None:
             command = replace(
                 command,
@@ -112,10 +113,11 @@ class Asked:
                 failed=counts.failed,
                 warning=counts.warning,
             )
-        if category(status) is not Category.PENDING:
+        pending = category(status) is Category.PENDING
+        if not pending:
             # With the final response the caller may ask for something else.
             self._desk.ended(self)
-        await self._desk.send(self.context.id, command, data)
+        await self._desk.send(self.context.id, command, data, soon=pending)
 
     async def store(
         self,
@@ -169,6 +171,7 @@ class Desk:
         self._tasks: set[asyncio.Task[None]] = set()
         self._response: asyncio.Future[Command] | None = None
         self._expected = (0, 0)
+        self._unsent = 0
 
     @property
     def contexts(self) -> Mapping[int, AcceptedContext]:
@@ -247,14 +250,33 @@ class Desk:
         if self._asked is asked:
             self._asked = None
 
-    async def send(self, context_id: int, command: Command, data: bytes = b"") -> None:
-        """Send a message, and wait until the network has room again."""
+    async def send(
+        self, context_id: int, command: Command, data: bytes = b"", *, soon: bool = False
+    ) -> None:
+        """Send a message, and wait until the network has room again.
+
+        soon: together with what is sent before the loop comes round, in one write.
+        """
         if not self._association.established:
             return
         self._association.send(context_id, command, data)
+        if soon and self._unsent < MOST_UNSENT:
+            self._send_soon()
+            return
+        self._unsent = 0
         self._conversation.flush()
         if not self._conversation.writable:
             await self._conversation.drain()
+
+    def _send_soon(self) -> None:
+        self._unsent += 1
+        if self._unsent == 1:
+            asyncio.get_running_loop().call_soon(self._send_now)
+
+    def _send_now(self) -> None:
+        if self._unsent:
+            self._unsent = 0
+            self._conversation.flush()
 
     async def store(
         self, context_id: int, command: Command, data: bytes | AsyncGenerator[bytes, None]

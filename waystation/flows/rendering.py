@@ -13,7 +13,9 @@ from typing import Final
 from waystation.codecs.errors import CodecError
 from waystation.codecs.pictures import drawn, pictures
 from waystation.codecs.pool import Converted
+from waystation.destinations.base import Pieces
 from waystation.dicom.head import Head
+from waystation.flows.excerpts import Excerpts
 from waystation.flows.serving import UNFIT, Objects, WorkroomError
 from waystation.model.delivery import Delivery
 from waystation.transforms.render_job import Drawn, RenderJob
@@ -40,10 +42,11 @@ class Drawing:
 
 
 class Renderings:
-    """Draws objects."""
+    """Draws objects.  excerpts: None to always read whole objects."""
 
-    def __init__(self, objects: Objects) -> None:
+    def __init__(self, objects: Objects, excerpts: Excerpts | None = None) -> None:
         self._objects = objects
+        self._excerpts = excerpts
 
     async def draw(
         self, delivery: Delivery, job: RenderJob, state: Delivery | None = None
@@ -57,7 +60,7 @@ class Renderings:
         if state is not None:
             text = base64.b64encode(await self._whole(state)).decode("ascii")
             job = replace(job, presentation=(state.transfer_syntax_uid, text))
-        payload = await self._objects.cargo.load(delivery)
+        payload, job = await self._payload(delivery, job)
         made = await self._objects.codecs.render(
             payload if isinstance(payload, bytes) else payload.pieces,
             digest=digest,
@@ -65,6 +68,15 @@ class Renderings:
             job=job,
         )
         return Drawing(drawn(made), made)
+
+    async def _payload(
+        self, delivery: Delivery, job: RenderJob
+    ) -> tuple[bytes | Pieces, RenderJob]:
+        if self._excerpts is not None:
+            cut = await self._excerpts.of(delivery, job)
+            if cut is not None:
+                return cut
+        return await self._objects.cargo.load(delivery), job
 
     async def shown_by(self, state: Delivery) -> Sequence[tuple[str, str]]:
         """Return the images that a presentation state is for: (series, SOP instance)."""

@@ -124,9 +124,7 @@ class Retrieval:
         deliveries = await self._shelf.instances(wanted, asked.source.called_ae)
         progress = Progress(asked, len(deliveries))
         to = asked.command.move_destination or asked.source.calling_ae
-        going = Going(
-            id=next(self._shelf.numbers), source=asked.source, to=to, progress=progress
-        )
+        going = Going(id=next(self._shelf.numbers), source=asked.source, to=to, progress=progress)
         self._shelf.going.append(going)
         try:
             if deliveries:

@@ -57,6 +57,8 @@ class Toolbox(Protocol):
 class Making:
     """Of one node.  system: our name, for the record of changes.  zone: of the node.
 
+    believed, trusted: names of peers whose Burned In Annotation NO is true (D-32), and whose
+    Private Data Element Characteristics are (D-17).
     codecs: the children that change pixels, None where there are none.
     """
 
@@ -71,6 +73,8 @@ class Making:
     ) -> None:
         self.system = "waystation"
         self.zone: tzinfo | None = None
+        self.believed: frozenset[str] = frozenset()
+        self.trusted: frozenset[str] = frozenset()
         self.blobs = blobs
         self._database = database
         self._workers = workers
@@ -141,6 +145,8 @@ class Making:
             earlier=earlier,
             study=study,
             approvals=approvals,
+            believed=source.peer in self.believed,
+            trusted=source.peer in self.trusted,
         )
 
     async def _earlier(self, head: Head, arrival: Arrival, now: float, taken: bool) -> Earlier:

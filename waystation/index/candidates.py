@@ -45,6 +45,9 @@ _TEXTS: Final = {
 }
 # More values than a statement takes: then nothing is asked of that attribute.
 MOST_VALUES: Final = 500
+# Alternatives that are conditions each, and how long a pattern is, before SQLite gives up.
+MOST_CONDITIONS: Final = 64
+LONGEST_PATTERN: Final = 1000
 WORST: Final = 9
 
 
@@ -92,7 +95,8 @@ def conditions(query: Query) -> Conditions:
 
 
 def _take(found: Conditions, hint: Hint) -> None:
-    if len(hint.values) > MOST_VALUES:
+    is_list = hint.op == preselect.IN and hint.tag not in _SETS
+    if len(hint.values) > (MOST_VALUES if is_list else MOST_CONDITIONS):
         return
     if hint.form == preselect.UID and hint.tag in _UIDS:
         rank, ids = _UIDS[hint.tag]
@@ -101,6 +105,8 @@ def _take(found: Conditions, hint: Hint) -> None:
     elif hint.tag in _TERMS and hint.op in (preselect.IN, preselect.PREFIX, preselect.WORDS):
         _term(found, hint)
     elif hint.tag in _SETS and hint.op == preselect.IN:
+        if max(map(len, hint.values)) > LONGEST_PATTERN:
+            return
         column = _SETS[hint.tag]
         patterns = [found.bind([_inside(value)]) for value in hint.values]
         likes = [f"s.{column} LIKE {pattern} ESCAPE '!'" for pattern in patterns]
@@ -154,7 +160,7 @@ def _any(alternatives: Sequence[str]) -> str:
 def _like(found: Conditions, key: Key) -> None:
     """Add what SQL can tell of a wild card that does not stand at the end."""
     values = [value for value in key.values if value]
-    if not any(map(is_wild, values)):
+    if not any(map(is_wild, values)) or len(values) > MOST_CONDITIONS:
         return
     if key.tag == levels.PATIENT_NAME:
         patterns = [_loose(value) for value in values]
@@ -163,6 +169,8 @@ def _like(found: Conditions, key: Key) -> None:
         patterns = [_pattern(plain(value, key.vr)) for value in values]
         column = _TEXTS[key.tag]
     else:
+        return
+    if max(map(len, patterns)) > LONGEST_PATTERN:
         return
     likes = [f"s.{column} LIKE {found.bind([each])} ESCAPE '!'" for each in patterns]
     found.others.append(_any([*likes, "s.varied = 1"]))

@@ -35,6 +35,8 @@ _KNOWN: Final = (
     "SELECT i.arrival, i.series, i.current, a.sha256 FROM arrival a"
     " JOIN instance i ON i.arrival = a.id"
     " WHERE a.sop_instance = :uid AND coalesce(a.hold_reason, '') <> 'corrupt'"
+    # A person has dismissed it as damaged.
+    " AND a.ended_why IS NULL"
 )
 _SHOWN: Final = (
     "SELECT i.arrival FROM arrival a JOIN instance i ON i.arrival = a.id"

@@ -34,7 +34,8 @@ _STUDIES: Final = (
 )
 _MEMBERS: Final = (
     "SELECT a.id, k.place, a.sop_instance, a.sop_class, a.transfer_syntax, a.size_bytes,"
-    " a.sha256, a.blob, a.received_at, a.hold_reason, a.series FROM arrival a"
+    " a.sha256, a.blob, a.received_at,"
+    " coalesce(a.hold_reason, '') = 'corrupt' OR a.ended_why IS NOT NULL, a.series FROM arrival a"
     " JOIN archived k ON k.arrival = a.id WHERE a.study = :uid ORDER BY k.place"
 )
 _PATIENTS: Final = "SELECT p.id FROM patient p WHERE p.id > :after ORDER BY p.id LIMIT :limit"
@@ -106,8 +107,8 @@ class Proof:
 
     async def _study(self, shadow: Shadow, uid: str) -> Finding | None:
         for _ in range(TRIES):
-            said, members = await self._database.read(_said(uid))
-            filings = await self._filings(members)
+            said, members = await self._database.read(members_of(uid))
+            filings = await filings_of(self._heads, members)
             missing = len(members) - len(filings)
             if missing:
                 return Finding(study_uid=uid, what=UNREADABLE.format(missing))
@@ -119,25 +120,12 @@ class Proof:
                 return None
             what = ", ".join(meant.differences(said))
             if self._mending is not None:
-                job = _written(uid, said, filings, self._mending.next_id)
+                job = written(uid, said, filings, self._mending.next_id)
                 if await self._mending.database.write(job):
                     return Finding(study_uid=uid, what=what, mended=True)
-            elif (await self._database.read(_said(uid)))[0] == said:
+            elif (await self._database.read(members_of(uid)))[0] == said:
                 return Finding(study_uid=uid, what=what)
         return Finding(study_uid=uid, what=CHANGING)
-
-    async def _filings(self, members: Sequence[Member]) -> list[Filing]:
-        """Return the objects as they are filed; those that cannot be read are missing."""
-        found: list[Filing] = []
-        for at in range(0, len(members), AT_ONCE):
-            some = members[at : at + AT_ONCE]
-            heads = await self._heads([each.row for each in some])
-            found += [
-                _filing(each, head)
-                for each, head in zip(some, heads, strict=True)
-                if head is not None
-            ]
-        return found
 
     async def _patients(self) -> AsyncGenerator[Finding, None]:
         after = 0
@@ -148,6 +136,19 @@ class Proof:
                 if self._mending is not None:
                     await self._mending.database.write(_rewritten(patient))
                 yield Finding(study_uid="", what=PATIENT, mended=self._mending is not None)
+
+
+async def filings_of(heads: Heads, members: Sequence[Member]) -> list[Filing]:
+    """Return objects as they are filed; those that cannot be read are missing."""
+    found: list[Filing] = []
+    for at in range(0, len(members), AT_ONCE):
+        some = members[at : at + AT_ONCE]
+        found += [
+            _filing(each, head)
+            for each, head in zip(some, await heads([each.row for each in some]), strict=True)
+            if head is not None
+        ]
+    return found
 
 
 def _filing(member: Member, head: Head) -> Filing:
@@ -169,7 +170,7 @@ def _studies(after: str) -> Job[list[str]]:
     return job
 
 
-def _said(uid: str) -> Job[tuple[Shape, list[Member]]]:
+def members_of(uid: str) -> Job[tuple[Shape, list[Member]]]:
     """Read what the index says of a study, and the objects that it should say it of."""
 
     def job(transaction: Transaction) -> tuple[Shape, list[Member]]:
@@ -177,7 +178,7 @@ def _said(uid: str) -> Job[tuple[Shape, list[Member]]]:
         members = [
             Member(
                 place=row[1],
-                corrupt=row[9] == "corrupt",
+                corrupt=bool(row[9]),
                 row=ImageRow(
                     arrival_id=row[0],
                     number=0,
@@ -200,7 +201,7 @@ def _said(uid: str) -> Job[tuple[Shape, list[Member]]]:
     return job
 
 
-def _written(
+def written(
     uid: str, said: Shape, filings: Sequence[Filing], next_id: Callable[[], int]
 ) -> Job[bool]:
     """Write a study anew, unless it changed since it was looked at."""

@@ -2,8 +2,9 @@
 
 Contract: `remove` takes a whole study or nothing.  Whether it may go stands in the statement that
 takes it: never while one of its objects is held, waits, is being sent, belongs to something that
-is not complete, or was promised in a commitment that is not reported yet.  What was taken is
-written down in the same transaction.  The bytes stay until the sweep finds that nobody needs them.
+is not complete, waits for the promise of a destination, or was asked of us in a commitment that is
+not reported yet.  What was taken is written down in the same transaction.  The bytes stay until the
+sweep finds that nobody needs them.
 """
 
 from collections.abc import Sequence
@@ -17,17 +18,19 @@ from waystation.index.pages import STUDY_COLUMNS, Hit, matches, study_hit
 from waystation.index.rows import patient_of, write_patient
 from waystation.matching.match import Matcher
 
-# One object of the study that must stay, and with it all of them.
-_BUSY: Final = (
-    "SELECT 1 FROM arrival a WHERE a.study = study.uid AND ("
-    " a.planned = 0 OR a.hold_reason IS NOT NULL"
+# What makes an object (``a``) stay.
+NEEDED: Final = (
+    "a.planned = 0 OR a.hold_reason IS NOT NULL"
     " OR EXISTS (SELECT 1 FROM delivery d WHERE d.arrival = a.id"
     "  AND d.state IN ('waiting', 'sending', 'held'))"
     " OR EXISTS (SELECT 1 FROM gathered m JOIN gather g ON g.id = m.gather"
     "  WHERE m.arrival = a.id AND g.state IN ('open', 'completing'))"
+    " OR EXISTS (SELECT 1 FROM verification v WHERE v.arrival = a.id AND v.state = 'open')"
     " OR EXISTS (SELECT 1 FROM commitment c WHERE c.state = 'open'"
-    "  AND c.objects LIKE '%' || a.sop_instance || '%'))"
+    "  AND c.objects LIKE '%' || a.sop_instance || '%')"
 )
+# One object of the study that must stay, and with it all of them.
+_BUSY: Final = "SELECT 1 FROM arrival a WHERE a.study = study.uid AND (" + NEEDED + ")"
 _TAKE: Final = (
     "DELETE FROM study WHERE id = :id AND last_at < :before AND NOT EXISTS (" + _BUSY + ")"
 )

@@ -160,7 +160,10 @@ def _clear_mirrored_holds(transaction: Transaction, arrivals: set[int]) -> None:
         transaction.run(
             "UPDATE arrival SET hold_reason = NULL, ended_why = NULL WHERE id = :id"
             " AND hold_reason IN ('conflict', 'corrupt') AND NOT EXISTS (SELECT 1 FROM delivery d"
-            " WHERE d.arrival = arrival.id AND d.state = 'held')",
+            " WHERE d.arrival = arrival.id AND d.state = 'held')"
+            # The archive has no good copy yet, whatever became of the deliveries.
+            " AND NOT (hold_reason = 'corrupt' AND EXISTS"
+            " (SELECT 1 FROM archived k WHERE k.arrival = arrival.id))",
             {"id": arrival_id},
         )
 

@@ -159,7 +159,8 @@ def decide(
     """Write what a person decided: approved or not, who, and why.
 
     names: of the study, as it came in and as the outputs call it.  Returns the ids of what is
-    held of it; letting that go is another decision.
+    held of it; letting that go is another decision.  What was treated of the study before is not
+    sent again as it is: the step runs anew, by what was decided now.
     """
     approved, by, because = said
     study, new_name = names
@@ -175,6 +176,12 @@ def decide(
             "INSERT INTO deid_approval (study, profile, what, approved, by_user, because, at)"
             " VALUES (:study, :profile, :what, :approved, :by, :because, :at)",
             values | {"approved": int(approved), "by": by, "because": because, "at": now},
+        )
+        transaction.run(
+            "UPDATE treatment SET tools = tools || :until WHERE arrival IN"
+            " (SELECT id FROM arrival WHERE study = :study)"
+            " AND substr(deidentified, 1, length(:mark)) = :mark AND (head <> :none OR blob <> '')",
+            {"study": study, "mark": f"{profile} ", "until": f" until {now}", "none": b""},
         )
         content = {"profile": profile, "what": what, "by": by, "because": because}
         append(transaction, APPROVAL if approved else REJECTION, new_name, content, now)

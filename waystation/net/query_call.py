@@ -257,8 +257,11 @@ class QueryCall(Call):
                 self.abort()
 
     async def _last(self, context: AcceptedContext, command: Command, data: bytes) -> Answer:
-        answers = [answer async for answer in self.ask(context, command, data)]
-        return answers[-1]
+        last = None
+        async for answer in self.ask(context, command, data):
+            last = answer
+        assert last is not None
+        return last
 
     async def _next(self) -> Answer:
         """Return the next answer; `LostError` if nothing moves for the time of a response."""

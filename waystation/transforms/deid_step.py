@@ -40,8 +40,9 @@ class DeidStep:
 
     @property
     def digest(self) -> str:
-        """Of profile, tables, keys and version."""
-        return self.deidentifier.tools_digest
+        """Of profile, tables, keys and version; another one when a table of pseudonyms changed."""
+        table = getattr(self._find, "digest", "")
+        return f"{self.deidentifier.tools_digest}{table}"
 
     def study_named(self, uid: str) -> str:
         """Return what the study of an original UID is called in the outputs."""
@@ -61,6 +62,8 @@ class DeidStep:
             pseudonym=self._pseudonym(head),
             approved=said.get(PIXELS, False),
             unrecognizable=said.get(FEATURES, False),
+            believed=facts.believed,
+            trusted=facts.trusted,
             tail_end=facts.tail_end,
         )
         done = self.deidentifier.treat(head, known)

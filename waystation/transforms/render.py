@@ -20,7 +20,7 @@ from waystation.transforms.image import Image
 from waystation.transforms.render_colour import coloured
 from waystation.transforms.render_frame import Film, opened
 from waystation.transforms.render_grey import Greys, Tones, numbers_of, shown
-from waystation.transforms.render_job import REPRESENTATIVE, Drawn, RenderJob
+from waystation.transforms.render_job import REPRESENTATIVE, Drawn, RenderJob, representative
 from waystation.transforms.render_marks import annotated, overlaid
 from waystation.transforms.render_place import aspect_of, fitted
 from waystation.transforms.render_state import State, state_of
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 
 GREYS = ("MONOCHROME1", "MONOCHROME2")
 INSTANCE, MODALITY, BURNED_IN = 0x00080018, 0x00080060, 0x00280301
-REPRESENTATIVE_FRAME = 0x00286010
 FRAME_MS, RATES = 0x00181063, (0x00180040, 0x00082144)
 FASTEST_MS, USUAL_MS = 20, 100
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -46,7 +45,7 @@ def render(
     if job.small and head.text(BURNED_IN) == "YES":
         raise UnfitError("identity may be burned into its pixels")
     film = Film(file, head, has)
-    frames = film.image.frames
+    frames = job.total or film.image.frames
     numbers = _numbers(head, job, frames)
     if max(numbers) >= frames:
         return Drawn(frames, 0, 0)
@@ -64,8 +63,7 @@ def _numbers(head: Head, job: RenderJob, frames: int) -> Sequence[int]:
         return range(frames)
     if job.frames != (REPRESENTATIVE,):
         return job.frames
-    said = int.from_bytes((head.raw(REPRESENTATIVE_FRAME) or b"")[:2], "little")
-    return (said - 1 if 1 <= said <= frames else frames // 2,)
+    return (representative(head, frames),)
 
 
 def _write(out: BinaryIO, picture: bytes) -> None:
@@ -98,7 +96,8 @@ class _Drawer:
     def _picture(self, number: int) -> "Picture":
         from PIL import Image as Pillow
 
-        samples, image = self._film.samples(number)
+        held = self._job.held
+        samples, image = self._film.samples(held.index(number) if held else number)
         state = self._state_for(number, image)
         if image.samples == 1 and image.photometric in GREYS:
             pixels = shown(samples[:, :, 0], image, self._tones(number, image, state), self._top)

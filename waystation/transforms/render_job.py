@@ -11,6 +11,8 @@ import re
 from dataclasses import asdict, dataclass
 from typing import Literal, NamedTuple, Self
 
+from waystation.dicom.head import Head
+
 LINEAR, EXACT, SIGMOID = "linear", "linear-exact", "sigmoid"
 FUNCTIONS = (LINEAR, EXACT, SIGMOID)
 ANNOTATIONS = ("patient", "technique")
@@ -19,7 +21,7 @@ MEDIA: dict[str, str] = {"jpeg": "image/jpeg", "png": "image/png", "gif": "image
 QUALITY = 90
 MOST_PIXELS = 64_000_000
 LONGEST_SIDE = 32_767
-REPRESENTATIVE = -1
+REPRESENTATIVE, REPRESENTATIVE_FRAME = -1, 0x00286010
 _NUMBER = re.compile(r"[+-]?(?:\d{1,20}(?:\.\d{0,20})?|\.\d{1,20})(?:[eE][+-]?\d{1,3})?", re.ASCII)
 
 
@@ -57,6 +59,7 @@ class RenderJob:
     PS3.18 8.3.5.1.1.  overlays: whether the overlay planes are drawn.  presentation: an object
     that says how (a presentation state), as its transfer syntax and its data set in Base64.
     small: a picture for a list, without identity; `UnfitError` if identity may be in its pixels.
+    held: if the object was cut to some of its frames, which these are; total: how many it had.
     """
 
     frames: tuple[int, ...] = ()
@@ -70,6 +73,8 @@ class RenderJob:
     overlays: bool = False
     presentation: tuple[str, str] | None = None
     small: bool = False
+    held: tuple[int, ...] = ()
+    total: int = 0
 
     def text(self) -> str:
         """Return it as one line of JSON."""
@@ -79,11 +84,17 @@ class RenderJob:
     def of_text(cls, text: str) -> Self:
         """Return what `text` of a job says."""
         said = json.loads(text)
-        for name in ("frames", "annotation", "presentation"):
+        for name in ("frames", "annotation", "presentation", "held"):
             said[name] = None if said[name] is None else tuple(said[name])
         for name, kind in (("window", Window), ("view", View)):
             said[name] = None if said[name] is None else kind(*said[name])
         return cls(**said)
+
+
+def representative(head: Head, frames: int) -> int:
+    """Return which frame stands for an object, from 0: what it says, else the one in the middle."""
+    said = int.from_bytes((head.raw(REPRESENTATIVE_FRAME) or b"")[:2], "little")
+    return said - 1 if 1 <= said <= frames else frames // 2
 
 
 class Drawn(NamedTuple):

@@ -63,7 +63,8 @@ class StepFacts:
     now: Unix seconds.  system: our name, for the record of changes.  source: where it came from.
     words: what templates may name.  earlier: for validation, None if it could not be read.
     study: its UID as it came in, and approvals: what persons decided about it for this profile,
-    approved or not.  tail_end: where the pixels of the stored object end, None if its head tells.
+    approved or not.  believed, trusted: what it says of its pixels, and of its private elements,
+    is true.  tail_end: where the pixels of the stored object end, None if its head tells.
     """
 
     now: float
@@ -73,6 +74,8 @@ class StepFacts:
     earlier: Earlier | None = None
     study: str = ""
     approvals: Mapping[str, bool] = field(default_factory=dict)
+    believed: bool = False
+    trusted: bool = False
     tail_end: int | None = None
 
 

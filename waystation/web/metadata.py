@@ -37,10 +37,12 @@ class Descriptions:
     """What metadata needs of the node.
 
     objects: what the archive shows at a path.  texts: their metadata, in order.
+    was_here: whether something of that path was deleted.
     """
 
     objects: Callable[[Mapping[str, str]], Awaitable[Sequence[Described]]]
     texts: Callable[[Sequence[Described]], Awaitable[Sequence[bytes]]]
+    was_here: Callable[[Mapping[str, str]], Awaitable[bool]] | None = None
 
 
 def metadata_resources(descriptions: Descriptions) -> list[Resource]:
@@ -75,6 +77,8 @@ async def _metadata(asked: Asked, descriptions: Descriptions) -> Response:
         asked.warn(f"The field {name} means nothing here and was left out")
     objects = await descriptions.objects(asked.path)
     if not objects:
+        if descriptions.was_here is not None and await descriptions.was_here(asked.path):
+            raise Refusal(410, "This was deleted here")
         raise Refusal(404, "Nothing of this kind is here")
     chosen = None if everything or not wanted else {**wanted, **NAMES}
     etag = _etag(asked, objects, media, chosen)

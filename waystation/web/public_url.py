@@ -8,6 +8,7 @@ import ipaddress
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Network
 from urllib.parse import urlsplit
 
@@ -55,6 +56,8 @@ def _first(headers: Headers, name: str) -> str:
 
 def is_trusted(peer: str, proxies: Sequence[IPv4Network | IPv6Network]) -> bool:
     """Tell whether a peer is one of our proxies."""
+    if not proxies:
+        return False
     try:
         address = ipaddress.ip_address(peer)
     except ValueError:
@@ -75,6 +78,7 @@ def caller_of(peer: str, headers: Headers, proxies: Sequence[IPv4Network | IPv6N
     return next((one for one in reversed(chain) if not is_trusted(one, proxies)), "")
 
 
+@lru_cache(maxsize=1024)
 def is_local(caller: str) -> bool:
     """Tell whether a caller is on this machine."""
     try:
@@ -106,6 +110,7 @@ def origin_of(
     return f"{said.proto or scheme}://{said.host or own}{said.prefix}"
 
 
+@lru_cache(maxsize=256)
 def is_our_name(host: str, public_url: str) -> bool:
     """Return True for names that no foreign DNS record can point at us, and for our public one."""
     name = urlsplit(f"//{host}").hostname or ""

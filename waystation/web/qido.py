@@ -179,22 +179,25 @@ def _say_left_out(asked: Asked, read: SearchAsked) -> None:
 
 
 def _query(kind: _Kind, read: SearchAsked) -> Query:
-    """Return the query, with a universal key for whatever is to come back."""
+    """Return the query; of images with a universal key for whatever is to come back."""
     fault = first_fault(read.keys, read.options)
     if fault is not None:
         raise Refusal(400, NOT_UNDERSTOOD, fault.comment)
     zone = offset_minutes(read.zone) if read.zone else None
     if read.zone and zone is None:
         raise Refusal(400, NOT_UNDERSTOOD, "TimezoneOffsetFromUTC: write an offset as +0100")
+    query = Query(level=kind.level, options=read.options, charset="ISO_IR 192", zone=zone)
+    if kind.level != IMAGE:
+        return query.with_keys(read.keys)
+    # By its keys the index knows whether it has to read heads.
     asked = {key.tag for key in read.keys}
     back = (key for key in wanted_keys(_wanted(kind, read)) if key.tag not in asked)
-    query = Query(level=kind.level, options=read.options, charset="ISO_IR 192", zone=zone)
-    return query.with_keys((*read.keys, *back, *_everything(kind, read)))
+    return query.with_keys((*read.keys, *back, *_everything(read)))
 
 
-def _everything(kind: _Kind, read: SearchAsked) -> list[Key]:
+def _everything(read: SearchAsked) -> list[Key]:
     """Return a key that lets the index read heads, where all of an image is wanted."""
-    return [Key(levels.INSTANCE_NUMBER, "IS")] if read.everything and kind.level == IMAGE else []
+    return [Key(levels.INSTANCE_NUMBER, "IS")] if read.everything else []
 
 
 def _wanted(kind: _Kind, read: SearchAsked) -> Wanted:

@@ -5,8 +5,11 @@ whatever happens to the parts behind it; the answer names every part.  400 where
 told apart, 415 before a byte of the body is read.
 """
 
+import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 from starlette.requests import ClientDisconnect
@@ -44,19 +47,27 @@ from waystation.flows.receive import Keeping
 from waystation.model.arrival import Source
 from waystation.web.asked import Asked, Refusal
 from waystation.web.dicomweb import Resource
+from waystation.web.stow_metadata import ByMetadata
 
 LARGEST_BODY: Final = 16 << 30
 OFFERS: Final = (Offer(DICOM_JSON, aliases=(JSON,)), Offer(DICOM_XML))
-TAKES: Final = (f'{MULTIPART}; type="{DICOM}"', DICOM)
+INNER: Final = (DICOM, DICOM_JSON, DICOM_XML)
+TAKES: Final = (*(f'{MULTIPART}; type="{inner}"' for inner in INNER), DICOM)
+# So long, at most, an answer waits until searches find what it speaks of.
+VISIBLE_S: Final = 2.0
 NOT_UNDERSTOOD: Final = "The request is not understood"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Intake:
-    """What storing needs of the node.  shut: why nothing is taken now, or ""."""
+    """What storing needs of the node.
+
+    shut: why nothing is taken now, or "".  folder: for bulk data that waits for its object.
+    """
 
     keeping: Callable[[], Keeping]
     shut: Callable[[], str]
+    folder: Path
 
 
 def store_resources(intake: Intake) -> list[Resource]:
@@ -68,7 +79,7 @@ def store_resources(intake: Intake) -> list[Resource]:
         word = intake.shut() or intake.keeping().full()
         if word:
             raise _not_now(word)
-        return _answer(asked, media, await _store(asked, intake.keeping(), kind))
+        return _answer(asked, media, await _store(asked, intake, kind))
 
     return [
         Resource(
@@ -95,12 +106,15 @@ def _kind_of(asked: Asked) -> Range:
     if len(found) == 1:
         kind = found[0]
         whole = f"{kind.main}/{kind.sub}"
-        inner = (kind.param("type") or DICOM).lower()
-        if whole == DICOM or (whole == MULTIPART and inner == DICOM):
+        if whole == DICOM or (whole == MULTIPART and _inner(kind) in INNER):
             return kind
     raise Refusal(
         415, "This cannot be stored", "Send " + " or ".join(TAKES), headers={"Accept": TAKES[0]}
     )
+
+
+def _inner(kind: Range) -> str:
+    return (kind.param("type") or DICOM).lower()
 
 
 def _not_now(word: str) -> Refusal:
@@ -109,7 +123,7 @@ def _not_now(word: str) -> Refusal:
     )
 
 
-async def _store(asked: Asked, keeping: Keeping, kind: Range) -> list[Outcome]:
+async def _store(asked: Asked, intake: Intake, kind: Range) -> list[Outcome]:
     scope = asked.request.scope
     source = Source(
         peer="",
@@ -119,18 +133,29 @@ async def _store(asked: Asked, keeping: Keeping, kind: Range) -> list[Outcome]:
         way_in="stow",
         tls=scope["scheme"] == "https",
     )
-    deposit = Deposit(keeping, source)
+    deposit = Deposit(intake.keeping(), source)
     study = asked.path.get("study", "")
     try:
         if kind.main == "application":
             await _whole_body(asked, deposit, study)
-        else:
+        elif _inner(kind) == DICOM:
             await _parts(asked, deposit, kind.param("boundary") or "", study)
-        return await deposit.outcomes()
+        else:
+            made = await asyncio.to_thread(ByMetadata, deposit, study, intake.folder)
+            try:
+                await _described(asked, made, kind.param("boundary") or "")
+            finally:
+                made.close()
+        outcomes = await deposit.outcomes()
     except ClientDisconnect:
         raise Refusal(400, "The request ended before its body") from None
     finally:
         await deposit.close()
+    # Who was told that it is stored looks for it at once.
+    with suppress(TimeoutError):
+        async with asyncio.timeout(VISIBLE_S):
+            await intake.keeping().settled()
+    return outcomes
 
 
 async def _whole_body(asked: Asked, deposit: Deposit, study: str) -> None:
@@ -155,6 +180,20 @@ async def _parts(asked: Asked, deposit: Deposit, boundary: str, study: str) -> N
         raise Refusal(400, NOT_UNDERSTOOD, "There is no part in the body")
     if reader.inside:
         await taking.cut()
+
+
+async def _described(asked: Asked, made: ByMetadata, boundary: str) -> None:
+    """Take a body of metadata and bulk data."""
+    try:
+        reader = MultipartReader(boundary)
+        async for data in asked.request.stream():
+            for event in reader.feed(data):
+                await made.take(event)
+        if not reader.over:
+            raise MultipartError("the body is not complete")
+        await made.finish()
+    except MultipartError as error:
+        raise Refusal(400, NOT_UNDERSTOOD, str(error)) from None
 
 
 class _Taking:

@@ -92,7 +92,7 @@ def _policy(index: bytes) -> str:
         f"'sha256-{base64.b64encode(hashlib.sha256(text).digest()).decode()}'"
         for text in _INLINE.findall(index)
     ]
-    scripts = " ".join(("'self'", "blob:", "'unsafe-eval'", "'wasm-unsafe-eval'", *digests))
+    scripts = " ".join(("'self'", "blob:", "'wasm-unsafe-eval'", *digests))
     return "; ".join(
         (
             "default-src 'self'",

@@ -77,6 +77,7 @@ def test_a_table_gives_each_patient_what_it_says() -> None:
         ("", "line 1: expected the columns"),
         ("issuer,patient_id,pseudonym_id\n", "line 1: expected the columns"),
         (HEADER + ",colour\n", "line 1: expected the columns"),
+        (HEADER + "\nH,p-1,P-1,A\n", "line 2: the pseudonym is the Patient ID"),
         (HEADER + "\nH,1,S-1,A\nH, 1 ,S-2,B\n", "line 3: this patient is there twice"),
         (HEADER + "\nH,1,S-1,A\nH,2,S-1,B\n", "line 3: this pseudonym belongs to another"),
         (HEADER + "\nH,,S-1,A\n", "line 2: patient_id is empty"),

@@ -117,7 +117,8 @@ def read_table(text: str, rules: IdentityRules) -> Crosswalk:
     """Return the table that a CSV file holds; its first line names the columns.
 
     ValueError, with the line but without a value, for a missing column, an empty ID, a patient
-    who is there twice, a pseudonym of two patients, or one that DICOM cannot hold.
+    who is there twice, a pseudonym of two patients, one that DICOM cannot hold, or one that is
+    no pseudonym.
     """
     rows = csv.DictReader(io.StringIO(text.removeprefix("\ufeff"), newline=""), strict=True)
     try:
@@ -149,6 +150,8 @@ def _add(
     new_id, name = (row["pseudonym_id"] or "").strip(), (row["pseudonym_name"] or "").strip()
     if not SAFE.fullmatch(new_id) or not SAFE_NAME.fullmatch(name):
         raise ValueError(f"line {line}: a pseudonym has 1 to 64 plain ASCII characters")
+    if patient.patient_id.casefold() in (new_id.casefold(), name.casefold()):
+        raise ValueError(f"line {line}: the pseudonym is the Patient ID itself")
     if patient in found:
         raise ValueError(f"line {line}: this patient is there twice")
     if owners.setdefault(new_id, patient) != patient:

@@ -27,3 +27,9 @@ def upgrade() -> None:
         sa.Column("data", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("arrival"),
     )
+    op.create_table(
+        "deletion",
+        sa.Column("uid", sa.Text(), nullable=False),
+        sa.Column("at", sa.Double(), nullable=False),
+        sa.PrimaryKeyConstraint("uid"),
+    )
