@@ -19,6 +19,7 @@ from tests.static_rules import (
 from tests.success_rule import unearned_success
 
 RECEIVE = PACKAGE / "flows" / "receive.py"
+DEPOSIT = PACKAGE / "flows" / "deposit.py"
 Rule = Callable[[ast.AST], Iterator[str]]
 
 EARNED = """
@@ -77,6 +78,7 @@ def test_no_handler_swallows_everything(file: Path) -> None:
 @pytest.mark.req("S-4", "N-2")
 def test_success_is_answered_only_behind_the_awaited_commit() -> None:
     assert not list(unearned_success(parse(RECEIVE)))
+    assert not list(unearned_success(parse(DEPOSIT)))
 
 
 @pytest.mark.parametrize(

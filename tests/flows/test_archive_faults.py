@@ -6,12 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.flows.asking import STUDY, ask, counts, study_of
+from tests.flows.asking import STUDY, ask, counts, open_call, study_of
 from tests.flows.rig import Rig
+from tests.net.sink import store
 from tests.objects.files import Stored
 from tests.objects.samples import sample, study
 from waystation.dicom.head import Head
-from waystation.dicom.uids import EXPLICIT_VR_LE
+from waystation.dicom.uids import EXPLICIT_VR_LE, STUDY_ROOT_FIND
 from waystation.wire.commands import C_FIND_RQ, C_MOVE_RQ
 
 BIG = sample("ct", seed="spoilt")
@@ -96,3 +97,18 @@ async def test_what_was_acknowledged_is_found_and_moved_at_once(rig: Rig) -> Non
 
 def uids(stored: Sequence[Stored]) -> list[str]:
     return sorted(one.sop_instance for one in stored)
+
+
+@pytest.mark.req("T-36", "T-69", "S-45")
+async def test_an_area_without_the_right_takes_nothing(rig: Rig) -> None:
+    area = '[archive.area.teaching]\nae_title = "TEACH"\nrights = ["find"]\n'
+    await rig.start(area)
+    call = await open_call(
+        replace(rig.remote("ASKER"), ae_title="TEACH"), STUDY_ROOT_FIND, storage=[sent(PAIR[0])]
+    )
+    assert (await store(call, PAIR[0])).status == 0x0124
+    await call.release()
+
+
+def sent(stored: Stored) -> tuple[str, list[str]]:
+    return stored.sop_class, [stored.transfer_syntax]

@@ -1,5 +1,6 @@
 """De-identification as a rule really does it: verified, reported, sampled, with given numbers."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,9 +16,11 @@ from waystation.dicom.splice import replace as replace_in
 from waystation.journal import deid_records
 from waystation.journal.decisions import Action
 from waystation.journal.entries import Chosen
+from waystation.journal.fixing import fix
 from waystation.web.view import ActionAsked, DeidDecision
 
 ID, NAME, STUDY, DESCRIPTION = 0x00100020, 0x00100010, 0x0020000D, 0x0008103E
+MODALITY, BURNED_IN = 0x00080060, 0x00280301
 KEY = "6" * 64
 
 
@@ -172,3 +175,42 @@ async def test_nobody_learns_who_sent_what_was_de_identified(rig: Rig, tmp_path:
     assert b"SCANNERINROOM7" not in file.read_bytes()
     assert "SCANNERINROOM7" not in file.name
     assert sink.objects[0].calling_ae == "WAYSTATION"
+
+
+@pytest.mark.req("D-32")
+@pytest.mark.parametrize("said", [False, True])
+async def test_only_a_peer_that_is_marked_is_believed_about_its_pixels(
+    rig: Rig, said: bool
+) -> None:
+    sink = await rig.sink()
+    options = 'options = ["clean_pixel_data"]\n'
+    peer = f'[peer.room]\nae_title = "CT1"\nburned_in_is_true = {str(said).lower()}\n'
+    await rig.start(config(sink.port, options) + peer)
+    head = head_of(TINY)
+    made = replace_in(head, {MODALITY: b"US", BURNED_IN: b"NO"})
+    data_set = made + TINY.data_set[head.pixel_offset :]
+    await rig.accepted(replace(TINY, data_set=data_set))
+    await rig.wait_for({"done" if said else "held:deid-failed": 1})
+    assert len(sink.objects) == said
+
+
+@pytest.mark.req("D-39", "R-69")
+async def test_what_lost_its_steps_is_neither_released_nor_fixed_into_the_open(rig: Rig) -> None:
+    sink = await rig.sink()
+    await rig.start(config(sink.port, "sample = 1.0\n", extra=""))
+    await rig.accepted(TINY)
+    await rig.wait_for({"held:deid-failed": 1})
+    await rig.node.database.write(lambda transaction: transaction.run("DELETE FROM recipe", {}))
+    ((number,),) = await rig.rows("SELECT id FROM delivery")
+    fixed = await rig.node.database.write(fix(number, [{"remove": "StudyID"}], "anna", 0.0))
+    assert fixed.problem == "its steps are not known any more"
+    view = View(rig.node, lambda: rig.node.reload(rig.node.settings), Path())
+    await view.act(
+        ActionAsked(
+            action=Action.RELEASE, chosen=Chosen(limit=10), user="anna", because="", where=""
+        )
+    )
+    ((recipe,),) = await rig.rows("SELECT recipe FROM delivery")
+    assert recipe
+    await rig.wait_for({"held:deid-failed": 1})
+    assert sink.objects == []

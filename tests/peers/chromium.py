@@ -17,6 +17,7 @@ PACKAGE = "@ohif/app"
 KEPT = Path.home() / ".cache" / "waystation-peers"
 OPTIONS = (
     *("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--hide-scrollbars"),
+    *("--no-first-run", "--disable-background-networking", "--disable-component-update"),
     *("--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"),
 )
 
@@ -49,5 +50,6 @@ def screenshot(url: str, folder: Path, *, wait_ms: int = 30_000) -> Any:
         *(f"--user-data-dir={folder / 'profile'}", f"--screenshot={picture}"),
         *(f"--virtual-time-budget={wait_ms}", url),
     ]
-    subprocess.run(command, capture_output=True, timeout=240, check=False)
+    nowhere = subprocess.DEVNULL
+    subprocess.run(command, stdout=nowhere, stderr=nowhere, timeout=240, check=False)
     return np.asarray(Image.open(picture).convert("L"))

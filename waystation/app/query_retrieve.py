@@ -76,6 +76,14 @@ def doors(settings: Settings) -> dict[str, tuple[str, ...]]:
     return {area.ae_title: tuple(area.peers) for area in settings.archive.area.values()}
 
 
+def door_rights(settings: Settings) -> dict[str, frozenset[str]]:
+    """Return what may be done under the called AE titles of areas, storing too."""
+    if not settings.archive.enabled:
+        return {}
+    areas = settings.archive.area.values()
+    return {area.ae_title: frozenset((*area.rights, "echo")) for area in areas}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueryParts:
     """What the services need of the node.

@@ -8,9 +8,9 @@ and the others go on.  No codec runs in this process.
 import asyncio
 import hashlib
 import os
-import tempfile
+import secrets
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
-from contextlib import aclosing, suppress
+from contextlib import aclosing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -23,6 +23,7 @@ from waystation.transforms.render_job import RenderJob
 
 PIECE: Final = 1 << 20
 MOST_CHILDREN: Final = 8
+WORKROOM: Final = ".waystation-render"
 SUFFIXES: Final = {"jpeg": ".jpg", "png": ".png", "png16": ".png", "gif": ".gif", "webp": ".webp"}
 KINDS: Final = {".jpg": "jpeg", ".jpeg": "jpeg", ".png": "png", ".gif": "gif", ".webp": "webp"}
 
@@ -54,26 +55,26 @@ class Made:
 async def render_files(order: Order) -> AsyncIterator[Made]:
     """Draw files; yield what became of each as it is done."""
     children = min(MOST_CHILDREN, os.cpu_count() or 1)
-    with tempfile.TemporaryDirectory(prefix="waystation-render-") as folder:
-        pool = CodecPool(Path(folder) / "work", CodecLimits(children=children))
-        waiting: set[asyncio.Task[Made]] = set()
-        try:
-            for found, place in _found(order):
-                if isinstance(found, NoDicomFile):
-                    yield Made(found.path, why=found.why, ignored=not found.named)
-                    continue
-                waiting.add(asyncio.create_task(_drawn(pool, found, place, order)))
-                if len(waiting) > 2 * children:
-                    done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-                    for task in done:
-                        yield task.result()
-            for each in asyncio.as_completed(waiting):
-                yield await each
-        finally:
-            for task in waiting:
-                task.cancel()
-            await asyncio.gather(*waiting, return_exceptions=True)
-            await pool.close()
+    home = order.output.parent if order.single else order.output
+    pool = CodecPool(home / f"{WORKROOM}-{os.getpid()}", CodecLimits(children=children))
+    waiting: set[asyncio.Task[Made]] = set()
+    try:
+        for found, place in _found(order):
+            if isinstance(found, NoDicomFile):
+                yield Made(found.path, why=found.why, ignored=not found.named)
+                continue
+            waiting.add(asyncio.create_task(_drawn(pool, found, place, order)))
+            if len(waiting) > 2 * children:
+                done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+                for task in done:
+                    yield task.result()
+        for each in asyncio.as_completed(waiting):
+            yield await each
+    finally:
+        for task in waiting:
+            task.cancel()
+        await asyncio.gather(*waiting, return_exceptions=True)
+        await pool.close()
 
 
 def _found(order: Order) -> Iterable[tuple[DicomFile | NoDicomFile, Path]]:
@@ -131,19 +132,9 @@ def _write(path: Path, data: bytes, force: bool) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     if not force and path.exists():
         raise FileExistsError(0, "exists", str(path))
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=".render-")
+    draft = path.with_name(f".{secrets.token_hex(8)}.part")
     try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-        os.chmod(name, 0o666 & ~_umask())
-        os.replace(name, path)
-    except BaseException:
-        with suppress(OSError):
-            os.unlink(name)
-        raise
-
-
-def _umask() -> int:
-    before = os.umask(0o077)
-    os.umask(before)
-    return before
+        draft.write_bytes(data)
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)

@@ -44,7 +44,8 @@ TOGETHER_BYTES: Final = 64 << 20
 PIECE: Final = 1 << 20
 _KNOWN: Final = (
     "SELECT 1 FROM arrival a JOIN archived k ON k.arrival = a.id WHERE a.sop_instance = :uid"
-    " AND a.sha256 = :sha256 AND coalesce(a.hold_reason, '') <> 'corrupt' LIMIT 1"
+    " AND a.sha256 = :sha256 AND coalesce(a.hold_reason, '') <> 'corrupt'"
+    " AND a.ended_why IS NULL LIMIT 1"
 )
 
 

@@ -5,10 +5,10 @@ stays until the new one is unpacked.  Raises `ConfigError` with what to do.
 """
 
 import json
+import secrets
 import shutil
 import subprocess
 import tarfile
-import tempfile
 from pathlib import Path
 from typing import Final
 
@@ -36,21 +36,22 @@ def install(data: Path, archive: Path | None) -> str:
 
     archive: the package as a file, None to have npm fetch it.
     """
+    work = data / f".{FOLDER}-{secrets.token_hex(8)}"
     try:
-        data.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".viewer-", dir=data) as name:
-            work = Path(name)
-            _unpack(archive or _fetched(work), work / "new")
-            new = work / "new" / "package"
-            if pages_of(new) is None:
-                raise ConfigError(str(archive or PACKAGE), f"holds no {PAGES}/{INDEX}")
-            version = _version(new)
-            place = data / FOLDER
-            if place.exists():
-                place.rename(work / "old")
-            new.rename(place)
+        work.mkdir(mode=0o700, parents=True)
+        _unpack(archive or _fetched(work), work / "new")
+        new = work / "new" / "package"
+        if pages_of(new) is None:
+            raise ConfigError(str(archive or PACKAGE), f"holds no {PAGES}/{INDEX}")
+        version = _version(new)
+        place = data / FOLDER
+        if place.exists():
+            place.rename(work / "old")
+        new.rename(place)
     except OSError as error:
         raise ConfigError(str(error.filename or data), error.strerror or str(error)) from error
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
     return version
 
 

@@ -6,7 +6,7 @@ from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 
-from waystation.app.query_retrieve import doors, peer_scp, served
+from waystation.app.query_retrieve import door_rights, doors, peer_scp, served
 from waystation.app.settings import Settings
 from waystation.app.settings_archive import ArchiveDestination as ArchiveTable
 from waystation.app.settings_destination import (
@@ -78,6 +78,7 @@ def gate_settings(settings: Settings) -> GateSettings:
         services=served(settings),
         peer_scp=peer_scp(settings),
         doors=doors(settings),
+        door_rights=door_rights(settings),
     )
 
 

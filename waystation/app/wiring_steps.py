@@ -196,5 +196,7 @@ class Box:
             return None
         found = self.deidentifiers.get(name)
         if found is None:
-            raise HeldError(HoldReason.DEID_FAILED, f'there is no profile "{name}" that can be used')
+            raise HeldError(
+                HoldReason.DEID_FAILED, f'there is no profile "{name}" that can be used'
+            )
         return found

@@ -15,6 +15,15 @@ def drawn(made: Converted) -> Drawn:
     return Drawn(*map(int, made.changes))
 
 
+async def only_picture(made: Converted) -> bytes:
+    """Return the first picture, read at once; raises `WorkroomError`."""
+    held = bytearray(await made.whole())
+    whole = _first(held)
+    if whole is None:
+        raise WorkroomError("converting: a picture is cut off")
+    return whole
+
+
 async def pictures(made: Converted) -> AsyncGenerator[bytes, None]:
     """Yield the pictures one by one; raises `WorkroomError`."""
     held = bytearray()

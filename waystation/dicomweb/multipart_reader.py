@@ -14,11 +14,12 @@ from typing import Final
 
 MOST_PARTS: Final = 10_000
 LONGEST_HEADER: Final = 8 * 1024
-LONGEST_BOUNDARY: Final = 70
+# The standard says 70; Orthanc (DICOMweb 1.7) sends 73.
+LONGEST_BOUNDARY: Final = 100
 LONGEST_PREAMBLE: Final = 64 * 1024
 _AFTER = re.compile(rb"(?:(--)|[ \t]*\r\n)")
 _UNDECIDED = re.compile(rb"(?:-|[ \t]*\r?)\Z")
-_BOUNDARY = re.compile(r"[0-9A-Za-z'()+_,./:=? -]{0,69}[0-9A-Za-z'()+_,./:=?-]", re.ASCII)
+_BOUNDARY = re.compile(r"[0-9A-Za-z'()+_,./:=? -]{0,99}[0-9A-Za-z'()+_,./:=?-]", re.ASCII)
 
 
 class MultipartError(Exception):

@@ -133,6 +133,8 @@ class Commitment:
         if taken:
             failures = [(*one, TRANSACTION_TAKEN) for one in request.objects]
             await vows.database.write(commitments.verified(kept_id, failures))
+        # What was asked is in the journal now; it may be much, and is not needed again.
+        asked.identifier = b""
         self._asked[kept_id] = asked
         return SUCCESS, ""
 
@@ -177,6 +179,9 @@ class Commitment:
         if pending and now - promise.created_at < DAY_S:
             why = "waits for the promise of a destination"
             await self._vows.database.write(commitments.again(promise.id, now + WAIT_S, why))
+            asked = self._asked.get(promise.id)
+            if asked is not None and asked.gone:
+                del self._asked[promise.id]
             return True
         return False
 

@@ -210,7 +210,10 @@ class Deposit:
 
     async def outcomes(self) -> list[Outcome]:
         """Return what became of every part, in order."""
-        return list(await asyncio.gather(*self._ends))
+        if self._ends:
+            # Whoever waits may be cancelled; what is being sealed never is.
+            await asyncio.wait(self._ends)
+        return [end.result() for end in self._ends]
 
     async def close(self) -> None:
         """Forget what is not complete; wait for what is."""

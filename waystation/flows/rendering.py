@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from waystation.codecs.errors import CodecError
-from waystation.codecs.pictures import drawn, pictures
+from waystation.codecs.pictures import drawn, only_picture, pictures
 from waystation.codecs.pool import Converted
 from waystation.destinations.base import Pieces
 from waystation.dicom.head import Head
@@ -21,7 +21,15 @@ from waystation.model.delivery import Delivery
 from waystation.transforms.render_job import Drawn, RenderJob
 from waystation.transforms.render_target import images, is_state
 
-__all__ = ["UNFIT", "Drawing", "Renderings", "WorkroomError", "is_state", "pictures"]
+__all__ = [
+    "UNFIT",
+    "Drawing",
+    "Renderings",
+    "WorkroomError",
+    "is_state",
+    "only_picture",
+    "pictures",
+]
 
 LARGEST_STATE: Final = 4 << 20
 VIDEO: Final = tuple(f"1.2.840.10008.1.2.4.{number}" for number in range(100, 109))

@@ -45,7 +45,11 @@ def fix(delivery_id: int, edits: Sequence[Mapping[str, Any]], by: str, now: floa
             return Fixed(problem=f"it is {state}: only what waits or is held can be fixed")
         if reason in _NOT_BY_EDIT:
             return Fixed(problem=f"it is held for {reason}, which no edit mends")
-        recipe = treatments.recipe_of(transaction, digest).unchecked().with_edits(*edits)
+        known = treatments.recipe_of(transaction, digest)
+        if digest and not known.text:
+            # Without its steps, which may be de-identification, it must not go on.
+            return Fixed(problem="its steps are not known any more")
+        recipe = known.unchecked().with_edits(*edits)
         held = state == State.HELD.value
         after = advance(State.HELD, Step.RETRY) if held else State.WAITING
         transaction.run(
@@ -70,11 +74,18 @@ def fix(delivery_id: int, edits: Sequence[Mapping[str, Any]], by: str, now: floa
 
 
 def let_unchecked(transaction: Transaction, delivery_id: int) -> None:
-    """Let a delivery go on without validation: a person released it as it is."""
+    """Let a delivery go on without validation: a person released it as it is.
+
+    One whose steps are not known any more keeps them, and is held again: among them may be
+    de-identification, which nobody can skip (D-39).
+    """
     row = transaction.one("SELECT recipe FROM delivery WHERE id = :id", {"id": delivery_id})
     if row is None or not row[0]:
         return
-    recipe = treatments.recipe_of(transaction, row[0]).unchecked()
+    known = treatments.recipe_of(transaction, row[0])
+    if not known.text:
+        return
+    recipe = known.unchecked()
     transaction.run(
         "UPDATE delivery SET recipe = :recipe WHERE id = :id",
         {"id": delivery_id, "recipe": treatments.add_recipe(transaction, recipe)},

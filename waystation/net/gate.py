@@ -10,7 +10,7 @@ title and address must both match.
 import ipaddress
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 from waystation.model.peer import Caller
@@ -31,6 +31,7 @@ class GateSettings:
     services: classes served besides storage, with what we support of their extended negotiation.
     peer_scp: classes for which a requestor may be SCP, as of `AcceptPolicy`.
     doors: called AE titles of areas, each with the peers that may come, empty for all.
+    door_rights: the most that may be done under a called AE title.
     """
 
     titles: tuple[str, ...]
@@ -45,6 +46,7 @@ class GateSettings:
     services: Mapping[str, bytes] = field(default_factory=dict)
     peer_scp: tuple[str, ...] = ()
     doors: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    door_rights: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
 
 ANYBODY = Caller(name="", ae_title="*")
@@ -88,8 +90,11 @@ class Gate:
         if invited and (caller is None or caller.name not in invited):
             return UNKNOWN_CALLING
         if caller is None:
-            return ANYBODY if settings.anybody else UNKNOWN_CALLING
-        return caller
+            if not settings.anybody:
+                return UNKNOWN_CALLING
+            caller = ANYBODY
+        most = settings.door_rights.get(request.called_ae)
+        return caller if most is None else replace(caller, rights=caller.rights & most)
 
     def caller(self, calling_ae: str, address: str) -> Caller | None:
         """Return the most specific configured peer, or None."""

@@ -28,6 +28,7 @@ FRAME_VALUES, FRAME_WINDOW = 0x00289145, 0x00289132
 SHAPE = 0x20500020
 FUNCTIONS = {"": LINEAR, "LINEAR": LINEAR, "LINEAR_EXACT": EXACT, "SIGMOID": SIGMOID}
 Array = np.ndarray[Any, np.dtype[Any]]
+Flags = np.ndarray[Any, np.dtype[np.bool_]]
 Shades = Callable[[Numbers], Numbers]
 
 
@@ -177,14 +178,9 @@ class Tones:
     after: Shades | None = None
     whole: bool = False
 
-    def shades(self, meant: Numbers, occurring: Numbers) -> Numbers:
-        """Return the shades of meant numbers; occurring: those that count for a range."""
-        if self.voi is not None:
-            found = self.voi(meant)
-        elif not len(occurring):
-            found = np.zeros_like(meant)
-        else:
-            found = spread(meant, float(occurring.min()), float(occurring.max()))
+    def shades(self, meant: Numbers, ends: tuple[float, float]) -> Numbers:
+        """Return the shades of meant numbers; ends: the lowest and the highest that occur."""
+        found = self.voi(meant) if self.voi is not None else spread(meant, *ends)
         if self.after is not None:
             found = self.after(found)
         return 1.0 - found if self.inverse else found
@@ -199,27 +195,36 @@ def shown(samples: Array, image: Image, tones: Tones, top: int) -> Array:
     if samples.dtype.kind == "f" or image.stored > 16:
         stored = np.nan_to_num(samples.astype(np.float64), posinf=0.0, neginf=0.0)
         meant = tones.modality.of(stored)
-        found = tones.shades(meant, _counted(stored, meant, tones.padding))
-        return (found * top + 0.5).astype(kind)
+        counts = _counts(stored, np.ones(stored.shape, np.bool_), tones.padding)
+        return (tones.shades(meant, _ends(meant, counts)) * top + 0.5).astype(kind)
     shift = max(image.high + 1 - image.stored, 0)
     mask = (1 << image.stored) - 1
-    index = samples.astype(f"u{samples.dtype.itemsize}", copy=False) >> shift & mask
+    index = samples.view(f"u{samples.dtype.itemsize}")
+    if shift or image.stored < samples.dtype.itemsize * 8:
+        index = index >> shift & mask
     domain = np.arange(mask + 1, dtype=np.float64)
     if image.signed:
         domain[(mask + 1) // 2 :] -= mask + 1
     meant = tones.modality.of(domain)
-    occurring: Numbers = np.zeros(0)
+    ends = 0.0, 0.0
     if tones.voi is None:
-        used = np.ones(mask + 1, np.bool_)
-        if not tones.whole and image.stored > 1:
-            used = np.bincount(index.ravel(), minlength=mask + 1) > 0
-        occurring = _counted(domain[used], meant[used], tones.padding)
-    table = (tones.shades(meant, occurring) * top + 0.5).astype(kind)
-    return np.take(table, index)
+        whole = tones.whole or image.stored == 1
+        used = np.full(mask + 1, whole, np.bool_)
+        used[index] = True
+        ends = _ends(meant, _counts(domain, used, tones.padding))
+    table = (tones.shades(meant, ends) * top + 0.5).astype(kind)
+    return table.take(index, mode="clip")
 
 
-def _counted(stored: Numbers, meant: Numbers, padding: tuple[int, int] | None) -> Numbers:
+def _counts(stored: Numbers, used: Flags, padding: tuple[int, int] | None) -> Flags:
+    """Return which numbers count for a range: those that are used and mean a pixel."""
     if padding is None:
-        return meant.ravel()
-    counted = meant[(stored < padding[0]) | (stored > padding[1])]
-    return counted.ravel() if counted.size else meant.ravel()
+        return used
+    found: Flags = used & ((stored < padding[0]) | (stored > padding[1]))
+    return found if found.any() else used
+
+
+def _ends(meant: Numbers, counts: Flags) -> tuple[float, float]:
+    low = meant.min(where=counts, initial=np.inf)
+    high = meant.max(where=counts, initial=-np.inf)
+    return float(low), float(high)

@@ -24,6 +24,7 @@ from waystation.flows.rendering import (
     Renderings,
     WorkroomError,
     is_state,
+    only_picture,
     pictures,
 )
 from waystation.model.delivery import Delivery
@@ -190,10 +191,10 @@ class _Sender:
         if said.frames > 1 and job.frames == (REPRESENTATIVE,):
             asked.warn(f"This is frame {said.first + 1} of {said.frames}")
         try:
-            data = [one async for one in pictures(first.made)]
+            data = await only_picture(first.made)
         finally:
             first.drop()
-        return bodies.single(asked, part(what[0], asked.url, data[0]), what[1])
+        return bodies.single(asked, part(what[0], asked.url, data), what[1])
 
     async def _parts(
         self, asked: Asked, targets: list[_Target], job: RenderJob, first: Drawing

@@ -42,6 +42,11 @@ class Spool:
         file.write(self._file.getbuffer())
         self._file, self.is_on_disk = file, True
 
+    def part(self, at: int, size: int) -> bytes:
+        """Return some of it; nothing more may be written then."""
+        self._file.seek(at)
+        return self._file.read(size)
+
     def whole(self) -> bytes:
         """Return everything and close."""
         self._file.seek(0)

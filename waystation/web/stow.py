@@ -141,7 +141,7 @@ async def _store(asked: Asked, intake: Intake, kind: Range) -> list[Outcome]:
         elif _inner(kind) == DICOM:
             await _parts(asked, deposit, kind.param("boundary") or "", study)
         else:
-            made = await asyncio.to_thread(ByMetadata, deposit, study, intake.folder)
+            made = ByMetadata(deposit, study, intake.folder)
             try:
                 await _described(asked, made, kind.param("boundary") or "")
             finally:

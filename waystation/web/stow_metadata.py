@@ -7,11 +7,10 @@ endian; compressed pixels come as an image type that names its transfer syntax.
 """
 
 import asyncio
-import tempfile
 from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, Final
+from typing import Any, Final
 
 from waystation.dicom.part10 import file_meta
 from waystation.dicom.uids import EXPLICIT_VR_LE, is_uid
@@ -29,6 +28,7 @@ from waystation.dicomweb.multipart_reader import Begun, Data, Event, MultipartEr
 from waystation.dicomweb.store_answer import SYNTAX_NOT_SUPPORTED, UNREADABLE
 from waystation.dicomweb.xml_model import from_xml
 from waystation.flows.deposit import Deposit
+from waystation.web.spool import Spool
 
 MOST_METADATA: Final = 64 << 20
 PIECE: Final = 1 << 20
@@ -56,8 +56,7 @@ class ByMetadata:
     def __init__(self, deposit: Deposit, study: str, folder: Path) -> None:
         self._deposit = deposit
         self._study = study
-        self._file: IO[bytes] = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115
-        self._end = 0
+        self._spool = Spool(folder)
         self._size = 0
         self._bulk: dict[str, _Bulk] = {}
         self._texts: list[tuple[str, bytearray]] = []
@@ -65,7 +64,7 @@ class ByMetadata:
 
     def close(self) -> None:
         """Forget the bulk data."""
-        self._file.close()
+        self._spool.close()
 
     async def take(self, event: Event) -> None:
         """Take what the reader of the body has found."""
@@ -77,9 +76,8 @@ class ByMetadata:
                 raise MultipartError(f"the metadata is longer than {MOST_METADATA >> 20} MiB")
             self._into += event.data
         elif isinstance(event, Data) and isinstance(self._into, _Bulk):
-            await asyncio.to_thread(self._file.write, event.data)
+            await asyncio.to_thread(self._spool.write, event.data)
             self._into.size += len(event.data)
-            self._end += len(event.data)
 
     def _begin(self, headers: Mapping[str, str]) -> bytearray | _Bulk | None:
         found = ranges(headers.get("content-type", "application/octet-stream"))
@@ -91,7 +89,7 @@ class ByMetadata:
             self._texts.append((media, bytearray()))
             return self._texts[-1][1]
         syntax = found[0].param("transfer-syntax") or ""
-        return self._bulk.setdefault(location, _Bulk(self._end, 0, media, syntax))
+        return self._bulk.setdefault(location, _Bulk(self._spool.size, 0, media, syntax))
 
     async def finish(self) -> None:
         """Store what the metadata describes.  Raises `MultipartError` if it cannot be read."""
@@ -147,8 +145,7 @@ class ByMetadata:
         bulk = self._bulk[uri]
         if bulk.size > MOST_METADATA:
             raise ValueError("a value inside a sequence is too long")
-        self._file.seek(bulk.start)
-        return self._file.read(bulk.size)
+        return self._spool.part(bulk.start, bulk.size)
 
     async def _written(self, data_set: Mapping[str, Any]) -> AsyncGenerator[bytes, None]:
         for piece in pieces(data_set, self._find, self._load):
@@ -158,8 +155,4 @@ class ByMetadata:
             bulk = self._bulk[piece.uri]
             for at in range(0, bulk.size, PIECE):
                 size = min(PIECE, bulk.size - at)
-                yield await asyncio.to_thread(self._read, bulk.start + at, size)
-
-    def _read(self, at: int, size: int) -> bytes:
-        self._file.seek(at)
-        return self._file.read(size)
+                yield await asyncio.to_thread(self._spool.part, bulk.start + at, size)

@@ -14,7 +14,7 @@ from starlette.responses import Response
 
 from waystation.dicomweb import paths
 from waystation.dicomweb.accept import Offer
-from waystation.flows.rendering import UNFIT, Renderings, WorkroomError, pictures
+from waystation.flows.rendering import UNFIT, Renderings, WorkroomError, only_picture
 from waystation.model.delivery import Delivery
 from waystation.model.errors import StorageError
 from waystation.transforms.render_icon import icon, is_image
@@ -99,10 +99,10 @@ async def _drawn(
         except (StorageError, WorkroomError) as error:
             raise refused(error) from error
         try:
-            made = [one async for one in pictures(drawing.made)]
+            if not drawing.drawn.pictures:
+                last = f"The last one is {drawing.drawn.frames}"
+                raise Refusal(404, "There is no such frame", last)
+            return await only_picture(drawing.made)
         finally:
             drawing.drop()
-        if made:
-            return made[0]
-        raise Refusal(404, "There is no such frame", f"The last one is {drawing.drawn.frames}")
     return None

@@ -214,3 +214,23 @@ def test_overlays_curves_icons_and_signatures_go() -> None:
     for options in ((), ("retain_uids", "retain_full_dates", "clean_graphics")):
         tree = treated(engine(*options), head_of(*rows))
         assert not {row[0] for row in rows} & {elem.tag for elem in tree.elements}
+
+
+@pytest.mark.req("D-16", "D-39")
+@pytest.mark.parametrize(
+    ("tag", "vr"),
+    [
+        (0x00280106, "OB"),  # a number
+        (0x00280106, "CS"),
+        (0x00180050, "OB"),  # a number as text
+        (0x00180050, "CS"),
+        (0x00180015, "OB"),  # a code
+        (0x00180020, "UT"),
+        (0x0008010C, "UI"),  # a UID that is kept
+        (0x0008010C, "LO"),
+    ],
+)
+def test_no_text_hides_behind_another_vr_than_that_of_its_attribute(tag: int, vr: str) -> None:
+    who = engine(verify="off")
+    secret = "Bloggs^Joe born 19610203"
+    assert secret.encode() not in done(who, head_of((tag, vr, secret))).head

@@ -108,3 +108,28 @@ def test_uids_in_lists_and_texts_are_mapped_as_they_are_alone() -> None:
     url = b"https://pacs.example/studies/" + one + b"/series/" + two
     assert map_in_text(KEY, url) == url.replace(one, new_one).replace(two, new_two)
     assert map_in_text(KEY, b"version 1.2.3 of 2.0") == b"version 1.2.3 of 2.0"
+
+
+@pytest.mark.req("D-26")
+@pytest.mark.parametrize(
+    ("uid", "registered"),
+    [
+        (b"1.2.840.10008", True),
+        (b"1.2.840.10008.5.1.4.1.1.501.2.1", True),
+        (b"1.2.840.10008.6.1.1411", True),
+        (b"1.2.840.10008.5.1.4.1.1.7.20190101.123", False),
+        (b"1.2.840.10008.884422", False),
+        (b"1.2.840.100081.1", False),
+    ],
+)
+def test_what_a_device_made_up_below_the_root_of_the_standard_is_replaced(
+    uid: bytes, registered: bool
+) -> None:
+    assert (new_uid(KEY, uid) == uid) is registered
+
+
+def test_every_registered_uid_stays() -> None:
+    from pydicom._uid_dict import UID_dictionary
+
+    ours = [uid.encode() for uid in UID_dictionary if uid.startswith("1.2.840.10008.")]
+    assert [uid for uid in ours if new_uid(KEY, uid) != uid] == []

@@ -125,6 +125,11 @@ class _Peers:
             found += [self._names[entity] for entity in self._hosts[name].entities]
         return list(dict.fromkeys(found))
 
+    @property
+    def names(self) -> list[str]:
+        """The names of all peers."""
+        return list(self._names.values())
+
     def write(self, page: Page) -> None:
         """Write a table for each peer."""
         for entity, name in self._names.items():
@@ -201,7 +206,16 @@ def _areas(found: QrScp, page: Page, report: Report, peers: _Peers) -> None:
             page.set("peers", peers.of(area.peers, area.where))
         _apart(area, found, report)
     if first.peers is not None:
-        report.kept(first.where, f"peers {', '.join(peers.of(first.peers, first.where))}")
+        own = peers.of(first.peers, first.where)
+        more = [name for name in peers.names if name not in own]
+        if more:
+            report.warning(
+                first.where,
+                f"{first.ae_title} was closed to {', '.join(more)}; here every peer may call it:"
+                " take from their rights what they must not do",
+            )
+        else:
+            report.kept(first.where, f"peers {', '.join(own)}")
 
 
 def _apart(area: Area, found: QrScp, report: Report) -> None:

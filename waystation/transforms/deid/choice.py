@@ -38,6 +38,8 @@ KNOWN_VRS = (
     | {"AT", "FD", "FL", "SL", "SS", "SV", "UL", "US", "UV", "SQ"}
     | {*("OB", "OD", "OF", "OL", "OV", "OW", "UN")}
 )
+NUMBERS = frozenset({"AT", "FD", "FL", "SL", "SS", "SV", "UL", "US", "US or SS", "UV"})
+BYTES = frozenset({"OB", "OD", "OF", "OL", "OV", "OW", "UN"})
 CHARSET = 0x00080005
 # Written by the engine at the end, from what was really done.
 MARKS = frozenset({0x00120062, 0x00120063, 0x00120064, 0x00280303, 0x00280301, 0x00280302})
@@ -294,14 +296,16 @@ def meaning_of(tag: int) -> str:
 
 
 def misplaced(meaning: str, vr: str) -> bool:
-    """Tell whether there are items where a value belongs, the other way round, or free text
-    where there should be numbers.
+    """Tell whether there are items where a value belongs, the other way round, text where there
+    should be numbers, or any bytes where there should be text or numbers.
     """
     if meaning in ("", "UN"):
         return False
     if (meaning == "SQ") is not (vr == "SQ"):
         return True
-    return vr in FREE and meaning not in TEXTUAL
+    if vr in TEXTUAL:
+        return meaning not in TEXTUAL and vr not in ("DS", "IS")
+    return meaning in TEXTUAL or (meaning in NUMBERS and vr in BYTES)
 
 
 def is_stray_image(path: tuple[int, ...]) -> bool:

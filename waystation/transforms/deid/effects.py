@@ -47,6 +47,7 @@ CODE_STRINGS: Final = {
 }
 ESCAPE: Final = 0x1B
 NUMERIC: Final = b"0123456789+-.,eE \\\0"  # all that a number string is made of
+UID_BYTES: Final = b"0123456789.\\ \0"
 MULTIPLE: Final = frozenset({"LO", "SH", "UC"})
 _AGE = re.compile(r"(\d{3})([DWMY])")
 _ZONE = re.compile(r"[+-]\d{4}")
@@ -131,7 +132,7 @@ def uid(work: Work, tree: Tree, elem: Elem, choice: Choice) -> bool:
 def keep_text(work: Work, tree: Tree, elem: Elem, choice: Choice) -> bool:
     """K, for text: what no character set gives goes, UIDs in it are mapped (D-22, D-23)."""
     value = elem.value or b""
-    if meaning_of(elem.tag) in ("DS", "IS") and value.strip(NUMERIC):
+    if is_disguised(value, elem):
         return unreadable(work, tree, elem, choice)
     if value.isascii() and ESCAPE not in value:
         if value.count(b".") >= 4 and not work.retains_uids:
@@ -147,6 +148,16 @@ def keep_text(work: Work, tree: Tree, elem: Elem, choice: Choice) -> bool:
         text = uids.map_in_text(work.keys.uid, text.encode()).decode()
     put_text(work, elem, text)
     return True
+
+
+def is_disguised(value: bytes, elem: Elem) -> bool:
+    """Tell whether it is text where only numbers or UIDs belong, or prose in place of a code."""
+    meaning = meaning_of(elem.tag)
+    if meaning in ("DS", "IS") or elem.vr in ("DS", "IS"):
+        return bool(value.strip(NUMERIC))
+    if meaning == "UI":
+        return bool(value.translate(None, UID_BYTES))
+    return meaning == "CS" != elem.vr and any(len(one) > 16 for one in value.split(b"\\"))
 
 
 def _map_inside(work: Work, elem: Elem, choice: Choice, value: bytes) -> bool:

@@ -15,9 +15,14 @@ _KEEP = (1 << 128) - 1 & ~(0xF << 76) & ~(0x3 << 62)
 _IN_TEXT = re.compile(rb"(?<![0-9.])[0-2](?:\.(?:0|[1-9][0-9]*)){4,}(?![0-9.]*[0-9])")
 
 
+# What the Standard registers below its root has short components (PS3.6 annex A); devices that put
+# dates and numbers of their own there made no registered UID of it.
+_REGISTERED = re.compile(rb"1\.2\.840\.10008(\.[0-9]{1,4}){0,9}")
+
+
 def is_standard(uid: bytes) -> bool:
-    """Tell whether the Standard registered this UID."""
-    return uid.startswith(STANDARD) and uid[13:14] in (b".", b"")
+    """Tell whether the Standard registered this UID, as far as its form tells."""
+    return uid.startswith(STANDARD) and _REGISTERED.fullmatch(uid) is not None
 
 
 def new_uid(key: bytes, original: bytes) -> bytes:
