@@ -9,7 +9,8 @@ BIN := .venv/bin
 STAMP := .venv/.set-up
 DEMO ?= 1
 CONFIG ?=
-WORKERS ?= 2
+# Tests wait a good deal: more of them at a time than there are cores.
+WORKERS ?= 3
 ARGS ?=
 
 # The torture and benchmark programs read these from the environment.

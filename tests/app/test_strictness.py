@@ -281,6 +281,9 @@ CASES: dict[type[Table], tuple[str, str, str, str]] = {
         'recipients = "c.pem"',
         "expected a list, like",
     ),
+    settings_dicomweb.ViewerSettings: (
+        "[web.viewer]\n", "web.viewer", 'port = "8081"', "expected a whole number"
+    ),
     settings_rule.RoutingSettings: (
         "[routing]\n", "routing", 'otherwise = "drop"', 'expected "hold", "refuse", "discard" or'
     ),

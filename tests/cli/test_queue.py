@@ -18,7 +18,8 @@ from waystation.db.migrate import migrate
 from waystation.db.statement import Transaction
 from waystation.journal.ids import IdSource
 
-DOCUMENT = ["lanes", "held", "unplanned", "gathering", "gathers", "today", "running"]
+DOCUMENT = ["lanes", "held", "unplanned", "gathering", "gathers", "today"]
+DOCUMENT += ["unverified", "running"]
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """An archived object whose bytes were found damaged, and the good copy that follows."""
 
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +14,7 @@ from tests.objects.files import Stored
 from tests.objects.samples import sample, study
 from waystation.dicom.head import Head
 from waystation.dicom.uids import EXPLICIT_VR_LE, STUDY_ROOT_FIND
+from waystation.journal.decisions import Chosen, Decision, decide_arrivals
 from waystation.wire.commands import C_FIND_RQ, C_MOVE_RQ
 
 BIG = sample("ct", seed="spoilt")
@@ -42,7 +44,7 @@ async def fetched(rig: Rig) -> tuple[int, tuple[int | None, ...]]:
     return answers[-1].status, counts(answers[-1])
 
 
-@pytest.mark.parametrize("damage", ["flipped", "gone"])
+@pytest.mark.parametrize("damage", ["flipped", "gone", "dismissed"])
 @pytest.mark.req("S-13", "S-17", "T-48")
 async def test_a_good_copy_that_comes_after_a_damaged_one_was_found_is_kept(
     rig: Rig, damage: str
@@ -57,6 +59,9 @@ async def test_a_good_copy_that_comes_after_a_damaged_one_was_found_is_kept(
     if damage == "gone":
         path.unlink()
     assert await fetched(rig) == (0xA702, (None, 0, 1, 0))
+    if damage == "dismissed":
+        decision = Decision(action=Action.DISCARD, by="ann", now=time.time())
+        await rig.node.database.write(decide_arrivals(Chosen(reason="corrupt"), decision))
     await rig.send(BIG)
     await rig.node.router.settled()
     await rig.node.sweep.once()

@@ -108,3 +108,12 @@ def test_storage_areas_count_from_the_folder_of_the_file(tmp_path: Path) -> None
         tmp_path / "store/common",
         tmp_path / "store/other",
     ]
+
+
+@pytest.mark.req("T-36")
+def test_who_may_now_call_the_first_title_and_could_not_before_is_told(tmp_path: Path) -> None:
+    closed = WHOLE.replace("(200, 1024mb) ANY", "(200, 1024mb) acme1", 1)
+    said = [str(note) for note in imported(tmp_path, closed).notes]
+    (told,) = [text for text in said if "COMMON was closed to" in text]
+    assert "acme2" in told
+    assert "acme1," not in told
