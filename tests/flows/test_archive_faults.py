@@ -14,7 +14,8 @@ from tests.objects.files import Stored
 from tests.objects.samples import sample, study
 from waystation.dicom.head import Head
 from waystation.dicom.uids import EXPLICIT_VR_LE, STUDY_ROOT_FIND
-from waystation.journal.decisions import Chosen, Decision, decide_arrivals
+from waystation.journal.decisions import Action, Decision, decide_arrivals
+from waystation.journal.entries import Chosen
 from waystation.wire.commands import C_FIND_RQ, C_MOVE_RQ
 
 BIG = sample("ct", seed="spoilt")
