@@ -255,11 +255,35 @@ def test_videos_are_held_and_lossy_objects_where_the_profile_says_so() -> None:
 
 
 def test_without_the_option_and_without_pixels_there_is_nothing_to_decide() -> None:
-    assert ask(head(burned="YES"), PixelSettings(clean=False)) == PixelDecision()
+    assert ask(head(burned="NO"), PixelSettings(clean=False)) == PixelDecision()
     none = element(0x00080016, "UI", US) + element(0x00280301, "CS", "YES")
     assert ask(Head.from_bytes(none, EXPLICIT)) == PixelDecision()
     elsewhere = none + element(0x00287FE0, "UR", "http://x")
     assert ask(Head.from_bytes(elsewhere, EXPLICIT)).held
+
+
+@pytest.mark.req("D-32", "D-39")
+def test_what_says_that_it_shows_the_patient_is_held_without_the_option_too() -> None:
+    plain = PixelSettings(clean=False)
+    assert "show who it is" in ask(head(burned="YES"), plain).held
+    assert not ask(head(burned="YES"), plain).approvable
+    assert ask(head(burned="YES"), replace(plain, unknown="approve")).approvable
+    assert ask(head(burned="YES"), plain, approved=True) == PixelDecision()
+
+
+@pytest.mark.req("D-39")
+@pytest.mark.parametrize(("more", "held"), [(0, False), (2, True), (64, True)])
+def test_bytes_behind_the_image_do_not_leave(more: int, held: bool) -> None:
+    data = b"".join(
+        (
+            *(element(0x00080016, "UI", CT), element(0x00080060, "CS", "CT")),
+            *(element(0x00280002, "US", 1), element(0x00280008, "IS", "2")),
+            *(element(0x00280010, "US", 5), element(0x00280011, "US", 5)),
+            *(element(0x00280100, "US", 8), element(0x7FE00010, "OB", bytes(50 + more))),
+        )
+    )
+    one = Head.from_bytes(data, EXPLICIT)
+    assert bool(ask(one, PixelSettings(clean=False)).held) is held
 
 
 def test_numbers_of_implicit_and_big_endian_heads_are_read() -> None:

@@ -22,6 +22,8 @@ from waystation.transforms.redact_job import LOSSY_SYNTAXES, Lossy, Rectangle, R
 
 BURNED_IN, REGIONS, PROVIDER = 0x00280301, 0x00186011, 0x00287FE0
 ROWS, COLUMNS = 0x00280010, 0x00280011
+SAMPLES, BITS, FRAMES = 0x00280002, 0x00280100, 0x00280008
+FLOAT_BITS = {0x7FE00008: 32, 0x7FE00009: 64}
 REGION_CORNERS = (0x00186018, 0x0018601A, 0x0018601C, 0x0018601E)  # left, top, right, bottom
 PIXELS = (0x7FE00008, 0x7FE00009, 0x7FE00010)
 NATIVE = frozenset({IMPLICIT_VR_LE, EXPLICIT_VR_LE, EXPLICIT_VR_BE, DEFLATED})
@@ -98,7 +100,12 @@ def decide(
     hidden = has_hidden_overlay(head)
     if hidden and head.transfer_syntax_uid not in NATIVE:
         return PixelDecision(held="it may hide an overlay in the high bits of compressed pixels")
+    if has_more(head):
+        return PixelDecision(held="its Pixel Data is longer than its image")
     if not settings.clean:
+        if burned_in(head) == "YES" and not approved:
+            why = "its pixels show who it is, and the profile does not clean them"
+            return PixelDecision(held=why, approvable=settings.unknown == "approve")
         return PixelDecision(job=RedactJob(unused_bits=True) if hidden else None)
     return _cleaned(head, settings, hidden, (believed, approved))
 
@@ -212,6 +219,25 @@ def burned_in(head: Head) -> str:
 def has_pixels(head: Head) -> bool:
     """Tell whether there is Pixel Data of any kind at the top."""
     return any(tag in head.elements for tag in PIXELS)
+
+
+def has_more(head: Head) -> bool:
+    """Tell whether native pixels are followed by bytes that no image shows: nobody knows what."""
+    if head.transfer_syntax_uid not in NATIVE:
+        return False
+    pixels = [(tag, head.elements[tag][2]) for tag in PIXELS if tag in head.elements]
+    samples = number(head, ROWS) * number(head, COLUMNS) * max(1, number(head, SAMPLES))
+    if not samples:
+        return False
+    said = (texts(head, FRAMES) or [""])[0]
+    frames = max(1, int(said)) if said.isascii() and said.isdigit() else 1
+    for tag, length in pixels:
+        bits = FLOAT_BITS.get(tag) or number(head, BITS)
+        needed = (samples * bits * frames + 7) // 8
+        # An odd length is padded (PS3.5 8.1.1).
+        if bits and length > needed + needed % 2:
+            return True
+    return False
 
 
 def has_hidden_overlay(head: Head) -> bool:
