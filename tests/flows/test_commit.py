@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.flows.asking import open_call
-from tests.flows.rig import Rig
+from tests.flows.rig import Rig, destination
 from tests.net.sink import until, until_async
 from tests.objects.files import Stored
 from tests.objects.samples import sample, study
@@ -123,6 +123,32 @@ async def test_a_report_comes_on_the_same_association_while_that_is_open(rig: Ri
     await call.release()
     assert elsewhere.reports == []
     await catcher.stop()
+
+
+@pytest.mark.req("R-71", "RT-12")
+async def test_a_study_is_complete_once_all_is_here_that_its_sender_wants_promised(
+    rig: Rig,
+) -> None:
+    sink = await rig.sink()
+    await rig.start(
+        destination("a", sink.port)
+        + '[[rule]]\nname = "whole"\ntrigger = "study"\nsend = ["a"]\n'
+        + '[completeness]\nquiet = "1h"\nrelease = "1h"\nforce_after = "2h"\n'
+        + '[peer.ct]\nae_title = "CT1"\nstore_at = { host = "127.0.0.1", port = 1 }\n'
+    )
+    await rig.accepted(*KEPT[:2])
+    call, status = await asks(rig, of(*KEPT))
+    assert status == 0
+    await until_async(partial(tried, rig))
+    assert rig.node.gathers.open == 1
+    await rig.accepted(KEPT[2])
+    assert await rig.states() == {}
+    other, status = await asks(rig, of(*KEPT), transaction="1.2.3.5")
+    assert status == 0
+    await rig.wait_for({"done": 3})
+    assert await rig.rows("SELECT evidence FROM gather") == [("commitment",)]
+    call.abort()
+    other.abort()
 
 
 @pytest.mark.req("T-48", "TT-32", "S-8")

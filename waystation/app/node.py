@@ -208,6 +208,7 @@ class Node:
                 recent=self.recent,
                 codecs=self.codecs,
                 settled=self.router.settled,
+                complete=self.gathers.complete,
                 zone=lambda: self.router.routing.zone,
                 wake=lambda destination: self._wake_lane(destination, None),
             )

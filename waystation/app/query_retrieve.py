@@ -6,7 +6,7 @@ decided here from the settings and from nothing else: no address and no port com
 """
 
 import ipaddress
-from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterator, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from datetime import tzinfo
@@ -90,7 +90,7 @@ class QueryParts:
 
     recent: what need not be read again for retrieval; commitment reads everything again.
     settled: waits until what was acknowledged is on file.  zone: of records that name none.
-    wake: lets the lane of a destination look again.
+    wake: lets the lane of a destination look again.  complete: see `Vows`.
     """
 
     settings: Callable[[], Settings]
@@ -104,6 +104,7 @@ class QueryParts:
     settled: Callable[[], Awaitable[None]]
     zone: Callable[[], tzinfo | None]
     wake: Callable[[str], None]
+    complete: Callable[[Collection[str]], None]
 
 
 class QueryRetrieve:
@@ -130,6 +131,7 @@ class QueryRetrieve:
                 may=self.may,
                 hear=self.verification.hear,
                 covering=verifiers.covering,
+                complete=parts.complete,
             )
         )
         self._shelf = Shelf(

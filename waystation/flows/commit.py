@@ -8,7 +8,7 @@ request while that is open, else on one of ours, again and again for seven days.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
 
 import structlog
@@ -65,7 +65,8 @@ class Vows:
     cargo: reads from the disk, never from memory.  settled: waits until what was acknowledged is
     on file.  remote: where a peer takes reports, None if nobody knows.  hear: takes the reports
     that destinations send us.  covering: the destinations whose own promise counts like the
-    archive (``commit_by``).
+    archive (``commit_by``).  complete: told of the studies and series (their UIDs) of a list that
+    is all here: the sender has nothing more to send of them (R-71).
     """
 
     database: Database
@@ -77,6 +78,7 @@ class Vows:
     may: Callable[[str, Asked], bool]
     hear: Callable[[Asked], Awaitable[tuple[int, str]]]
     covering: Callable[[], Sequence[str]]
+    complete: Callable[[Collection[str]], None] = lambda _uids: None
 
 
 class Commitment:
@@ -156,6 +158,8 @@ class Commitment:
         failures = promise.failures
         if failures is None:
             failures = tuple(await self.verify(promise))
+            uids = [uid for _, uid in promise.objects]
+            vows.complete(await vows.database.read(commitments.all_here(uids)))
             if await self._waits(promise, failures):
                 return
             await vows.database.write(commitments.verified(promise.id, failures))

@@ -7,7 +7,7 @@ the wall clock neither loses a gather nor fires it early.  Nothing polls.
 
 import asyncio
 import heapq
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 
 import structlog
@@ -58,7 +58,8 @@ class GatherTerms:
 class _Live:
     """One gather as it is watched.
 
-    known: whether all that carried it was seen by this process.  planned: when it is looked at.
+    known: whether all that carried it was seen by this process.  committed: its sender asked for
+    a promise for all of it, and all of that is here.  planned: when it is looked at.
     """
 
     row: Gather
@@ -66,6 +67,7 @@ class _Live:
     last: float
     carriers: set[Carrier] = field(default_factory=set)
     known: bool = True
+    committed: bool = False
     planned: float = float("inf")
 
 
@@ -136,7 +138,8 @@ class GatherBelt:
             live = self._live.get(row.id)
             if live is None:
                 live = self._live[row.id] = _Live(row=row, opened=now, last=now)
-            live.row, live.last = row, now
+            # What comes after a list that was complete is not in that list.
+            live.row, live.last, live.committed = row, now, False
             if carrier is None:
                 live.known = False
             else:
@@ -150,6 +153,14 @@ class GatherBelt:
         self._habits.ended(carrier)
         now = self.now()
         for live in [one for one in self._live.values() if carrier in one.carriers]:
+            self._look(live, now)
+            self._something.set()
+
+    def complete(self, uids: Collection[str]) -> None:
+        """All that the sender wants a promise for is here, of these studies and series."""
+        now = self.now()
+        for live in [one for one in self._live.values() if one.row.uid in uids]:
+            live.committed = True
             self._look(live, now)
             self._something.set()
 
@@ -176,6 +187,7 @@ class GatherBelt:
             last=live.last,
             counted=Count(live.row.count).holds(),
             released=live.known and self._habits.released(live.carriers),
+            committed=live.committed,
         )
         return judge(wanted.terms, seen, now)
 

@@ -8,7 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from waystation.db.engine import Job
-from waystation.db.statement import Row, Transaction
+from waystation.db.statement import Row, Transaction, placeholders
+
+PAGE = 500
 
 Reference = tuple[str, str]  # SOP class, SOP instance
 Failure = tuple[str, str, int]  # SOP class, SOP instance, Failure Reason (0008,1197)
@@ -154,3 +156,28 @@ def forget(before: float) -> Job[int]:
         "DELETE FROM commitment WHERE state <> 'open' AND created_at < :before",
         {"before": before},
     )
+
+
+def all_here(uids: Sequence[str]) -> Job[set[str]]:
+    """Read the UIDs of the studies and series of these SOP instances, if all were received.
+
+    Empty if one is missing.
+    """
+    wanted = sorted(set(uids))
+
+    def job(transaction: Transaction) -> set[str]:
+        here: set[str] = set()
+        found: set[str] = set()
+        for start in range(0, len(wanted), PAGE):
+            page = {f"uid{n}": uid for n, uid in enumerate(wanted[start : start + PAGE])}
+            for instance, study, series in transaction.rows(
+                "SELECT DISTINCT sop_instance, study, series FROM arrival WHERE sop_instance IN ("
+                + placeholders("uid", len(page))
+                + ")",
+                page,
+            ):
+                here.add(instance)
+                found |= {study, series}
+        return found - {""} if len(here) == len(wanted) else set()
+
+    return job
