@@ -60,6 +60,17 @@ def test_character_set_time_zone_and_group_lengths_are_no_keys() -> None:
     assert query.unknown == ()
 
 
+@pytest.mark.req("T-14", "L8")
+def test_uid_lists_may_be_long_other_text_has_a_limit() -> None:
+    uids = b"\\".join(b"1.2.3.%d" % number for number in range(8_000))
+    uids += b"\0" * (len(uids) % 2)
+    long = el(0x0020000D, "UN", uids)
+    assert len(read(el(0x00100010, "PN", b"*" + b"a" * 65_533), long).keys) == 2
+    half = b"a" * 33_000
+    comment = refused(el(0x00081030, "LO", half), el(0x00100010, "PN", half))
+    assert comment == "PatientName: too much text to look for"
+
+
 @pytest.mark.req("T-15")
 def test_what_cannot_be_looked_up_is_left_out_and_named() -> None:
     private = el(0x00190010, "LO", b"ACME") + el(0x00191001, "LO", b"x ")

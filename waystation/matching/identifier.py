@@ -28,6 +28,8 @@ NEVER_KEYS: Final = frozenset(
 )
 DEEPEST: Final = 16
 # UID lists may be long: the message as a whole is limited where it comes in (L8).
+# Other text is decoded and compared letter by letter: so much of it in all, in bytes.
+LONGEST_TEXT: Final = 64 << 10
 LIMITS: Final = WalkLimits(elements=65_536, depth=DEEPEST, indexed_bytes=16 << 20)
 
 Known = Callable[[tuple[int, ...]], bool]
@@ -44,6 +46,7 @@ class _Reader:
     strict: bool
     guesses: Sequence[str]
     unknown: list[tuple[int, str]]
+    sizes: list[int]
 
     def keys(
         self, head: Head, inherited: str, path: tuple[int, ...]
@@ -67,6 +70,10 @@ class _Reader:
         key: Key | BadIdentifier | None = None
         if self.known(path):
             vr = _vr(head, tag)
+            if vr not in ("SQ", "UI"):
+                self.sizes.append(head.elements[tag][2])
+                if sum(self.sizes) > LONGEST_TEXT:
+                    return bad(tag, "too much text to look for")
             key = (
                 self._sequence(head, tag, charset, path)
                 if vr == "SQ"
@@ -111,7 +118,7 @@ def read_identifier(
     up.  guesses: how to read bytes beyond ASCII if the request names no character set.
     """
     chosen = options or Options()
-    reader = _Reader(known, strict, guesses, [])
+    reader = _Reader(known, strict, guesses, [], [])
     try:
         head = Head.from_bytes(data, transfer_syntax_uid, limits=LIMITS)
         keys = reader.keys(head, "", ())
