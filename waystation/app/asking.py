@@ -1,7 +1,7 @@
 """Asking a peer by C-FIND, without a node: what ``waystation find`` does.
 
 Contract: answers are yielded as they come; after ``limit`` of them the query is cancelled and its
-end awaited.  Raises `UnreachableError` and `LostError`; `QueryRefusedError` for a final status that
+end awaited, unless the peer does not stop.  Raises `UnreachableError` and `LostError`; `QueryRefusedError` for a final status that
 is neither success nor the cancelling that we asked for.
 """
 
@@ -29,6 +29,8 @@ MODELS = {
     "worklist": (uids.MODALITY_WORKLIST_FIND, "", ""),
 }
 SYNTAXES = (EXPLICIT_VR_LE, IMPLICIT_VR_LE)
+# So many answers may still be on their way when a query is cancelled.
+ON_THEIR_WAY = 1_000
 
 
 class QueryRefusedError(WaystationError):
@@ -89,6 +91,9 @@ async def ask(call: QueryCall, query: Query) -> AsyncGenerator[Head, None]:
             kind = category(answer.status)
             if kind is Category.PENDING:
                 count += 1
+                if query.limit and count > query.limit + ON_THEIR_WAY:
+                    call.abort()
+                    return
                 if query.limit and count > query.limit:
                     continue
                 yield _head(answer, context.transfer_syntax)
