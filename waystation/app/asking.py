@@ -1,8 +1,8 @@
 """Asking a peer by C-FIND, without a node: what ``waystation find`` does.
 
 Contract: answers are yielded as they come; after ``limit`` of them the query is cancelled and its
-end awaited, unless the peer does not stop.  Raises `UnreachableError` and `LostError`; `QueryRefusedError` for a final status that
-is neither success nor the cancelling that we asked for.
+end awaited, unless the peer does not stop.  Raises `UnreachableError` and `LostError`;
+`QueryRefusedError` for a final status that is neither success nor the cancelling that we asked for.
 """
 
 from collections.abc import AsyncGenerator
