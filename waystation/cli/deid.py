@@ -76,7 +76,7 @@ def _print_report(one: dict[str, Any]) -> None:
         *(("note", note) for note in one["notes"]),
     ]
     for name, value in rows:
-        print(f"{name:<26}{plain(value)}")
+        print(f"{name:<25} {plain(value)}")
     changed = [(row["action"], row["by"], row["tag"], row["elements"]) for row in one["changed"]]
     print_table(("action", "rule", "element", "elements"), changed, ("elements",))
 
