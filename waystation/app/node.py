@@ -28,6 +28,7 @@ from waystation.app.watching import Watched, Watching
 from waystation.app.wiring_schedule import Windows
 from waystation.blobs.folder import BlobFolder
 from waystation.codecs.pool import CodecPool
+from waystation.flows.admitting import Keeping
 from waystation.flows.alike import Likeness
 from waystation.flows.allocating import Numbers
 from waystation.flows.cargo import JournalCargo
@@ -39,7 +40,7 @@ from waystation.flows.gather import GatherBelt, GatherTerms
 from waystation.flows.groups import GroupBelt
 from waystation.flows.heads import HeadReader
 from waystation.flows.metadata import MetadataBelt
-from waystation.flows.receive import Keeping, Reception
+from waystation.flows.receive import Reception
 from waystation.flows.recent import Recent
 from waystation.flows.route import Acknowledged, Archiving, Router, Routing
 from waystation.flows.screening import Screening

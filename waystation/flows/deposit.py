@@ -15,26 +15,22 @@ import structlog
 
 from waystation.blobs.folder import Draft
 from waystation.dicom.errors import DatasetError
-from waystation.dicom.head import Identity
 from waystation.dicom.part10 import Meta, read_meta
 from waystation.dicom.uids import is_uid
 from waystation.dicomweb.store_answer import SYNTAX_NOT_SUPPORTED, UNREADABLE, Outcome
+from waystation.flows.admitting import Keeping, admit, arrival_of
 from waystation.flows.incoming import Incoming
-from waystation.flows.receive import Keeping
 from waystation.flows.route import Acknowledged
 from waystation.flows.stage import Stage, Stages
 from waystation.flows.strand import Strand
 from waystation.journal import arrivals
 from waystation.model.arrival import Arrival, Source
 from waystation.model.errors import RefusedError, StorageError
-from waystation.model.instance import Instance
 from waystation.timing.gather import Carrier
 from waystation.wire.commands import C_STORE_RQ, Command
 from waystation.wire.items import AcceptedContext
 from waystation.wire.status import (
     DATA_SET_MISMATCH,
-    NOT_AUTHORISED,
-    NOT_VALID,
     OUT_OF_RESOURCES,
     PROCESSING_FAILURE,
 )
@@ -252,18 +248,10 @@ class Deposit:
         """Seal and journal the object, then promise (S-1 steps 2 to 7)."""
         keeping = self._keeping
         head, found = incoming.finish()
-        arrival = self._arrival(incoming, found)
+        arrival = arrival_of(keeping, self._source, incoming, found)
         if one.study_uid and found.study_uid != one.study_uid:
             raise RefusedError(DATA_SET_MISMATCH, "Study Instance UID differs from the path")
-        word = keeping.refuses(head, arrival)
-        if word:
-            raise RefusedError(NOT_AUTHORISED, word)
-        word = await keeping.rejects(head, arrival)
-        if word:
-            raise RefusedError(NOT_VALID, word[:64])
-        if keeping.one_version():
-            await self._refuse_version(arrival)
-        await keeping.room()
+        await admit(keeping, head, arrival)
         data = incoming.whole() if incoming.fits_inline else None
         if data is not None:
             lsn = await keeping.intake.append(arrivals.meta_of(arrival), data)
@@ -274,14 +262,6 @@ class Deposit:
             Acknowledged(arrival=arrival, head=head, data=data, lsn=lsn, carrier=self._carrier)
         )
         return success(arrival), arrival, data
-
-    async def _refuse_version(self, arrival: Arrival) -> None:
-        """Refuse other bytes under a UID that was received before (E11)."""
-        await self._keeping.settled()
-        uid = arrival.instance.sop_instance_uid
-        known = await self._keeping.database.read(arrivals.digests(uid))
-        if known and arrival.sha256 not in known:
-            raise RefusedError(DATA_SET_MISMATCH, "other bytes under this SOP Instance UID")
 
     async def _seal(
         self, one: _Object, incoming: Incoming, arrival: Arrival
@@ -307,25 +287,6 @@ class Deposit:
         lsn = await logged
         incoming.draft = None
         return arrival, lsn
-
-    def _arrival(self, incoming: Incoming, found: Identity) -> Arrival:
-        return Arrival(
-            id=self._keeping.ids.next(),
-            received_at=self._keeping.clock(),
-            source=self._source,
-            instance=Instance(
-                sop_class_uid=found.sop_class_uid,
-                sop_instance_uid=found.sop_instance_uid,
-                study_uid=found.study_uid,
-                series_uid=found.series_uid,
-                transfer_syntax_uid=incoming.context.transfer_syntax,
-                patient_id=found.patient_id,
-                modality=found.modality,
-            ),
-            blob="",
-            size_bytes=incoming.size_bytes,
-            sha256=incoming.sha256(),
-        )
 
     async def _refuse(self, one: _Object, fault: RefusedError) -> Outcome:
         incoming = one.incoming

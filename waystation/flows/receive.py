@@ -6,29 +6,21 @@ nothing behind (R-8).  Fan-out begins after the answer: ``arrived`` is only told
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from concurrent.futures import Executor
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
 
 import structlog
 
-from waystation.blobs.folder import BlobFolder, Draft
-from waystation.db.engine import Database
-from waystation.dicom.head import Head, Identity
-from waystation.flows.desk import Desk, Services
+from waystation.blobs.folder import Draft
+from waystation.flows.admitting import Keeping, admit, arrival_of
+from waystation.flows.desk import Desk
 from waystation.flows.incoming import Incoming
-from waystation.flows.recent import Recent
 from waystation.flows.route import Acknowledged
 from waystation.flows.stage import Stage, Stages
 from waystation.flows.strand import Strand
-from waystation.flows.witness import Witness
 from waystation.journal import arrivals
-from waystation.journal.ids import IdSource
-from waystation.journal.intake import IntakeLog
 from waystation.model.arrival import Arrival, Source
 from waystation.model.errors import RefusedError, StorageError
-from waystation.model.instance import Instance
 from waystation.net.conversation import RECEIVE_BYTES
 from waystation.net.listener import Guest
 from waystation.timing.gather import Carrier
@@ -44,9 +36,7 @@ from waystation.wire.commands import (
 )
 from waystation.wire.events import Aborted, DataCame, Event, MessageBegun, ReleaseAsked
 from waystation.wire.status import (
-    DATA_SET_MISMATCH,
     NOT_AUTHORISED,
-    NOT_VALID,
     OUT_OF_RESOURCES,
     PROCESSING_FAILURE,
     SOP_CLASS_NOT_SUPPORTED,
@@ -60,39 +50,6 @@ PRIORITIES = {LOW: "low", MEDIUM: "normal", HIGH: "stat"}
 def success(command: Command) -> Command:
     """Return the answer that promises: this object is kept."""
     return reply(command)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Keeping:
-    """What receiving needs of the node.
-
-    one_version: whether other bytes under a known UID are refused (``different = "refuse"``).
-    refuses: decides before the answer what refuses the object (0124H): a filter, or no rule.
-    rejects: the same for a validation (C001H).
-    full: why nothing can be stored now, or "".
-    arrived: told about each acknowledged arrival.  room: waits until one more may be.
-    witness: told how each C-STORE was answered.
-    ended: told when an association is over.
-    services: what is served besides storing, by abstract syntax.
-    """
-
-    database: Database
-    intake: IntakeLog
-    blobs: BlobFolder
-    disk: Executor
-    recent: Recent
-    ids: IdSource
-    clock: Callable[[], float]
-    refuses: Callable[[Head, Arrival], str]
-    rejects: Callable[[Head, Arrival], Awaitable[str]]
-    one_version: Callable[[], bool]
-    full: Callable[[], str]
-    arrived: Callable[[Acknowledged], None]
-    room: Callable[[], Awaitable[None]]
-    settled: Callable[[], Awaitable[None]]
-    witness: Witness
-    ended: Callable[[Carrier], None]
-    services: Services = field(default_factory=dict)
 
 
 class Reception:
@@ -259,16 +216,9 @@ class Reception:
         """Seal and journal the object, then promise (S-1 steps 2 to 7)."""
         keeping = self._keeping
         head, found = incoming.finish()
-        arrival = self._arrival(incoming, found)
-        word = keeping.refuses(head, arrival)
-        if word:
-            raise RefusedError(NOT_AUTHORISED, word)
-        word = await keeping.rejects(head, arrival)
-        if word:
-            raise RefusedError(NOT_VALID, word[:64])
-        if keeping.one_version():
-            await self._refuse_version(arrival)
-        await keeping.room()
+        priority = PRIORITIES.get(incoming.command.priority, "normal")
+        arrival = arrival_of(keeping, self._source, incoming, found, priority)
+        await admit(keeping, head, arrival)
         data = incoming.whole() if incoming.fits_inline else None
         if data is not None:
             lsn = await keeping.intake.append(arrivals.meta_of(arrival), data)
@@ -289,15 +239,6 @@ class Reception:
         keeping.witness.accepted(arrival, self._loop.time() - self._whole_at)
         if keeping.recent.wanted and (recent := data or incoming.whole()) is not None:
             keeping.recent.keep(arrival.id, recent)
-
-    async def _refuse_version(self, arrival: Arrival) -> None:
-        """Refuse other bytes under a UID that was received before (E11)."""
-        uid = arrival.instance.sop_instance_uid
-        # What was acknowledged a moment ago may not be in the tables yet.
-        await self._keeping.settled()
-        known = await self._keeping.database.read(arrivals.digests(uid))
-        if known and arrival.sha256 not in known:
-            raise RefusedError(DATA_SET_MISMATCH, "other bytes under this SOP Instance UID")
 
     async def _seal(self, incoming: Incoming, arrival: Arrival) -> tuple[Arrival, int]:
         """Sync the blob and log its arrival side by side; both are awaited (decision 0002).
@@ -325,27 +266,6 @@ class Reception:
         lsn = await logged
         incoming.draft = None
         return arrival, lsn
-
-    def _arrival(self, incoming: Incoming, found: Identity) -> Arrival:
-        keeping = self._keeping
-        return Arrival(
-            id=keeping.ids.next(),
-            received_at=keeping.clock(),
-            source=self._source,
-            instance=Instance(
-                sop_class_uid=found.sop_class_uid,
-                sop_instance_uid=found.sop_instance_uid,
-                study_uid=found.study_uid,
-                series_uid=found.series_uid,
-                transfer_syntax_uid=incoming.context.transfer_syntax,
-                patient_id=found.patient_id,
-                modality=found.modality,
-            ),
-            blob="",
-            size_bytes=incoming.size_bytes,
-            sha256=incoming.sha256(),
-            priority=PRIORITIES.get(incoming.command.priority, "normal"),
-        )
 
     def _refuse(self, incoming: Incoming, fault: RefusedError) -> None:
         if incoming.draft is not None:

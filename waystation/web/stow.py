@@ -42,8 +42,8 @@ from waystation.dicomweb.store_answer import (
     status_of,
 )
 from waystation.dicomweb.xml_model import to_xml
+from waystation.flows.admitting import Keeping
 from waystation.flows.deposit import Deposit
-from waystation.flows.receive import Keeping
 from waystation.model.arrival import Source
 from waystation.web.asked import Asked, Refusal
 from waystation.web.dicomweb import Resource
