@@ -5,8 +5,6 @@ changes nothing (R-2).  `stop` loses nothing: refuse, let running objects end, l
 """
 
 import asyncio
-import json
-import os
 import time
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
@@ -17,6 +15,7 @@ from typing import Any
 import structlog
 
 from waystation.app import wiring, wiring_completeness, wiring_deidentify, wiring_group
+from waystation.app.annexes import Annexes
 from waystation.app.archiving import Archivist
 from waystation.app.lanes import GRACE_S, LaneParts, Lanes
 from waystation.app.query_retrieve import QueryParts, QueryRetrieve
@@ -94,7 +93,9 @@ class Node:
         self.ids = IdSource(max([last, *(item.arrival.id for item in left)]))
         self._make_belts(replace(routing, revision=revision))
         self.queries = self._make_queries()
+        self.annexes = Annexes(self)
         await self.stepping.use(self.settings)
+        await self.annexes.start()
         self._start_belt("route", self.router.run())
         for item in left:
             self.router.arrived(item)
@@ -120,6 +121,7 @@ class Node:
             *self.queries.belts().items(),
             *self.stepping.belts().items(),
             *(await self._watch()).items(),
+            *self.annexes.belts().items(),
         ):
             self._start_belt(name, belt)
         await self._listen()
@@ -294,7 +296,7 @@ class Node:
             settled=self.router.settled,
             witness=self.watching,
             ended=self.gathers.ended,
-            services=self.queries.services,
+            services={**self.queries.services, **self.annexes.services},
         )
 
     def _arrived(self, item: Acknowledged) -> None:
@@ -346,6 +348,7 @@ class Node:
         for name, table in settings.destination.items():
             wiring.check_destination(name, table, settings.dicom.ae_title, self.data)
         self.watching.check(settings)
+        self.annexes.check(settings)
         revision = await self.database.write(configs.take_up(text, self.clock()))
         await self.stepping.use(settings)
         before, self.settings = self.settings, settings
@@ -360,6 +363,7 @@ class Node:
         self.groups.change(wiring_group.groups(settings, windows))
         self.archivist.change(settings)
         self.watching.change(settings, windows)
+        await self.annexes.change(settings)
         return need_restart(before, settings)
 
     # end
@@ -377,6 +381,7 @@ class Node:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.watching.stop()
+        await self.annexes.stop()
         await self.codecs.close()
         self.disk.shutdown(wait=True)
         self.intake.close()
@@ -385,15 +390,3 @@ class Node:
         self.database.close()
         (self.data / "node.json").unlink(missing_ok=True)
         self.lock.release()
-
-    def announce(self, web_url: str) -> None:
-        """Write where this node listens, for commands on the same machine."""
-        known: dict[str, Any] = {
-            "pid": os.getpid(),
-            "dicom": f"{self.settings.dicom.host}:{self.dicom_port}",
-            "web": web_url,
-        }
-        path = self.data / "node.json"
-        beside = path.with_suffix(".new")
-        beside.write_text(json.dumps(known))
-        beside.rename(path)

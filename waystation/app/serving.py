@@ -9,6 +9,7 @@ the last good text is kept in the journal so that a restart with a broken file r
 
 import asyncio
 import hashlib
+import json
 import os
 import signal
 import sys
@@ -61,7 +62,7 @@ class Serving:
         try:
             url = await self._serve_web()
             await self.node.database.write(recovery.set_mark(LAST_GOOD, self._loaded.text))
-            self.node.announce(url)
+            _announce(self.node, url)
             self._say_ready(url)
             loop.add_signal_handler(
                 signal.SIGHUP, lambda: loop.create_task(self.reload(), name="reload")
@@ -145,6 +146,19 @@ class Serving:
         self.node.watching.wake()
         log.error("configuration rejected, the last good one stays", first=faults[0])
         return faults
+
+
+def _announce(node: Node, web_url: str) -> None:
+    """Write where a node listens, for commands on the same machine."""
+    known = {
+        "pid": os.getpid(),
+        "dicom": f"{node.settings.dicom.host}:{node.dicom_port}",
+        "web": web_url,
+    }
+    path = node.data / "node.json"
+    beside = path.with_suffix(".new")
+    beside.write_text(json.dumps(known))
+    beside.rename(path)
 
 
 def _digest(path: Path | None) -> bytes:
