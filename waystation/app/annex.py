@@ -5,11 +5,13 @@ services to callers, hands it each configuration that comes into force, and stop
 database closes.  An annex reaches the node by the values and parts that it was made with.
 """
 
-from collections.abc import Coroutine, Mapping
-from typing import Any, Protocol
+from collections.abc import Coroutine, Iterable, Mapping
+from typing import Any, Protocol, TypeVar
 
 from waystation.app.settings import Settings
 from waystation.flows.desk import Services
+
+Kind = TypeVar("Kind")
 
 
 class Annex(Protocol):
@@ -33,3 +35,41 @@ class Annex(Protocol):
 
     async def stop(self) -> None:
         """End what its belts leave behind; nothing is lost."""
+
+
+class Annexes:
+    """All of one node; what one of them refuses is refused before any of them has changed."""
+
+    def __init__(self, made: Iterable[Annex]) -> None:
+        self._all = tuple(made)
+        self.services: Services = {
+            sop_class: service for one in self._all for sop_class, service in one.services.items()
+        }
+
+    def of(self, kind: type[Kind]) -> Kind:
+        """Return the annex of a kind."""
+        return next(one for one in self._all if isinstance(one, kind))
+
+    async def start(self) -> None:
+        """Make all ready."""
+        for one in self._all:
+            await one.start()
+
+    def belts(self) -> dict[str, Coroutine[Any, Any, None]]:
+        """Return the belts of all, not yet running, by name."""
+        return {name: belt for one in self._all for name, belt in one.belts().items()}
+
+    def check(self, settings: Settings) -> None:
+        """Raise `ConfigError` if one of them cannot go over to these settings."""
+        for one in self._all:
+            one.check(settings)
+
+    async def change(self, settings: Settings) -> None:
+        """Go over to another configuration."""
+        for one in self._all:
+            await one.change(settings)
+
+    async def stop(self) -> None:
+        """End what their belts leave behind."""
+        for one in self._all:
+            await one.stop()

@@ -6,7 +6,7 @@ changes nothing (R-2).  `stop` loses nothing: refuse, let running objects end, l
 
 import asyncio
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +15,7 @@ from typing import Any
 import structlog
 
 from waystation.app import wiring, wiring_completeness, wiring_deidentify, wiring_group
-from waystation.app.annexes import Annexes
+from waystation.app.annex import Annex, Annexes
 from waystation.app.archiving import Archivist
 from waystation.app.lanes import GRACE_S, LaneParts, Lanes
 from waystation.app.query_retrieve import QueryParts, QueryRetrieve
@@ -59,12 +59,18 @@ SETTLE_S = 1.0
 class Node:
     """Everything that runs in one process.
 
-    text: that the settings were read from.
+    text: that the settings were read from.  makers: of its annexes.
     """
 
-    def __init__(self, settings: Settings, text: str = "") -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        text: str = "",
+        makers: Sequence[Callable[["Node"], Annex]] = (),
+    ) -> None:
         self.settings = settings
         self.text = text
+        self._makers = makers
         self.data = Path(settings.node.data)
         self.clock: Callable[[], float] = time.time
         self.windows = Windows(settings.schedule, now=self.clock())
@@ -93,7 +99,7 @@ class Node:
         self.ids = IdSource(max([last, *(item.arrival.id for item in left)]))
         self._make_belts(replace(routing, revision=revision))
         self.queries = self._make_queries()
-        self.annexes = Annexes(self)
+        self.annexes = Annexes(make(self) for make in self._makers)
         await self.stepping.use(self.settings)
         await self.annexes.start()
         self._start_belt("route", self.router.run())

@@ -19,6 +19,7 @@ from pathlib import Path
 import structlog
 
 from waystation.app import logs
+from waystation.app.annexes import MAKERS
 from waystation.app.faults import ConfigFaults
 from waystation.app.lastgood import LAST_GOOD, last_good_text
 from waystation.app.node import Node
@@ -48,7 +49,7 @@ class Serving:
         self._ended = asyncio.Event()
         self._reloading = asyncio.Lock()
         self._loaded = loaded
-        self.node = Node(loaded.settings, loaded.text)
+        self.node = Node(loaded.settings, loaded.text, MAKERS)
         self.node.config_problem = problem
         self._web = WebServer()
         self._viewer = WebServer()

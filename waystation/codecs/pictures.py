@@ -1,4 +1,7 @@
-"""Pictures out of what a codec child wrote: each behind its length (8 bytes, big endian)."""
+"""Pictures out of what was drawn: each behind its length (8 bytes, big endian).
+
+Contract: ``Made`` is what a codec child wrote into a file, or what was drawn in memory.
+"""
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
@@ -10,12 +13,34 @@ from waystation.transforms.render_job import Drawn
 LENGTH_BYTES = 8
 
 
+class Held:
+    """Pictures in memory, written as a child writes them."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+
+    async def whole(self) -> bytes:
+        """Return all of it."""
+        return self._data
+
+    async def pieces(self) -> AsyncGenerator[bytes, None]:
+        """Yield it."""
+        yield self._data
+
+    def drop(self) -> None:
+        """Let go of it."""
+        self._data = b""
+
+
+Made = Converted | Held
+
+
 def drawn(made: Converted) -> Drawn:
     """Return what a child says about the pictures that it made."""
     return Drawn(*map(int, made.changes))
 
 
-async def only_picture(made: Converted) -> bytes:
+async def only_picture(made: Made) -> bytes:
     """Return the first picture, read at once; raises `WorkroomError`."""
     held = bytearray(await made.whole())
     whole = _first(held)
@@ -24,7 +49,7 @@ async def only_picture(made: Converted) -> bytes:
     return whole
 
 
-async def pictures(made: Converted) -> AsyncGenerator[bytes, None]:
+async def pictures(made: Made) -> AsyncGenerator[bytes, None]:
     """Yield the pictures one by one; raises `WorkroomError`."""
     held = bytearray()
     async with aclosing(made.pieces()) as pieces:

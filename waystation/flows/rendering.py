@@ -1,6 +1,7 @@
-"""Pictures of archived objects: what a codec child is given, and what comes back (W-86 to W-88).
+"""Pictures of archived objects: who draws them, and what comes back (W-86 to W-88).
 
-Contract: an object is compared with its digest before it is drawn (S-13).  Video and what the
+Contract: an object is compared with its digest before it is drawn (S-13).  A plain uncompressed
+frame is drawn here, everything else by a codec child.  Video and what the
 child cannot draw are those of `UNFIT`, with a sentence that says why; besides them `StorageError`
 and `WorkroomError` are raised.  `Drawing.drop` must be called in the end.
 """
@@ -11,8 +12,8 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from waystation.codecs.errors import CodecError
-from waystation.codecs.pictures import drawn, only_picture, pictures
-from waystation.codecs.pool import Converted
+from waystation.codecs.inside import Inside
+from waystation.codecs.pictures import Made, drawn, only_picture, pictures
 from waystation.destinations.base import Pieces
 from waystation.dicom.head import Head
 from waystation.flows.excerpts import Excerpts
@@ -42,7 +43,7 @@ class Drawing:
     """The pictures of one object.  made: `pictures` takes them out of it."""
 
     drawn: Drawn
-    made: Converted
+    made: Made
 
     def drop(self) -> None:
         """Let go of the pictures."""
@@ -55,6 +56,7 @@ class Renderings:
     def __init__(self, objects: Objects, excerpts: Excerpts | None = None) -> None:
         self._objects = objects
         self._excerpts = excerpts
+        self._inside = Inside()
 
     async def draw(
         self, delivery: Delivery, job: RenderJob, state: Delivery | None = None
@@ -69,6 +71,10 @@ class Renderings:
             text = base64.b64encode(await self._whole(state)).decode("ascii")
             job = replace(job, presentation=(state.transfer_syntax_uid, text))
         payload, job = await self._payload(delivery, job)
+        if isinstance(payload, bytes):
+            here = await self._inside.draw(payload, delivery.transfer_syntax_uid, job)
+            if here is not None:
+                return Drawing(*here)
         made = await self._objects.codecs.render(
             payload if isinstance(payload, bytes) else payload.pieces,
             digest=digest,

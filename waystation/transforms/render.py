@@ -1,6 +1,7 @@
 """Frames of an object as pictures that any browser shows (W-86 to W-88, T `render`).
 
-Contract: runs only in a codec child (S-41), on files that the caller opened; one frame is in memory
+Contract: works on files that the caller opened; runs in a codec child (S-41) but for the plain frames of
+`render_plain`; one frame is in memory
 at a time, all of them for GIF.  `render` writes the pictures one behind the other, each with its
 length before it (8 bytes, big endian); a GIF is one picture that moves.  Nothing is written if a
 frame was asked for that is not there.  `UnfitError` or `DatasetError` if anything that was asked
