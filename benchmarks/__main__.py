@@ -20,6 +20,8 @@ from benchmarks.crash import ready_after_kill
 from benchmarks.deidentify import deidentify
 from benchmarks.dicomweb import dicomweb
 from benchmarks.dicomweb_rendered import rendered
+from benchmarks.dicomweb_slow import slow
+from benchmarks.dicomweb_wado import wado
 from benchmarks.explain import explain
 from benchmarks.figures import Figure
 from benchmarks.lanes import lanes
@@ -45,6 +47,8 @@ PARTS: dict[str, Callable[[Bench, Callable[[str], None]], list[Figure]]] = {
     "archive": archive,
     "dicomweb": dicomweb,
     "rendered": rendered,
+    "wado": wado,
+    "slow": slow,
 }
 TMPFS_MAGIC = "tmpfs"
 

@@ -150,7 +150,7 @@ def finding_among_few(bench: Bench, say: Callable[[str], None]) -> list[Figure]:
     """Return the rates of C-FIND at what dcmqrscp can keep."""
     studies = min(LIMIT_OF_DCMQRSCP, bench.amounts.archive[0])
     rates = Samples()
-    with QrScp(fresh(bench.run)) as peer:
+    with QrScp(fresh(bench.run), most=LIMIT_OF_DCMQRSCP) as peer:
         fill(Counted(peer), studies, 1, senders=1)
         rates.add(DCMQRSCP, find_rate(peer, studies, QUERIES // 3))
     if bench.with_ours:

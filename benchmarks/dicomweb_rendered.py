@@ -70,6 +70,9 @@ def rendered(bench: Bench, say: Callable[[str], None]) -> list[Figure]:
                 raise RuntimeError(sent.stderr[-2000:])
         ours, theirs = Asker(node.web + "/dicom-web"), Asker(peer.url, LOGIN)
         wait_until(lambda: ours.ms("/studies", 1) > 0, "the archive")
+        for asker in (ours, theirs):
+            # What either of them does with new objects is done by then.
+            asker.ms(f"/studies/{uid_of(SEED, 'study')}/metadata", count)
         say("rendered: asking")
         return _figures(
             {

@@ -14,8 +14,9 @@ from waystation.app.settings_dicomweb import DicomwebSettings
 from waystation.app.wiring_dicomweb import terms
 from waystation.dicomweb.accept import DICOM_JSON
 from waystation.web.asked import Asked
-from waystation.web.dicomweb import DicomWeb, Resource, Terms
+from waystation.web.dicomweb import DicomWeb, Resource
 from waystation.web.site import site
+from waystation.web.terms import Terms
 
 
 @pytest.mark.req("W-1", "W-136", "W-137")

@@ -1,7 +1,10 @@
 """What a C-GET proposes."""
 
-from waystation.app.holdings import COMPRESSED, Holdings, anything, by_modality
-from waystation.app.retrieving import contexts_of
+import pytest
+
+from waystation.app.holdings import Holdings, anything
+from waystation.app.identifier import Identifier
+from waystation.app.retrieving import contexts_of, together
 from waystation.dicom.uids import (
     CT_IMAGE_STORAGE,
     EXPLICIT_VR_LE,
@@ -10,6 +13,7 @@ from waystation.dicom.uids import (
     STUDY_ROOT_GET,
     storage_classes,
 )
+from waystation.flows.get_contexts import COMPRESSED, by_modality
 
 
 def syntaxes_of(sop_class: str, holdings: Holdings) -> list[tuple[str, ...]]:
@@ -40,3 +44,20 @@ def test_a_modality_narrows_the_classes_down_and_an_unknown_one_does_not() -> No
     assert CT_IMAGE_STORAGE in by_modality(["CT", "SR"])
     assert MR_IMAGE_STORAGE not in by_modality(["CT", "SR"])
     assert by_modality(["CT", "XYZ"]) == by_modality([]) == []
+
+
+@pytest.mark.req("T-44")
+def test_studies_that_would_have_to_share_a_compressed_context_go_over_several_associations() -> (
+    None
+):
+    every = sorted(storage_classes())
+    asked = [Identifier({}) for _ in range(6)]
+    found = [Holdings(every[at : at + 3]) for at in (0, 3, 6, 9, 0, 1)]
+    groups = together(asked, found)
+    assert [len(members) for members, _ in groups] == [2, 2, 2]
+    assert [one for members, _ in groups for one in members] == asked
+    for members, holdings in groups:
+        assert len(members) == 2
+        assert len(syntaxes_of(holdings.classes[0], holdings)) == 2 + len(COMPRESSED)
+    native = [Holdings(every[:3], syntaxes=())] * 6
+    assert len(together(asked, native)) == 1

@@ -2,6 +2,7 @@
 
 import json
 import sqlite3
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from tests.cli.conftest import Run
 from tests.objects.files import Stored
 from tests.objects.samples import sample, study
 from waystation.app.recovery import DataLock
+from waystation.dicom.head import Head
 from waystation.dicom.part10 import file_meta
 
 CONFIG = (
@@ -140,3 +142,28 @@ def test_what_lies_in_the_areas_of_dcmqrscp_is_taken_over(
 def test_a_journal_that_is_not_there_is_told(run: Run, node: Path) -> None:
     done = run("archive", "verify", "--config", node)
     assert (done.code, "start the node once" in done.err) == (1, True)
+
+
+@pytest.mark.req("T-33")
+def test_what_contradicts_itself_is_told_with_its_studies(
+    run: Run, node: Path, tmp_path: Path
+) -> None:
+    def series_of(stored: Stored) -> bytes:
+        return Head.from_bytes(stored.data_set, stored.transfer_syntax).raw(0x0020000E) or b""
+
+    one = sample("ct", seed="a")
+    series = series_of(one)
+    others = (sample("ct", seed=number) for number in range(100))
+    two = next(each for each in others if len(series_of(each)) == len(series))
+    twice = replace(two, data_set=two.data_set.replace(series_of(two), series))
+    for number, each in enumerate((one, twice)):
+        write(tmp_path / "files" / f"{number}.dcm", each)
+    assert run("archive", "add", tmp_path / "files", "--config", node).code == 0
+    said = run("archive", "doubts", "--config", node)
+    assert (said.code, len(said.out.splitlines())) == (1, 2)
+    assert "is also in study" in said.out
+    study_uid = said.out.split()[0]
+    found = json.loads(run("archive", "doubts", study_uid, "--config", node, "--json").out)
+    assert (found["study"], found["kind"]) == (study_uid, "series")
+    explained = run("explain", study_uid, "--config", node)
+    assert "note: in doubt: series" in explained.out

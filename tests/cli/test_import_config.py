@@ -34,7 +34,6 @@ def test_it_ends_with_0_if_nothing_differs(tmp_path: Path, run: Run) -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["dcmrs-broker", "."], "import-config dcmrs-broker: not available in this version"),
         (["orthank", "."], 'did you mean "orthanc"?'),
         (["dicomflowrouter", "nowhere"], "nowhere: cannot be read: No such file or directory"),
         (["orthanc", "nowhere.json"], "nowhere.json: cannot be read"),

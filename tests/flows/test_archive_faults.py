@@ -12,10 +12,12 @@ from tests.flows.rig import Rig
 from tests.net.sink import store
 from tests.objects.files import Stored
 from tests.objects.samples import sample, study
+from waystation.app.acting import Acting
 from waystation.dicom.head import Head
 from waystation.dicom.uids import EXPLICIT_VR_LE, STUDY_ROOT_FIND
 from waystation.journal.decisions import Action, Decision, decide_arrivals
 from waystation.journal.entries import Chosen
+from waystation.web.view import ActionAsked
 from waystation.wire.commands import C_FIND_RQ, C_MOVE_RQ
 
 BIG = sample("ct", seed="spoilt")
@@ -68,6 +70,30 @@ async def test_a_good_copy_that_comes_after_a_damaged_one_was_found_is_kept(
     await rig.node.sweep.once()
     assert await fetched(rig) == (0, (None, 1, 0, 0))
     assert [one.data_set for one in sink.objects] == [BIG.data_set]
+
+
+@pytest.mark.req("T-40", "T-48", "S-13")
+async def test_what_is_damaged_and_given_up_is_found_no_more(rig: Rig) -> None:
+    sink, two = await rig.sink(), study(2, "two", "ct")
+    place = f'store_at = {{ host = "127.0.0.1", port = {sink.port} }}\n'
+    await rig.start(f'[peer.sink]\nae_title = "SINK"\n{place}', keep="0s")
+    await rig.send(*two, BIG)
+    await rig.restart()
+    await spoilt(rig, BIG)
+    await spoilt(rig, two[0])
+    for one in (BIG, two[0]):
+        await ask(rig, C_MOVE_RQ, "STUDY", {STUDY: study_of(one)}, to="SINK")
+    acting = Acting(rig.node)
+    chosen = Chosen(reason="corrupt")
+    order = ActionAsked(action=Action.DISCARD, chosen=chosen, user="ann", because="worn out")
+    assert (await acting.act(order)).changed == 2
+    assert await rig.rows("SELECT count(*) FROM archived") == [(1,)]
+    assert await rig.rows("SELECT count(*) FROM arrival WHERE hold_reason IS NOT NULL") == [(0,)]
+    assert len(await ask(rig, C_FIND_RQ, "STUDY", {STUDY: study_of(BIG)})) == 1
+    shown = await ask(rig, C_FIND_RQ, "STUDY", {STUDY: study_of(two[0]), COUNT: ""})
+    assert Head.from_bytes(shown[0].data, EXPLICIT_VR_LE).text(COUNT) == "1"
+    answers = await ask(rig, C_MOVE_RQ, "STUDY", {STUDY: study_of(two[0])}, to="SINK")
+    assert (answers[-1].status, counts(answers[-1])) == (0, (None, 1, 0, 0))
 
 
 @pytest.mark.req("T-36")

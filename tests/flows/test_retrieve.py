@@ -190,6 +190,27 @@ async def test_a_destination_out_of_reach_is_told_after_two_attempts(rig: Rig) -
     assert len(sink.refused) == 2
 
 
+@pytest.mark.req("T-43", "TT-31")
+@pytest.mark.parametrize("most", [8, 1])
+async def test_a_big_study_goes_over_several_associations_as_far_as_the_receiver_takes_them(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch, most: int
+) -> None:
+    monkeypatch.setattr("waystation.flows.suboperations.PER_LANE", 2)
+    monkeypatch.setattr("waystation.flows.suboperations.CHUNK", 1)
+    sink = await rig.sink(Sink(gate=OPEN_GATE))
+    sink.room = lambda: "" if sink.open_now < most else "full"
+    place = f'{{ host = "127.0.0.1", port = {sink.port}, parallel = 3 }}'
+    await filled(rig, f'[peer.sink]\nae_title = "SINK"\nstore_at = {place}\n')
+    answer = (await move(rig))[-1]
+    assert (answer.status, counts(answer)) == (0, (None, 6, 0, 0))
+    assert {one.sop_instance for one in sink.objects} == {one.sop_instance for one in PICTURES}
+    assert len(sink.objects) == 6
+    assert sink.objects[0].sop_instance == PICTURES[0].sop_instance
+    assert answer.command.error_comment == ""
+    if most > 1:
+        assert sink.associations > 1
+
+
 @pytest.mark.req("T-43")
 async def test_a_destination_that_takes_another_syntax_gets_that(rig: Rig) -> None:
     implicit = reencoded(IMPLICIT_VR_LE, seed="implicit")

@@ -57,6 +57,22 @@ async def test_the_preview_names_what_would_go_and_a_dry_run_takes_nothing(shelf
     assert len(await left(shelf)) == 2
 
 
+@pytest.mark.req("T-30", "S-17", "T-35")
+async def test_what_comes_again_is_as_young_as_that_because_its_sender_was_told_success(
+    shelf: Shelf,
+) -> None:
+    await shelf.put(ct(1), ct(2), at=NOW - 40 * DAY)
+    await shelf.put(ct(1), at=NOW - 10 * DAY)
+    assert await shelf.rows("SELECT count(*) FROM archived") == [(2,)]
+    assert await prove(shelf) == []
+    assert await apply(shelf, OLD) == 1
+    assert await left(shelf) == ["1.2.3.1"]
+    await shelf.run("DELETE FROM study")
+    await prove(shelf, mend=True)
+    assert await apply(shelf, OLD) == 0
+    assert await apply(shelf, OLD, at=NOW + 21 * DAY) == 1
+
+
 @pytest.mark.req("T-30")
 async def test_above_a_size_the_oldest_go_until_it_is_reached(shelf: Shelf) -> None:
     for number in range(1, 5):

@@ -24,7 +24,7 @@ HostTable END
 VendorTable BEGIN
 VendorTable END
 AETable BEGIN
-{title} {store} RW (200, 1024mb) ANY
+{title} {store} RW ({most}, 1024mb) ANY
 AETable END
 """
 
@@ -39,6 +39,7 @@ class QrScp(Program):
         ae_title: str = "QRSCP",
         destinations: Mapping[str, int] | None = None,
         options: Sequence[str] = (),
+        most: int = 200,
     ) -> None:
         self.ae_title = ae_title
         self.port = free_port()
@@ -49,7 +50,9 @@ class QrScp(Program):
             for n, (title, port) in enumerate((destinations or {}).items())
         )
         config = folder / "dcmqrscp.cfg"
-        config.write_text(CONFIG.format(port=self.port, hosts=hosts, title=ae_title, store=store))
+        config.write_text(
+            CONFIG.format(port=self.port, hosts=hosts, title=ae_title, store=store, most=most)
+        )
         command = [need(DCMQRSCP), "-c", str(config), *options]
         super().__init__(command, folder, environment=TUNED)
         self.wait_for_port(self.port)

@@ -10,14 +10,20 @@ import secrets
 import signal
 import socket
 import subprocess
+import sys
+import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import IO, Self
 
 import pytest
 
+from tests.peers import warm
+from tests.peers.warm import Warm
+
+WAYSTATION = Path(sys.executable).parent / "waystation"
 PR_SET_PDEATHSIG = 1
 LIBC = ctypes.CDLL(None, use_errno=True)
 HOST = "127.0.0.1"
@@ -95,11 +101,16 @@ class Program:
         self.name = name or Path(command[0]).name
         self.folder = folder
         self.log_file = folder / f"{self.name}.log"
+        whole = {**os.environ, **(environment or {})}
+        self._process: subprocess.Popen[bytes] | Warm
         with self.log_file.open("ab") as log:
+            if Path(command[0]) == WAYSTATION and warm.takes(environment or {}):
+                self._process = warm.start(command[1:], folder, whole, log, log)
+                return
             self._process = subprocess.Popen(
                 list(command),
                 cwd=folder,
-                env={**os.environ, **(environment or {})},
+                env=whole,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -178,6 +189,42 @@ class Program:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+
+def command(
+    words: Sequence[str],
+    folder: Path,
+    environment: Mapping[str, str] | None = None,
+    *,
+    timeout_s: float = 60.0,
+) -> subprocess.CompletedProcess[str]:
+    """Run a command of the product to its end; raises ``subprocess.TimeoutExpired``."""
+    if not warm.takes(environment or {}):
+        return subprocess.run(
+            [str(WAYSTATION), *words],
+            cwd=folder,
+            env={**os.environ, **(environment or {})},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=timeout_s,
+            check=False,
+        )
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+        process = warm.start(words, folder, {**os.environ, **(environment or {})}, out, err)
+        try:
+            code = process.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            os.kill(process.pid, signal.SIGKILL)
+            process.wait()
+            raise
+        texts = [_text(file) for file in (out, err)]
+    return subprocess.CompletedProcess(["waystation", *words], code, *texts)
+
+
+def _text(file: IO[bytes]) -> str:
+    file.seek(0)
+    return file.read().decode()
 
 
 def memory_kib(pid: int, field: str) -> int:

@@ -28,6 +28,7 @@ from tests.torture import (
     row_crowd,
     row_deid,
     row_disk,
+    row_hl7,
     row_journal,
     row_kill,
     row_life,
@@ -91,6 +92,10 @@ FAULTS: dict[str, Fault] = {
     "D-26": Fault(row_uids.no_collision, {"uids": (100_000, 10_000_000, 10_000_000)}),
     "D-45": Fault(row_deid.ten_actions, {"subjects": (40, 500, 500)}),
     "T-29": Fault(row_archive.killed_while_archiving, {"kills": (3, 20, 200)}),
+    "TT-29": Fault(
+        row_hl7.killed_between_frames,
+        {"kills": (30, 200, 1000), "orders": (300, 2000, 4600)},
+    ),
     "N-14": Fault(row_kill.killed_while_sending, {"images": (1000, 1000, 10_000)}),
     "S-30 F1": Fault(control.answers_before_commit, {"kills": (3, 8, 8)}),
     "S-30 F2": Fault(control.answers_before_commit_at_calls, {"most": (6, 8, 12)}),

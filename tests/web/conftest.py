@@ -18,5 +18,8 @@ def node() -> StandIn:
 
 @pytest.fixture
 def client(node: StandIn) -> Iterator[TestClient]:
-    with TestClient(site(node), base_url=BASE, raise_server_exceptions=False) as opened:
+    here = ("127.0.0.1", 5000)
+    with TestClient(
+        site(node), base_url=BASE, raise_server_exceptions=False, client=here
+    ) as opened:
         yield opened

@@ -14,10 +14,11 @@ from waystation.flows.metadata import MetadataBelt
 from waystation.index import object_texts
 from waystation.index.object_texts import Described
 from waystation.web.capabilities import capabilities
-from waystation.web.dicomweb import DicomWeb, Resource, Terms
+from waystation.web.dicomweb import DicomWeb, Resource
 from waystation.web.metadata import Descriptions, metadata_resources
 from waystation.web.qido import Holdings, SearchTerms, search_resources
 from waystation.web.site import site
+from waystation.web.terms import Terms
 
 BASE = "http://127.0.0.1:8080"
 

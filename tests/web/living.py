@@ -10,6 +10,7 @@ from tests.objects.files import Stored
 from tests.web.standin import StandIn
 from waystation.app.wiring_dicomweb import dicomweb
 from waystation.dicom.head import Head, identity
+from waystation.web.brokered import Broker
 from waystation.web.site import site
 
 BASE = "http://127.0.0.1:8080"
@@ -54,11 +55,11 @@ def path_of(one: Stored, level: str = "instance") -> str:
 
 
 class Living:
-    """A node with its web."""
+    """A node with its web.  broker: in place of the node's own."""
 
-    def __init__(self, rig: Rig) -> None:
+    def __init__(self, rig: Rig, broker: Broker | None = None) -> None:
         self.rig = rig
-        self.frame = dicomweb(rig.node)
+        self.frame = dicomweb(rig.node, broker) if broker else dicomweb(rig.node)
         self._client = httpx2.AsyncClient(
             transport=httpx2.ASGITransport(site(StandIn(), self.frame), client=("127.0.0.1", 5000)),
             base_url=BASE,

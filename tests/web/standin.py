@@ -16,6 +16,14 @@ from waystation.journal.entries import (
 )
 from waystation.model.errors import ConfigError, StorageError
 from waystation.model.plan import Verdict
+from waystation.web.api_archive import (
+    CorrectionAsked,
+    CorrectionSaid,
+    DoubtSaid,
+    KeySaid,
+    RecordSaid,
+    WhyAsked,
+)
 from waystation.web.metrics import Figures, metrics_text
 from waystation.web.shapes_explain import Explained
 from waystation.web.view import (
@@ -30,6 +38,7 @@ from waystation.web.view import (
     ReplayDone,
     RetrieveView,
     StatusView,
+    TroubleView,
 )
 
 
@@ -110,12 +119,37 @@ EXPLAINED = Explained(
 )
 
 
+class StandInArchive:
+    """Remembers what was corrected."""
+
+    def __init__(self) -> None:
+        self.corrected: list[tuple[CorrectionAsked, str]] = []
+        self.asked: list[WhyAsked] = []
+
+    async def why(self, asked: WhyAsked) -> list[RecordSaid]:
+        self.asked.append(asked)
+        line = KeySaid(matched=False, text="PatientID asked 1, study has 2: no")
+        return [RecordSaid(study="1.2", matched=False, shown=True, keys=[line])]
+
+    async def doubts(self, study: str) -> list[DoubtSaid]:
+        return [DoubtSaid(study=study or "1.2", kind="series", text="twice", other="1.3")]
+
+    async def correct(self, asked: CorrectionAsked, author: str) -> dict[str, str]:
+        self.corrected.append((asked, author))
+        return dict.fromkeys(asked.studies, "")
+
+    async def corrections(self, study: str, limit: int) -> list[CorrectionSaid]:
+        return []
+
+
 class StandIn:
     """Remembers what it was asked."""
 
     def __init__(self) -> None:
+        self.archive = StandInArchive()
         self.reasons: list[str] = []
         self.faults: list[str] = []
+        self.not_well: list[TroubleView] = []
         self.broken: Exception | None = None
         self.asked: list[ActionAsked] = []
         self.chosen: list[Chosen] = []
@@ -186,6 +220,9 @@ class StandIn:
             gathering=212,
             today={"done": 5},
         )
+
+    async def troubles(self) -> Sequence[TroubleView]:
+        return self.not_well
 
     async def shares(self, by: str, limit: int) -> Sequence[Share]:
         return [Share(name=f"a {by}", waiting=2, sending=0, held=1, oldest_at=NOW - 90)][:limit]

@@ -15,8 +15,9 @@ from waystation.dicomweb import paths
 from waystation.dicomweb.accept import DICOM_JSON, Offer
 from waystation.model.errors import StorageError
 from waystation.web.asked import Asked, Refusal
-from waystation.web.dicomweb import Resource, Terms
+from waystation.web.dicomweb import Resource
 from waystation.web.metrics import Figures, metrics_text
+from waystation.web.terms import Terms
 
 PAGE = "https://viewer.example.org"
 TELL = paths.STUDY + "/tell"

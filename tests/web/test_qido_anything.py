@@ -13,8 +13,9 @@ from starlette.types import Message
 
 from waystation.index.search import Found, Search
 from waystation.model.query import Query
-from waystation.web.dicomweb import DicomWeb, Terms
+from waystation.web.dicomweb import DicomWeb
 from waystation.web.qido import Holdings, SearchTerms, search_resources
+from waystation.web.terms import Terms
 
 
 class Empty(Search):

@@ -86,6 +86,30 @@ async def test_one_image_is_one_picture_in_the_way_that_was_asked(rig: Rig) -> N
     assert missing.status_code == 404
 
 
+@pytest.mark.req("W-73", "W-86", "S-41")
+async def test_only_what_is_compressed_needs_a_child(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain, packed = picture(RAMP), compressed(picture(RAMP, 2), RLE)
+    web = await living(rig, plain, packed)
+    path = path_of(plain) + "/rendered?accept=image/png"
+    first = await web.ask(path)
+    assert first.status_code == 200
+    assert (await web.ask(path_of(plain) + "/thumbnail")).status_code == 200
+    codecs = rig.node.codecs
+    assert codecs is not None
+    assert codecs.started == 0
+    same = await web.ask(path_of(packed) + "/rendered?accept=image/png")
+    assert codecs.started == 1
+    assert (pixels_of(same.content) == pixels_of(first.content)).all()
+
+    def failing(*_: object) -> None:
+        raise RuntimeError("unforeseen")
+
+    monkeypatch.setattr("waystation.transforms.render_plain.drawn", failing)
+    assert (await web.ask(path)).content == first.content
+
+
 @pytest.mark.req("W-67", "W-82", "W-86")
 async def test_several_pictures_come_as_parts_in_order(rig: Rig) -> None:
     frames = np.stack([np.full((8, 8), shade, np.uint16) for shade in (0, 100, 255)])

@@ -6,7 +6,8 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from waystation.web.dicomweb import DicomWeb, Terms
+from waystation.web.dicomweb import DicomWeb
+from waystation.web.terms import Terms
 from waystation.web.viewer import Viewer
 
 DIGEST = "0123456789abcdef0123"

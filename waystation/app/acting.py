@@ -119,10 +119,7 @@ class Acting:
                 matching += len(held)
                 if held and not asked.preview:
                     ids = tuple(one.id for one in held)
-                    done = await self._node.database.write(
-                        decisions.decide_arrivals(Chosen(ids=ids, limit=PIECE), decision)
-                    )
-                    self._tell(done)
+                    done = await self._decide_arrivals(Chosen(ids=ids, limit=PIECE), decision)
                     changed += done.arrivals
         if not asked.preview:
             self._say(asked, changed)
@@ -159,12 +156,26 @@ class Acting:
         chosen = replace(asked.chosen, limit=PIECE)
         changed = 0
         while True:
-            done = await self._node.database.write(decisions.decide_arrivals(chosen, decision))
-            self._tell(done)
+            done = await self._decide_arrivals(chosen, decision)
             changed += done.arrivals
             if done.last == chosen.after:
                 return changed
             chosen = replace(chosen, after=done.last)
+
+    async def _decide_arrivals(self, chosen: Chosen, decision: Decision) -> Changed:
+        node = self._node
+        if decision.action is not Action.DISCARD:
+            done = await node.database.write(decisions.decide_arrivals(chosen, decision))
+            self._tell(done)
+            return done
+        page = [one.id for one in await node.database.read(queue.held_arrivals(chosen))]
+        if not page:
+            return Changed(last=chosen.after)
+        given_up = await node.archivist.dismiss(page, decision.by, decision.because)
+        rest = Chosen(ids=tuple(page), limit=PIECE)
+        done = await node.database.write(decisions.decide_arrivals(rest, decision))
+        self._tell(done)
+        return replace(done, arrivals=done.arrivals + given_up, last=page[-1])
 
     def _say(self, asked: ActionAsked, changed: int) -> None:
         """Write down who decided what; an expression may quote a patient and stays out."""

@@ -50,6 +50,10 @@ class Annexes:
         """Return the annex of a kind."""
         return next(one for one in self._all if isinstance(one, kind))
 
+    def find(self, kind: type[Kind]) -> Kind | None:
+        """Return the annex of a kind, None if this node has none."""
+        return next((one for one in self._all if isinstance(one, kind)), None)
+
     async def start(self) -> None:
         """Make all ready."""
         for one in self._all:

@@ -3,6 +3,11 @@
 from collections.abc import Callable
 
 from waystation.app.annex import Annex
+from waystation.app.brokerage import Brokerage
+from waystation.app.hl7_port import Hl7Port
 from waystation.app.node import Node
+from waystation.app.people import People
+from waystation.app.upstreaming import Upstreaming
+from waystation.app.worklisting import Worklisting
 
-MAKERS: tuple[Callable[[Node], Annex], ...] = ()
+MAKERS: tuple[Callable[[Node], Annex], ...] = (People, Upstreaming, Brokerage, Worklisting, Hl7Port)

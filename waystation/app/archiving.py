@@ -19,10 +19,14 @@ from waystation.db.engine import Database
 from waystation.destinations.archive import ArchiveDestination
 from waystation.destinations.base import Destination
 from waystation.dicom.head import Head
+from waystation.dicom.tags import keyword_of
+from waystation.flows.correcting import Corrections
 from waystation.flows.deliver import LaneBelt
 from waystation.flows.heads import head_from
 from waystation.flows.retention import RetentionBelt
 from waystation.index.archive import Archive
+from waystation.index.correcting import Correcting, Order
+from waystation.index.deletion import Deletion, damaged
 from waystation.index.filing import file_all
 from waystation.index.pages import ImageRow
 from waystation.journal import heads
@@ -61,7 +65,10 @@ class Archivist:
         self._settings = settings
         self._belts = belts
         self._others = others
-        self.archive = Archive(database, self.heads)
+        self.corrections = Corrections(database, lambda: settings().node.name)
+        self.correcting = Correcting(database, self.heads, ids.next, lambda: clock())
+        self.archive = Archive(database, self._shown)
+        self.deletion = Deletion(database, self.heads, ids.next, lambda: clock())
         self.retention = RetentionBelt(retention_rules(settings()), database, ids, lambda: clock())
 
     def change(self, settings: Settings) -> None:
@@ -76,6 +83,40 @@ class Archivist:
         belt = self._belts().get(name)
         paused = belt is not None and belt.lane.health(belt.now()) is Health.PAUSED
         return always(table.window) and not paused
+
+    async def dismiss(self, arrivals: Sequence[int], author: str, why: str) -> int:
+        """Take out what a person gives up of some held arrivals: the damaged; return how many."""
+        gone = 0
+        for study, some in (await self._database.read(damaged(arrivals))).items():
+            try:
+                gone += await self.deletion.dismiss(study, some, author, why)
+            except StorageError as error:
+                # They end all the same, and stay listed until the others can be read.
+                log.error("damaged objects stay in the index", study=study, why=str(error))
+        return gone
+
+    async def _shown(self, rows: Sequence[ImageRow]) -> list[Head | None]:
+        found = await self.heads(rows)
+        shown = self.corrections.shown
+        return [shown(row.study_uid, head) for row, head in zip(rows, found, strict=True)]
+
+    async def correct(self, order: Order) -> str:
+        """Correct a study, or undo that where no values are given; return why not, "" if done.
+
+        Raises `StorageError` if it cannot be done now.
+        """
+        correcting = self.correcting
+        why = await (correcting.correct(order) if order.values else correcting.undo(order))
+        if not why:
+            await self.corrections.load()
+            log.info(
+                "study corrected" if order.values else "correction undone",
+                study=order.study,
+                elements=[keyword_of(tag) for tag in sorted(order.values)],
+                by=order.author,
+                because=order.because,
+            )
+        return why
 
     async def heads(self, rows: Sequence[ImageRow]) -> list[Head | None]:
         """Return the heads of objects, None for what cannot be read."""

@@ -20,6 +20,7 @@ from waystation.db.engine import Job
 from waystation.dicom.charset_doubts import warning_of
 from waystation.dicom.head import Head
 from waystation.flows.heads import head_from
+from waystation.index.doubts import doubts_of
 from waystation.journal import contexts, gathers, heads, queue, studies
 from waystation.journal.entries import Listed
 from waystation.journal.gathers import Gather
@@ -103,6 +104,7 @@ class Explainer:
         verdicts = Verdicts()
         notes: list[str] = []
         judged, patient = self._judge(fates, verdicts, notes)
+        notes += [f"in doubt: {one.text}" for one in self._read(doubts_of(first.study_uid))]
         times = [fate.arrival.received_at for fate in fates]
         return Explained(
             level=level,

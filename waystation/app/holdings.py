@@ -1,19 +1,20 @@
 """Which classes and syntaxes a C-GET has to propose, asked of the peer beforehand.
 
-Contract: SOP Classes in Study says it for a study where the peer knows that key; else each series
-is asked for its images.  Where those do not tell their class, the modality of the series narrows
-it down; where nothing is known, every class that is common is proposed.  The syntaxes are those
+Contract: SOP Classes in Study says it for a study of few classes where the peer knows that key;
+else each series is asked for its images.  Where those do not tell their class, the modality of
+the series narrows it down; where nothing is known, every class that is common is proposed.  The syntaxes are those
 that the peer names as available, else all common ones.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 
 from waystation.app.asking import MODELS, SYNTAXES, Query, QueryRefusedError, ask, open_query
 from waystation.app.identifier import LEVEL, Identifier
-from waystation.dicom import tags, uids
+from waystation.dicom import tags
 from waystation.dicom.head import Head
+from waystation.flows.get_contexts import COMPRESSED, by_modality, common
 from waystation.model.errors import LostError, UnreachableError
 from waystation.model.peer import Remote
 from waystation.net.client import Waits
@@ -31,46 +32,8 @@ ASKED = {
     "SERIES": ("Modality",),
     "IMAGE": ("SOPClassUID", "AvailableTransferSyntaxUID"),
 }
-COMPRESSED = (
-    uids.JPEG_BASELINE,
-    uids.JPEG_LOSSLESS_SV1,
-    uids.JPEG_2000_LOSSLESS,
-    uids.JPEG_2000,
-    uids.RLE_LOSSLESS,
-    uids.JPEG_LS_LOSSLESS,
-    uids.JPEG_EXTENDED,
-    uids.JPEG_LOSSLESS,
-    uids.JPEG_LS_NEAR,
-    uids.HTJ2K_LOSSLESS,
-    uids.DEFLATED,
-    uids.EXPLICIT_VR_BE,
-    "1.2.840.10008.1.2.4.102",
-    "1.2.840.10008.1.2.4.103",
-)
-# Two contexts for native objects and one for compressed ones each: more do not fit.
-COMMON = 42
-_STORAGE = uids.ROOT + "5.1.4.1.1."
-# What a series of a modality usually holds, as ends of the UIDs.
-BY_MODALITY = {
-    "CR": "1",
-    "CT": "2 2.1",
-    "DX": "1.1 1.1.1",
-    "MG": "1.2 1.2.1 13.1.3",
-    "MR": "4 4.1 4.2",
-    "NM": "20",
-    "OT": "7 7.1 7.2 7.3 7.4",
-    "PT": "128 130",
-    "RF": "12.2 12.2.1",
-    "RTDOSE": "481.2",
-    "RTIMAGE": "481.1",
-    "RTPLAN": "481.5 481.8",
-    "RTSTRUCT": "481.3",
-    "SC": "7 7.1 7.2 7.3 7.4",
-    "SEG": "66.4",
-    "SR": "88.11 88.22 88.33 88.34 88.67",
-    "US": "6.1 3.1",
-    "XA": "12.1 12.1.1",
-}
+# So many classes in every syntax fit into one association; of more, the objects are asked.
+MOST_TOLD = 127 // (len(SYNTAXES) + len(COMPRESSED))
 
 
 @dataclass(slots=True)
@@ -83,44 +46,33 @@ class Holdings:
 
 def anything() -> Holdings:
     """Return what is proposed to a peer that cannot be asked: what common modalities make."""
-    names = [_STORAGE + end for ends in BY_MODALITY.values() for end in ends.split()]
-    return Holdings(classes=list(dict.fromkeys(names))[:COMMON])
+    return Holdings(classes=common())
 
 
 async def holdings(
     remote: Remote, model: str, identifiers: Sequence[Identifier], waits: Waits
-) -> Holdings:
-    """Return what the objects of ``identifiers`` are; raises `UnreachableError`."""
+) -> list[Holdings]:
+    """Return what the objects of each identifier are; raises `UnreachableError`."""
     sop_class = MODELS[model][0]
     try:
         call = await open_query(remote, sop_class, b"", waits)
     except UnreachableError as error:
         if error.layer == "associate" and error.permanent:
-            return anything()
+            return [anything() for _ in identifiers]
         raise
-    survey = _Survey(call, model)
-    try:
-        for identifier in identifiers:
+    found: list[Holdings] = []
+    for identifier in identifiers:
+        survey = _Survey(call, model)
+        try:
             await survey.look(identifier)
-    except (QueryRefusedError, LostError):
-        survey.found.clear()
+        except QueryRefusedError:
+            survey.found.clear()
+        except LostError:
+            found += [anything() for _ in identifiers[len(found) :]]
+            break
+        found.append(survey.told())
     await call.release()
-    if not all(survey.found):
-        survey.found = dict.fromkeys(by_modality(survey.modalities))
-    if not survey.found:
-        return anything()
-    known = tuple(syntax for syntax in survey.syntaxes if syntax not in SYNTAXES)
-    return Holdings(list(survey.found), known if survey.all_told else COMPRESSED)
-
-
-def by_modality(modalities: Iterable[str]) -> list[str]:
-    """Return the classes that such series usually hold; none if one of them is unknown."""
-    found: list[str] = []
-    for modality in modalities:
-        if modality not in BY_MODALITY:
-            return []
-        found += [_STORAGE + end for end in BY_MODALITY[modality].split()]
-    return list(dict.fromkeys([*found, uids.SECONDARY_CAPTURE_STORAGE])) if found else []
+    return found
 
 
 class _Survey:
@@ -133,6 +85,14 @@ class _Survey:
         self.syntaxes: dict[str, None] = {}
         self.modalities: dict[str, None] = {}
         self.all_told = True
+
+    def told(self) -> Holdings:
+        """Return what was found; of what nobody told, what it may be."""
+        classes = list(self.found) if all(self.found) else by_modality(self.modalities)
+        if not classes:
+            return anything()
+        known = tuple(syntax for syntax in self.syntaxes if syntax not in SYNTAXES)
+        return Holdings(classes, known if self.all_told else COMPRESSED)
 
     async def look(self, identifier: Identifier) -> None:
         """Add what ``identifier`` would retrieve."""
@@ -150,7 +110,7 @@ class _Survey:
                 self._image(head)
                 continue
             told = [str(value) for value in head.values("SOPClassesInStudy") or []]
-            if told and level == "STUDY":
+            if told and level == "STUDY" and len(told) <= MOST_TOLD:
                 self.found.update(dict.fromkeys(told))
                 self.all_told = False
                 continue

@@ -31,6 +31,7 @@ from waystation.flows.admitting import Keeping
 from waystation.flows.alike import Likeness
 from waystation.flows.allocating import Numbers
 from waystation.flows.cargo import JournalCargo
+from waystation.flows.claims import Claims
 from waystation.flows.clockwatch import ClockWatch
 from waystation.flows.conditions import Sights
 from waystation.flows.contexts import ContextBelt
@@ -63,10 +64,7 @@ class Node:
     """
 
     def __init__(
-        self,
-        settings: Settings,
-        text: str = "",
-        makers: Sequence[Callable[["Node"], Annex]] = (),
+        self, settings: Settings, text: str = "", makers: Sequence[Callable[["Node"], Annex]] = ()
     ) -> None:
         self.settings = settings
         self.text = text
@@ -76,12 +74,12 @@ class Node:
         self.windows = Windows(settings.schedule, now=self.clock())
         self.disk = ThreadPoolExecutor(DISK_THREADS, thread_name_prefix="disk")
         self.watching = Watching()
+        self.claims = Claims()
         self.config_problem = ""
         self.dicom_port = 0
         self.draining = False
         self.started_at = time.time()
         self._tasks: list[asyncio.Task[None]] = []
-        self._ending: set[asyncio.Task[None]] = set()
 
     async def start(self) -> None:
         """Recover, start the belts, bind the DICOM listener.
@@ -99,6 +97,7 @@ class Node:
         self.ids = IdSource(max([last, *(item.arrival.id for item in left)]))
         self._make_belts(replace(routing, revision=revision))
         self.queries = self._make_queries()
+        await self.archivist.corrections.load()
         self.annexes = Annexes(make(self) for make in self._makers)
         await self.stepping.use(self.settings)
         await self.annexes.start()
@@ -208,6 +207,7 @@ class Node:
     def _make_queries(self) -> QueryRetrieve:
         return QueryRetrieve(
             QueryParts(
+                corrections=self.archivist.corrections,
                 settings=lambda: self.settings,
                 database=self.database,
                 blobs=self.blobs,
@@ -303,6 +303,7 @@ class Node:
             witness=self.watching,
             ended=self.gathers.ended,
             services={**self.queries.services, **self.annexes.services},
+            claims=self.claims,
         )
 
     def _arrived(self, item: Acknowledged) -> None:
@@ -357,7 +358,7 @@ class Node:
         self.annexes.check(settings)
         revision = await self.database.write(configs.take_up(text, self.clock()))
         await self.stepping.use(settings)
-        before, self.settings = self.settings, settings
+        before, self.settings, self.text = self.settings, settings, text
         self.windows = windows
         self.router.routing = replace(routing, revision=revision)
         self.listener.gate = gate

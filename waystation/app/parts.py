@@ -21,6 +21,7 @@ from waystation.app.settings_destination import DestinationSettings
 from waystation.app.settings_dicom import PeerSettings
 from waystation.app.settings_group import GroupSettings
 from waystation.app.settings_kinds import KINDS
+from waystation.app.settings_pacs import PacsSettings
 from waystation.app.settings_rule import RuleSettings
 from waystation.app.settings_schedule import ScheduleSettings
 from waystation.app.settings_steps import EditSettings, LookupSettings, ValidateSettings
@@ -36,6 +37,7 @@ NAMED_TABLES: dict[str, type[Table]] = {
     "edit": EditSettings,
     "lookup": LookupSettings,
     "deidentify": DeidentifySettings,
+    "pacs": PacsSettings,
 }
 NAMED = {"peer", "destination", *NAMED_TABLES}
 

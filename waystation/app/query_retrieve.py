@@ -27,10 +27,11 @@ from waystation.dicom.charsets import DEFAULT_GUESSES
 from waystation.flows.cargo import JournalCargo
 from waystation.flows.catalogue import IndexCatalogue
 from waystation.flows.commit import Commitment, Vows
+from waystation.flows.correcting import CorrectedCargo, Corrections
 from waystation.flows.desk import Asked, Services
 from waystation.flows.find import PATIENT_STUDY_ONLY_FIND, SUPPORTED, Catalogue, Finding, Manner
 from waystation.flows.recent import Recent
-from waystation.flows.retrieve import Going, Retrieval, Shelf
+from waystation.flows.retrieve import Going, Retrieval, Shelf, Taker
 from waystation.flows.verify import Verification
 from waystation.journal.ids import IdSource
 from waystation.model.arrival import Source
@@ -48,6 +49,7 @@ RETRIEVE = (
 SUPPORTED_RETRIEVAL = bytes((1, 0))
 # All of them: an object of any class may have to go back over a C-GET.
 ANY_STORAGE = ("*",)
+LINGER_S = 5.0
 
 
 def served(settings: Settings) -> dict[str, bytes]:
@@ -105,6 +107,7 @@ class QueryParts:
     zone: Callable[[], tzinfo | None]
     wake: Callable[[str], None]
     complete: Callable[[Collection[str]], None]
+    corrections: Corrections
 
 
 class QueryRetrieve:
@@ -114,7 +117,13 @@ class QueryRetrieve:
         self._settings = parts.settings
         zone = parts.zone
         catalogue = IndexCatalogue(
-            parts.database, parts.blobs, parts.disk, self._shown, zone, parts.settled
+            parts.database,
+            parts.blobs,
+            parts.disk,
+            self.shown,
+            zone,
+            parts.settled,
+            parts.corrections.shown,
         )
         search = catalogue.search
         finding = Finding(Catalogue(search=search, manner=self.manner, may=self.may, zone=zone))
@@ -134,12 +143,15 @@ class QueryRetrieve:
                 complete=parts.complete,
             )
         )
+        stored = _cargo(parts, parts.recent)
         self._shelf = Shelf(
             instances=catalogue.instances,
             destination=self.destination,
             relational=self._relational,
             may=self.may,
-            cargo=_cargo(parts, parts.recent),
+            cargo=CorrectedCargo(stored, parts.corrections, parts.disk),
+            stored=stored,
+            as_received=self._as_received,
             codecs=parts.codecs,
         )
         retrieval = Retrieval(self._shelf)
@@ -178,16 +190,24 @@ class QueryRetrieve:
             guesses=peer.charset_guess if peer else DEFAULT_GUESSES,
         )
 
-    def destination(self, title: str, asked: Asked) -> DicomDestination | None:
+    def destination(self, title: str, asked: Asked) -> Taker | None:
         """Return the way to an AE title, None if the configuration has none for this caller."""
         for name, peer, place in self._takers(title):
             if self._allowed(title, peer, place, asked.source):
                 remote = _remote(name, title, place, asked.source.called_ae)
                 originator = (asked.source.calling_ae, asked.command.message_id)
                 settings = DicomSettings(
-                    remote=remote, linger_s=0.0, transcode="decompress", originator=originator
+                    remote=remote,
+                    # Over several associations the objects of one study go by turns.
+                    linger_s=LINGER_S if place.parallel > 1 else 0.0,
+                    transcode="decompress",
+                    originator=originator,
                 )
-                return DicomDestination(name, settings)
+                return Taker(
+                    destination=DicomDestination(name, settings),
+                    parallel=place.parallel,
+                    as_received=peer.as_received,
+                )
         return None
 
     def _reports(self, peer: str, own_title: str) -> Remote | None:
@@ -219,10 +239,14 @@ class QueryRetrieve:
             return peer.relational
         return self._settings().archive.relational == "always"
 
+    def _as_received(self, source: Source) -> bool:
+        peer = self._peer(source)
+        return peer is not None and peer.as_received
+
     def _peer(self, source: Source) -> PeerSettings | None:
         return self._settings().peer.get(source.peer) if source.peer else None
 
-    def _shown(self, title: str) -> Sequence[Key]:
+    def shown(self, title: str) -> Sequence[Key]:
         """Return what everything that is seen under a called AE title must match."""
         area = self._titled(title)
         return [key_of(word, asked) for word, asked in ((area and area.when) or {}).items()]

@@ -14,6 +14,7 @@ from typing import Any
 
 from waystation.app.environment import Override, override, put
 from waystation.app.faults import ConfigFaults, Fault, Problem, address
+from waystation.app.importing import dcmrs_broker
 from waystation.app.lines import Path as KeyPath
 from waystation.app.lines import lines_of
 from waystation.app.parts import Parts, validate
@@ -60,9 +61,30 @@ def read_text(path: Path | None) -> str:
 def load(path: Path | None, environ: Mapping[str, str]) -> Loaded:
     """Return the configuration of ``path`` (None: the defaults) under ``environ``.
 
+    Without a file the environment of dcmrs-broker's container is understood (W-8).
     Raises `ConfigFaults`, which also carries the warnings.
     """
+    if path is None and dcmrs_broker.is_meant(environ):
+        made = load_text(dcmrs_broker.from_environment(environ).toml, path, environ)
+        return replace(made, warnings=[*made.warnings, _of_container(environ)])
     return load_text(read_text(path), path, environ)
+
+
+def _of_container(environ: Mapping[str, str]) -> Fault:
+    names = ", ".join(dcmrs_broker.named(environ))
+    problem = (
+        f"this node is configured as dcmrs-broker was, by {names}: HTTP and DICOM listen on all"
+        " addresses, and everybody may search and retrieve without a login"
+    )
+    return Fault(where="environment", key="", problem=problem)
+
+
+def _ignored(environ: Mapping[str, str]) -> list[Fault]:
+    """Return the warning that there is a file, so that the container's names mean nothing."""
+    if not dcmrs_broker.is_meant(environ):
+        return []
+    names = ", ".join(dcmrs_broker.named(environ))
+    return [Fault(where="environment", key="", problem=f"{names}: ignored, as there is a file")]
 
 
 def load_text(
@@ -97,6 +119,7 @@ def load_text(
         )
 
     faults, warnings = addressed(warning=False), addressed(warning=True)
+    warnings += _ignored(environ) if path is not None else []
     if faults:
         raise ConfigFaults(faults, warnings)
     return Loaded(settings=parts.settings(), warnings=warnings, text=text, path=path)

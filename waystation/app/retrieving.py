@@ -1,6 +1,7 @@
 """Retrieving from a peer by C-GET or C-MOVE, without a node: what ``get`` and ``move`` do.
 
-Contract: each identifier is one request, one after the other on one association.  The counts are
+Contract: each identifier is one request, one after the other on one association; with C-GET on as
+many as it takes for objects to come as they are stored.  The counts are
 those of the final responses.  C-GET proposes what the peer says that it holds, one presentation
 context for each class and syntax, and the role of an SCP for each class.  Raises
 `UnreachableError` and `LostError`; a final failure status is in the result.
@@ -8,7 +9,7 @@ context for each class and syntax, and the role of an SCP for each class.  Raise
 
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from waystation.app.asking import MODELS, SYNTAXES, QueryRefusedError, extended_of
 from waystation.app.holdings import Holdings
@@ -17,6 +18,7 @@ from waystation.app.taking import FileTaker
 from waystation.dicom import tags
 from waystation.dicom.errors import DatasetError
 from waystation.dicom.head import Head
+from waystation.flows import get_contexts
 from waystation.model.errors import WaystationError
 from waystation.model.peer import Remote
 from waystation.net.client import Waits
@@ -89,23 +91,50 @@ async def move(remote: Remote, wanted: Wanted, to: str, waits: Waits) -> Retriev
     call = await QueryCall.open(
         remote, propose([(sop_class, SYNTAXES)])[0], waits, extended=extended
     )
-    return await _all(call, sop_class, wanted, lambda context, data: call.move(context, data, to))
+    result = Retrieved()
+    await _all(call, sop_class, wanted, lambda context, data: call.move(context, data, to), result)
+    return result
 
 
 async def get(
-    remote: Remote, wanted: Wanted, holdings: Holdings, taker: FileTaker, waits: Waits
+    remote: Remote, wanted: Wanted, found: Sequence[Holdings], taker: FileTaker, waits: Waits
 ) -> Retrieved:
-    """Have the peer send what is wanted on our own association."""
-    sop_class = MODELS[wanted.model][2]
-    call = await QueryCall.open(
-        remote,
-        contexts_of(sop_class, holdings),
-        waits,
-        roles=[Role(each, scu=False, scp=True) for each in holdings.classes],
-        extended=extended_of(sop_class, wanted.options),
-    )
-    call.attendant = taker
-    return await _all(call, sop_class, wanted, call.get)
+    """Have the peer send what is wanted on our own associations.
+
+    found: what the objects of each identifier are.
+    """
+    sop_class, result = MODELS[wanted.model][2], Retrieved()
+    for identifiers, holdings in together(wanted.identifiers, found):
+        call = await QueryCall.open(
+            remote,
+            contexts_of(sop_class, holdings),
+            waits,
+            roles=[Role(each, scu=False, scp=True) for each in holdings.classes],
+            extended=extended_of(sop_class, wanted.options),
+        )
+        call.attendant = taker
+        some = replace(wanted, identifiers=identifiers)
+        await _all(call, sop_class, some, call.get, result)
+    return result
+
+
+def together(
+    identifiers: Sequence[Identifier], found: Sequence[Holdings]
+) -> list[tuple[list[Identifier], Holdings]]:
+    """Return what goes over one association: as much as has a context for each syntax (T-44)."""
+    groups: list[tuple[list[Identifier], Holdings]] = []
+    for identifier, own in zip(identifiers, found, strict=True):
+        if groups:
+            members, so_far = groups[-1]
+            both = Holdings(
+                list(dict.fromkeys([*so_far.classes, *own.classes])),
+                tuple(dict.fromkeys([*so_far.syntaxes, *own.syntaxes])),
+            )
+            if len(both.classes) * (len(SYNTAXES) + len(both.syntaxes)) < MOST:
+                groups[-1] = ([*members, identifier], both)
+                continue
+        groups.append(([identifier], own))
+    return groups
 
 
 def contexts_of(sop_class: str, holdings: Holdings) -> tuple[ProposedContext, ...]:
@@ -114,17 +143,7 @@ def contexts_of(sop_class: str, holdings: Holdings) -> tuple[ProposedContext, ..
     Each syntax has a context of its own, so that objects come as they are stored; where that is
     too many, the peer has to choose one compressed syntax, or one at all, for each class.
     """
-    names, compressed = holdings.classes, tuple(holdings.syntaxes)
-    for groups in (
-        [(syntax,) for syntax in (*SYNTAXES, *compressed)],
-        [*((syntax,) for syntax in SYNTAXES), compressed],
-        [SYNTAXES, compressed],
-        [(*SYNTAXES, *compressed)],
-    ):
-        pairs = [(name, group) for group in groups if group for name in names]
-        if len(pairs) < MOST:
-            break
-    return propose([(sop_class, SYNTAXES), *pairs])[0]
+    return get_contexts.contexts_of(sop_class, holdings.classes, holdings.syntaxes)
 
 
 async def _all(
@@ -132,8 +151,8 @@ async def _all(
     sop_class: str,
     wanted: Wanted,
     request: "Callable[..., AsyncGenerator[Answer, None]]",
-) -> Retrieved:
-    result = Retrieved()
+    result: Retrieved,
+) -> None:
     try:
         context = call.context_of(sop_class)
         for identifier in wanted.identifiers:
@@ -147,4 +166,3 @@ async def _all(
         call.abort()
         raise
     await call.release()
-    return result

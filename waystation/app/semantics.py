@@ -14,6 +14,7 @@ from waystation.app.semantics_archive import archive
 from waystation.app.semantics_deidentify import deidentifying
 from waystation.app.semantics_group import grouping
 from waystation.app.semantics_lane import lanes
+from waystation.app.semantics_pacs import broker
 from waystation.app.semantics_query import querying
 from waystation.app.semantics_remote import remote
 from waystation.app.semantics_rules import rules
@@ -23,12 +24,14 @@ from waystation.app.semantics_transcode import transcoding
 from waystation.app.semantics_verify import verifying
 from waystation.app.semantics_watch import watching
 from waystation.app.semantics_ways import ways
+from waystation.app.semantics_worklist import worklist
 from waystation.app.settings_base import is_loopback
 from waystation.app.settings_destination import DicomDestination
 from waystation.app.settings_dicom import DicomSettings
 from waystation.app.settings_group import member_tables
-from waystation.app.settings_node import WebSettings, WorklistSettings
+from waystation.app.settings_node import WebSettings
 from waystation.app.settings_rule import sends_of
+from waystation.app.settings_worklist import WorklistSettings
 from waystation.app.specificity import rivals
 from waystation.app.vocabulary import wrong_words
 
@@ -51,9 +54,10 @@ def examine(parts: Parts, environ: Mapping[str, str]) -> list[Problem]:
         *grouping(parts, environ),
         *_peers(parts),
         *_listeners(parts),
-        *_not_built(parts),
+        *worklist(parts),
         *archive(parts),
         *querying(parts),
+        *broker(parts),
         *verifying(parts),
         *_duplicates(parts),
         *wrong_words(parts),
@@ -123,6 +127,8 @@ def _unused_destinations(parts: Parts) -> Iterator[Problem]:
     groups = parts.document.get("group")
     for table in groups.values() if isinstance(groups, dict) else []:
         used |= {name for _, name in member_tables(table)}
+    told = parts.single.get("worklist")
+    used |= set(told.forward) if isinstance(told, WorklistSettings) else set()
     for name in parts.destinations:
         if name not in used:
             yield warning(("destination", name), "no rule sends to it")
@@ -161,7 +167,7 @@ def _listeners(parts: Parts) -> Iterator[Problem]:
             text='nobody could call: add a [peer.NAME] table, or state peers = "any"',
         )
     if isinstance(web, WebSettings) and web.enabled and not is_loopback(web.host):
-        yield _beyond(web)
+        yield from _beyond(web)
     if (
         isinstance(dicom, DicomSettings)
         and isinstance(web, WebSettings)
@@ -171,20 +177,20 @@ def _listeners(parts: Parts) -> Iterator[Problem]:
         yield Problem(path=("web", "port"), text="is the port of the DICOM listener already")
 
 
-def _beyond(web: WebSettings) -> Problem:
-    """Return what is to be said of a listener that others can reach."""
+def _beyond(web: WebSettings) -> Iterator[Problem]:
+    """Yield what is to be said of a listener that others can reach (S-55)."""
+    if web.tls is None and not web.trusted_proxies:
+        if web.insecure:
+            yield warning(
+                ("web", "insecure"), "passwords and images cross the network for all to read"
+            )
+        else:
+            yield Problem(
+                path=("web", "host"),
+                text="anything but loopback needs TLS: add a [web.tls] table, name the proxy that "
+                "has it in trusted_proxies, or say insecure = true",
+            )
     if web.anonymous == "read":
-        return warning(
+        yield warning(
             ("web", "anonymous"), "everybody who can reach it may see every image and patient"
         )
-    return Problem(
-        path=("web", "host"),
-        text="anything but loopback needs users, which are not available in this version; "
-        'anonymous = "read" opens search and retrieve to everybody',
-    )
-
-
-def _not_built(parts: Parts) -> Iterator[Problem]:
-    table = parts.single.get("worklist")
-    if "worklist" in parts.document and isinstance(table, WorklistSettings) and table.enabled:
-        yield warning(("worklist",), "the worklist is not available in this version")

@@ -21,16 +21,20 @@ import structlog
 from waystation.app import logs
 from waystation.app.annexes import MAKERS
 from waystation.app.faults import ConfigFaults
+from waystation.app.hl7_port import Hl7Port
 from waystation.app.lastgood import LAST_GOOD, last_good_text
 from waystation.app.node import Node
+from waystation.app.people import People
 from waystation.app.read import Loaded, load, load_text, read_text
 from waystation.app.server import WebServer
 from waystation.app.view import View
 from waystation.app.viewer_install import FOLDER, pages_of
+from waystation.app.wiring_console import console_parts
 from waystation.app.wiring_dicomweb import dicomweb
 from waystation.app.wiring_schedule import calendar_files
 from waystation.journal import recovery
 from waystation.model.errors import ConfigError
+from waystation.web.admission import Admission
 from waystation.web.dicomweb import DicomWeb
 from waystation.web.site import site
 from waystation.web.viewer import Viewer
@@ -84,7 +88,9 @@ class Serving:
         folder = self._path.resolve().parent if self._path is not None else Path()
         view = View(self.node, self.reload, folder)
         view.dicomweb = dicomweb(self.node)
-        app = site(view, view.dicomweb)
+        people = self.node.annexes.of(People)
+        view.dicomweb.admission = Admission(people.accounts, people.trail)
+        app = site(view, view.dicomweb, people.accounts, console_parts(self.node))
         port = await self._web.start(app, table.host, table.port)
         await self._serve_viewer(view.dicomweb)
         return f"http://{table.host}:{port}"
@@ -155,6 +161,7 @@ def _announce(node: Node, web_url: str) -> None:
         "pid": os.getpid(),
         "dicom": f"{node.settings.dicom.host}:{node.dicom_port}",
         "web": web_url,
+        "hl7_port": node.annexes.of(Hl7Port).port,
     }
     path = node.data / "node.json"
     beside = path.with_suffix(".new")

@@ -19,14 +19,15 @@ from waystation.app.settings_node import (
     NodeSettings,
     SpoolSettings,
     WebSettings,
-    WorklistSettings,
 )
+from waystation.app.settings_pacs import CacheSettings, PacsSettings
 from waystation.app.settings_rule import RoutingSettings, RuleSettings
 from waystation.app.settings_schedule import ScheduleSettings
 from waystation.app.settings_steps import EditSettings, LookupSettings, ValidateSettings
 from waystation.app.settings_watch import AlertSettings, ReportTable
+from waystation.app.settings_worklist import WorklistSettings
 
-LATER_TABLES = frozenset({"pacs"})
+LATER_TABLES: frozenset[str] = frozenset()
 
 
 class Settings(Table):
@@ -82,3 +83,9 @@ class Settings(Table):
         default_factory=ArchiveSettings, description="Embedded archive"
     )
     worklist: WorklistSettings = Field(default_factory=WorklistSettings, description="Worklist")
+    pacs: dict[str, PacsSettings] = Field(
+        default_factory=dict, description="PACS that the broker gives DICOMweb"
+    )
+    cache: CacheSettings = Field(
+        default_factory=CacheSettings, description="What is kept of fetched objects"
+    )

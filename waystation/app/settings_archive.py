@@ -112,6 +112,11 @@ class ArchiveSettings(Table):
     patient_study_only: Flag = Field(
         default=False, description="Serve the retired Patient/Study Only model too"
     )
+    federate: Flag = Field(
+        default=False,
+        description="Whether C-FIND, C-MOVE and C-GET asked of us are also answered from the PACS "
+        "of [pacs.NAME] that have federate = true",
+    )
     move_to: Literal["peers", "same-ae", "same-host", "same-group"] = Field(
         default="peers",
         description="Where C-MOVE may send to: any peer with store_at, only the caller's own AE "

@@ -128,7 +128,7 @@ ListenPort = Annotated[int, Strict(), Field(ge=0, le=65_535)]
 Names = Annotated[tuple[Name, ...], BeforeValidator(_as_tuple)]
 AETitles = Annotated[tuple[AETitle, ...], BeforeValidator(_as_tuple)]
 Networks = Annotated[tuple[Network, ...], BeforeValidator(_as_tuple)]
-Right = Literal["echo", "store", "find", "move", "get", "commit"]
+Right = Literal["echo", "store", "find", "move", "get", "commit", "mpps", "worklist"]
 Rights = Annotated[tuple[Right, ...], BeforeValidator(_as_tuple)]
 PathText = Annotated[
     Path,

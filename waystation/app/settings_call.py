@@ -1,6 +1,8 @@
 """How an application entity is called: TLS, and the place where a peer takes objects."""
 
-from pydantic import Field
+from typing import Annotated
+
+from pydantic import Field, Strict
 
 from waystation.app.settings_base import (
     Flag,
@@ -11,6 +13,8 @@ from waystation.app.settings_base import (
     SecretSource,
     Table,
 )
+
+Lanes = Annotated[int, Strict(), Field(ge=1, le=8)]
 
 
 class CallTls(Table):
@@ -37,4 +41,7 @@ class StoreAt(Table):
 
     host: Host = Field(description="Name or address")
     port: Port = Field(default=104, description="Port it listens on")
+    parallel: Lanes = Field(
+        default=1, description="Associations at once for a C-MOVE of hundreds of objects"
+    )
     tls: CallTls | None = Field(default=None, description="Call with TLS")

@@ -163,7 +163,8 @@ class PeerSettings(Table):
     )
     rights: Rights | None = Field(
         default=None,
-        description="What it may ask for: echo, store, find, move, get, commit; default is all",
+        description="What it may ask for: echo, store, find, move, get, commit, mpps, "
+        "worklist; default is all",
     )
     store_at: StoreAt | None = Field(
         default=None, description="Where C-MOVE and commitment reports may reach it"
@@ -180,6 +181,11 @@ class PeerSettings(Table):
     )
     answer_charset: AnswerCharset | None = Field(
         default=None, description="As archive.answer_charset, for this peer"
+    )
+    as_received: Flag = Field(
+        default=False,
+        description="C-MOVE to it, and its C-GET, give objects as they were received, without what "
+        "was corrected since (archive correct)",
     )
     burned_in_is_true: Flag = Field(
         default=False,

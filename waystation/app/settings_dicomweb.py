@@ -3,8 +3,9 @@
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, Strict
 
+from waystation.app.quantities import Duration
 from waystation.app.settings_base import (
     Count,
     ListenPort,
@@ -15,7 +16,10 @@ from waystation.app.settings_base import (
     complaint,
 )
 
-TAKEN = ("/api", "/health", "/metrics", "/site.css", "/viewer")
+TAKEN = (
+    *("/api", "/health", "/metrics", "/static", "/viewer", "/sign-in", "/sign-out", "/setup"),
+    *("/account", "/users", "/tokens", "/audit", "/lanes", "/worklist"),
+)
 LARGEST_PAGE = 10_000
 
 
@@ -41,6 +45,12 @@ def _origin(text: str) -> str:
     if text != "*" and text != f"{parts.scheme}://{parts.netloc}":
         raise complaint('an origin is scheme and host, like "https://viewer.example.org"')
     return text
+
+
+def _partial_status(status: int) -> int:
+    if status not in (200, 206):
+        raise complaint("expected 206, or 200 for clients that refuse it")
+    return status
 
 
 BasePath = Annotated[str, AfterValidator(_base_path)]
@@ -100,6 +110,22 @@ class DicomwebSettings(Table):
         default="standard",
         description="How objects leave where a request names no transfer syntax: in Explicit VR "
         "Little Endian, but for what is lossy (standard), or as they are stored",
+    )
+    search_cache: Duration = Field(
+        default=60.0,
+        description="How long the answers of PACS to one search are kept, so that its pages fit "
+        "together",
+    )
+    partial: Literal["refuse", "serve"] = Field(
+        default="refuse",
+        description="A study of which a PACS did not give everything: an error (refuse), or what "
+        "there is, marked as incomplete (serve)",
+    )
+    partial_status: Annotated[int, Strict(), AfterValidator(_partial_status)] = Field(
+        default=206, description="Status of what is served incomplete: 206, or 200 for old clients"
+    )
+    retry_after_max: Duration = Field(
+        default=60.0, description="No caller is told to wait longer than this (Retry-After)"
     )
     viewer: ViewerSettings = Field(
         default_factory=ViewerSettings, description="The web viewer, once it is installed"

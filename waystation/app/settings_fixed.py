@@ -20,6 +20,6 @@ def _fixed(settings: Settings) -> dict[str, object]:
         "dicom.max_pdu": dicom.max_pdu,
         "dicom.max_object": dicom.max_object,
         "dicom.timeouts": dicom.timeouts,
-        "web": (web.host, web.port, web.enabled),
+        "web": (web.host, web.port, web.enabled, web.tls, web.setup),
         "web.viewer": web.viewer,
     }

@@ -11,6 +11,7 @@ from waystation.app.settings_base import (
     LogLevel,
     Name,
     PathText,
+    SecretSource,
     Table,
 )
 from waystation.app.settings_dicomweb import DicomwebSettings
@@ -29,16 +30,35 @@ class NodeSettings(Table):
     )
 
 
+class WebTls(Table):
+    """TLS of the HTTP listener; PEM files, counted from the file's folder."""
+
+    certificate: PathText = Field(description="Certificate chain of this node")
+    key: PathText = Field(description="Its private key")
+    key_password: SecretSource | None = Field(
+        default=None, description="Passphrase of the private key"
+    )
+
+
 class WebSettings(DicomwebSettings):
     """The HTTP listener: console, API, health and metrics."""
 
-    later: ClassVar[frozenset[str]] = frozenset(
-        {"users", "proxy", "oidc", "setup", "insecure", "tls"}
-    )
+    later: ClassVar[frozenset[str]] = frozenset({"users", "proxy", "oidc"})
 
     enabled: Flag = Field(default=True, description="Whether to listen at all")
     host: Name = Field(default="127.0.0.1", description="Address to listen on")
     port: ListenPort = Field(default=8080, description="Port to listen on; 0 takes any free one")
+    tls: WebTls | None = Field(default=None, description="Listen with TLS (https)")
+    insecure: Flag = Field(
+        default=False,
+        description="Whether others may reach it without TLS, here or at a proxy: passwords and "
+        "images cross the network for everybody to read",
+    )
+    setup: Flag = Field(
+        default=False,
+        description="Without users: serve only health and a page that makes the first one, with "
+        "the token that the node writes to its console and to setup.token in the data folder",
+    )
 
 
 class SpoolSettings(Table):
@@ -94,9 +114,3 @@ class LogSettings(Table):
     format: Literal["text", "json"] = Field(
         default="text", description="One line per event as key=value, or as JSON"
     )
-
-
-class WorklistSettings(Table):
-    """The worklist service.  Accepted and not acted on in this version."""
-
-    enabled: Flag = Field(default=True, description="Whether the worklist is wanted")

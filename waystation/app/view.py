@@ -17,6 +17,7 @@ from waystation.app.lane_numbers import LaneNumbers
 from waystation.app.node import Node
 from waystation.app.pulse import Pulse
 from waystation.app.replaying import Replaying
+from waystation.app.view_archive import NodeArchive
 from waystation.app.view_explain import explained
 from waystation.app.view_retrieves import retrieves
 from waystation.blobs.volume import look
@@ -39,6 +40,7 @@ from waystation.web.view import (
     ReplayDone,
     RetrieveView,
     StatusView,
+    TroubleView,
     queue_view,
 )
 
@@ -64,6 +66,7 @@ class View:
         self._replaying = Replaying(node, self._acting)
         self._pulse = Pulse(node)
         self._numbers = LaneNumbers(node)
+        self.archive = NodeArchive(node)
         self.dicomweb: DicomWeb | None = None
 
     def now(self) -> float:
@@ -88,6 +91,15 @@ class View:
         ]
         views += [self._without_lane(name, counted) for name, counted in counts.items()]
         return queue_view(views, seen, old, now)
+
+    async def troubles(self) -> Sequence[TroubleView]:
+        """Return what is not well, as the watch saw it last."""
+        return [
+            TroubleView(
+                subject=one.subject, kind=one.kind, why=one.why, since=one.since, look=one.look
+            )
+            for one in self._node.watching.troubles()
+        ]
 
     def _without_lane(self, name: str, counts: LaneCounts) -> LaneView:
         """Return what waits where no lane is: for a member of a group, or for nobody."""

@@ -27,7 +27,7 @@ from waystation.journal import recovery
 from waystation.journal.ids import IdSource
 from waystation.model.arrival import Arrival, Source
 from waystation.model.plan import Plan
-from waystation.timing.incident import Incidents
+from waystation.timing.incident import Finding, Incidents
 from waystation.wire.status import status_text
 
 KEY = "log.key"
@@ -51,6 +51,8 @@ class Watching(Witness):
     def __init__(self) -> None:
         self.counters = Counters()
         self.events: Witness = Witness()
+        # Told of every arrival whose plan is written.
+        self.heard: list[Callable[[Arrival], None]] = []
         self._belts: _Belts | None = None
 
     async def start(
@@ -104,6 +106,10 @@ class Watching(Witness):
         if self._belts is not None:
             self._belts.watch.wake()
 
+    def troubles(self) -> tuple[Finding, ...]:
+        """Return what was not well at the last look."""
+        return self._belts.watch.found if self._belts is not None else ()
+
     # what the belts tell
 
     def lane_changed(self, destination: str) -> None:
@@ -138,6 +144,8 @@ class Watching(Witness):
         self.counters.judged(took_s)
 
     def planned(self, arrival: Arrival, plan: Plan, duplicate: str) -> None:
+        for listener in self.heard:
+            listener(arrival)
         self.counters.planned(arrival, plan, duplicate)
         self.events.planned(arrival, plan, duplicate)
         if plan.hold is not None:

@@ -21,6 +21,7 @@ from waystation.app.settings_ways import (
     StowDestination,
     WebhookDestination,
 )
+from waystation.app.wiring_pacs import move_destinations
 from waystation.app.wiring_remote import s3_destination, sftp_destination
 from waystation.app.wiring_rules import rules
 from waystation.app.wiring_tls import call_tls, secret, text
@@ -29,6 +30,7 @@ from waystation.app.wiring_ways import (
     stow_destination,
     webhook_destination,
 )
+from waystation.app.wiring_worklist import WORKLIST_RIGHTS, worklist_doors, worklist_served
 from waystation.app.zones import host_zone
 from waystation.blobs.volume import Marks
 from waystation.destinations import dicom, folder
@@ -55,7 +57,7 @@ def gate_settings(settings: Settings) -> GateSettings:
     """Return who may come in."""
     table = settings.dicom
     return GateSettings(
-        titles=(table.ae_title, *table.aliases),
+        titles=(table.ae_title, *table.aliases, *move_destinations(settings)),
         any_called=table.called_ae == "any",
         anybody=table.peers == "any",
         callers=tuple(
@@ -75,11 +77,19 @@ def gate_settings(settings: Settings) -> GateSettings:
         unknown_classes=table.unknown_classes,
         max_associations=table.max_associations,
         max_per_peer=table.max_associations_per_peer,
-        services=served(settings),
+        services={**served(settings), **worklist_served(settings)},
         peer_scp=peer_scp(settings),
-        doors=doors(settings),
-        door_rights=door_rights(settings),
+        doors={**worklist_doors(settings), **doors(settings)},
+        door_rights=_door_rights(settings),
     )
+
+
+def _door_rights(settings: Settings) -> dict[str, frozenset[str]]:
+    """Return what may be done under the called AE titles of areas: of archive, worklist or both."""
+    found = door_rights(settings)
+    for title in worklist_doors(settings):
+        found[title] = found.get(title, frozenset()) | WORKLIST_RIGHTS
+    return found
 
 
 def listener_settings(settings: Settings) -> ListenerSettings:

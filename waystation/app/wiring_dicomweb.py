@@ -1,21 +1,27 @@
 """Settings and node → the DICOMweb resources.  Nothing is started here."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from ipaddress import ip_network
 
 from waystation.app.node import Node
 from waystation.app.settings_dicomweb import DicomwebSettings
+from waystation.app.upstreaming import Upstreaming
+from waystation.app.wiring_brokered import brokered
 from waystation.app.wiring_wado import wado
+from waystation.flows.correcting import CorrectedTexts
 from waystation.index import object_texts
 from waystation.index.deletion import was_here
 from waystation.index.object_texts import Described
 from waystation.index.search import Search
 from waystation.model.query import Query
+from waystation.web.brokered import Broker
 from waystation.web.capabilities import capabilities
-from waystation.web.dicomweb import DicomWeb, Terms
+from waystation.web.dicomweb import DicomWeb
 from waystation.web.metadata import Descriptions, metadata_resources
 from waystation.web.openapi import openapi_resource
 from waystation.web.qido import Holdings, SearchTerms, search_resources
+from waystation.web.qido_sources import Sources, SourceSearch, sources_resource
+from waystation.web.terms import Terms
 
 
 def terms(table: DicomwebSettings) -> Terms:
@@ -29,8 +35,8 @@ def terms(table: DicomwebSettings) -> Terms:
     )
 
 
-def dicomweb(node: Node) -> DicomWeb:
-    """Return the resources of a node; what the settings say is looked up at each request."""
+def terms_in_force(node: Node) -> Callable[[], Terms]:
+    """Return what looks up the frame's terms at each request."""
     known: dict[int, tuple[DicomwebSettings, Terms]] = {}
 
     def in_force() -> Terms:
@@ -39,12 +45,41 @@ def dicomweb(node: Node) -> DicomWeb:
             known[0] = table, terms(table)
         return known[0][1]
 
-    found = DicomWeb(in_force, search_resources(_holdings(node)))
-    found.add(metadata_resources(_descriptions(node)))
-    found.add(wado(node))
+    return in_force
+
+
+def dicomweb(node: Node, broker: Broker | None = None) -> DicomWeb:
+    """Return the resources of a node; what the settings say is looked up at each request.
+
+    broker: in place of the node's own.
+    """
+    broker = broker or brokered(node)
+    sources = _sources(node)
+    elsewhere = SourceSearch(sources) if sources else None
+    found = DicomWeb(
+        terms_in_force(node),
+        search_resources(_holdings(node), elsewhere),
+        lambda: node.settings.pacs,
+    )
+    if sources:
+        found.add([sources_resource(sources)])
+    found.add(metadata_resources(_descriptions(node, broker)))
+    found.add(wado(node, broker))
     found.add(openapi_resource(found))
     found.add(capabilities(found))
     return found
+
+
+def _sources(node: Node) -> Sources | None:
+    annex = node.annexes.find(Upstreaming)
+    if annex is None:
+        return None
+    return Sources(
+        federation=annex.federation,
+        keep_s=lambda: node.settings.web.search_cache,
+        folder=node.data,
+        retry_max_s=lambda: node.settings.web.retry_after_max,
+    )
 
 
 def _holdings(node: Node) -> Holdings:
@@ -62,12 +97,15 @@ def _holdings(node: Node) -> Holdings:
     return Holdings(search=search, terms=limits, folder=node.data)
 
 
-def _descriptions(node: Node) -> Descriptions:
+def _descriptions(node: Node, broker: Broker | None) -> Descriptions:
+    corrected = CorrectedTexts(node.metadata.texts, node.archivist.corrections)
+
     async def objects(path: Mapping[str, str]) -> Sequence[Described]:
-        return await node.database.read(object_texts.objects(path))
+        return corrected.versioned(await node.database.read(object_texts.objects(path)))
 
     return Descriptions(
         objects=objects,
-        texts=node.metadata.texts,
+        texts=corrected.texts,
         was_here=lambda path: node.database.read(was_here(path)),
+        broker=broker,
     )

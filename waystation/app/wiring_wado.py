@@ -1,19 +1,19 @@
 """Settings and node → retrieval and storing over DICOMweb.  Nothing is started here."""
 
-from collections.abc import Mapping, Sequence
 
 from waystation.app.node import Node
+from waystation.app.wiring_brokered import archived
 from waystation.codecs.abilities import reads, writes
 from waystation.dicomweb.leaving import Codecs
 from waystation.flows.bulk import BulkValues
 from waystation.flows.cargo import JournalCargo
+from waystation.flows.correcting import CorrectedCargo
 from waystation.flows.excerpts import Excerpts
 from waystation.flows.frames import Frames
 from waystation.flows.rendering import Renderings
 from waystation.flows.serving import Objects
-from waystation.index.deletion import Deletion, was_here
-from waystation.journal import shelved
-from waystation.model.delivery import Delivery
+from waystation.index.deletion import was_here
+from waystation.web.brokered import Broker
 from waystation.web.bulk import Bulk
 from waystation.web.deletion import delete_resources
 from waystation.web.dicomweb import Resource
@@ -25,11 +25,14 @@ from waystation.web.wado import Store, retrieve_resources, sender
 from waystation.web.wado_uri import uri_resources
 
 
-def wado(node: Node) -> list[Resource]:
-    """Return the resources that give and take objects."""
+def wado(node: Node, broker: Broker | None = None) -> list[Resource]:
+    """Return the resources that give and take objects.  broker: what is not in the archive."""
     cargo = JournalCargo(node.database, node.blobs, node.disk, node.recent)
+    # Frames, values and pictures are read where they lie; only whole objects leave corrected.
     objects = Objects(cargo, node.codecs)
-    store = _store(node, objects)
+    book = node.archivist.corrections
+    leaving = CorrectedCargo(cargo, book, node.disk)
+    store = _store(node, Objects(leaving, node.codecs, book.version), broker)
     frames = Frames(node.database, node.blobs, node.disk, objects)
     renderings = Renderings(objects, Excerpts(frames, node.blobs, node.disk))
     bulk = Bulk(store, BulkValues(node.blobs, node.disk, objects), frames)
@@ -40,7 +43,7 @@ def wado(node: Node) -> list[Resource]:
         *rendered_resources(store, renderings),
         *thumbnail_resources(store, renderings),
         *uri_resources(store, renderings, frames, sender(store)),
-        *delete_resources(store, _deletion(node).delete, lambda: node.settings.web.delete),
+        *delete_resources(store, node.archivist.deletion.delete, lambda: node.settings.web.delete),
         *store_resources(Intake(keeping=node.keeping, shut=lambda: _shut(node), folder=node.data)),
     ]
 
@@ -50,28 +53,12 @@ def _shut(node: Node) -> str:
     return "this node is being stopped" if node.draining else node.sweep.stopped_why
 
 
-def _deletion(node: Node) -> Deletion:
-    archive = node.archivist
-    return Deletion(node.database, archive.heads, node.ids.next, lambda: node.clock())
-
-
-def _store(node: Node, objects: Objects) -> Store:
-    async def deliveries(path: Mapping[str, str]) -> Sequence[Delivery]:
-        wanted = {
-            plural: (path[name],)
-            for name, plural in (
-                ("study", "studies"),
-                ("series", "series"),
-                ("instance", "instances"),
-            )
-            if name in path
-        }
-        return await node.database.read(shelved.objects(**wanted))
-
+def _store(node: Node, objects: Objects, broker: Broker | None) -> Store:
     return Store(
-        deliveries=deliveries,
+        deliveries=archived(node),
         was_here=lambda path: node.database.read(was_here(path)),
         objects=objects,
         codecs=Codecs(reads=reads(), writes=writes()),
         as_stored=lambda: node.settings.web.default_transfer_syntax == "as-stored",
+        broker=broker,
     )

@@ -26,10 +26,14 @@ BAD_REQUEST = 400
 
 
 class NodeApi:
-    """The API under ``base``, such as ``http://127.0.0.1:8080``."""
+    """The API under ``base``, such as ``http://127.0.0.1:8080``.
 
-    def __init__(self, base: str) -> None:
+    key: of the node, for whom its data folder belongs to; "" for none.
+    """
+
+    def __init__(self, base: str, key: str = "") -> None:
         self._base = base
+        self._key = key
         self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
     def get(self, path: str, params: Mapping[str, object] | None = None) -> Any:
@@ -52,7 +56,19 @@ class NodeApi:
         found = self._ask(urllib.request.Request(self._base + "/api/v1/status"), ASK_S)
         return int(found.get("pid", 0)) if isinstance(found, dict) else 0
 
+    def send(self, method: str, path: str, body: Mapping[str, object]) -> Any:
+        """Return the JSON of a request with a body."""
+        request = urllib.request.Request(
+            self._base + path,
+            data=json.dumps(body).encode(),
+            headers={"Content-Type": "application/json"},
+            method=method,
+        )
+        return self._ask(request, TIMEOUT_S)
+
     def _ask(self, request: urllib.request.Request, timeout_s: float) -> Any:
+        if self._key:
+            request.add_unredirected_header("Authorization", f"Bearer {self._key}")
         try:
             with self._opener.open(request, timeout=timeout_s) as answer:
                 return json.load(answer)
@@ -97,11 +113,19 @@ def running(data: Path) -> NodeApi | None:
     if told is None:
         return None
     url, pid = told
-    api = NodeApi(url)
+    api = NodeApi(url, _key(data))
     try:
         return api if api.pid() == pid else None
     except (UnreachableError, WaystationError):
         return None
+
+
+def _key(data: Path) -> str:
+    """Return what lets the owner of the folder in, "" for anybody else."""
+    try:
+        return (data / "api.key").read_text(encoding="ascii")
+    except (OSError, ValueError):
+        return ""
 
 
 def data_folder(stated: Path | None) -> Path:

@@ -1,8 +1,8 @@
 """``waystation archive``: what the archive holds, whether its index is right, and what it drops.
 
-Contract: ``list``, ``verify`` and ``retention`` only look, and may run beside the node.  ``add``
-and ``rebuild`` change the archive and need the node to be stopped (exit 1 while it runs).  Exit 1
-if a file failed or a difference was found that is not mended.
+Contract: ``list``, ``verify``, ``doubts`` and ``retention`` only look, and may run beside the node.
+``add`` and ``rebuild`` change the archive and need the node to be stopped (exit 1 while it runs).
+Exit 1 if a file failed or a difference was found that is not mended.
 """
 
 import json
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from waystation.cli.api import data_folder, who
+from waystation.cli.archive_correct import add_corrections
 from waystation.cli.options import ConfigOption, JsonOption
 from waystation.cli.tables import instant_text, plain, print_table
 
@@ -41,6 +42,9 @@ archive = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
+
+
+add_corrections(archive)
 
 
 @archive.callback()
@@ -136,7 +140,7 @@ def show(
         "AccessionNumber": accession,
         "ModalitiesInStudy": modality,
     }
-    found = run(_studies(data_folder(config), asked, limit))
+    found = run(studies_of(data_folder(config), asked, limit))
     if as_json:
         for row in found:
             print(json.dumps(row, ensure_ascii=False))
@@ -147,7 +151,8 @@ def show(
         print(f"the first {limit:,}; there may be more (--limit)", file=sys.stderr)
 
 
-async def _studies(data: Path, asked: dict[str, str], limit: int) -> list[dict[str, Any]]:
+async def studies_of(data: Path, asked: dict[str, str], limit: int) -> list[dict[str, Any]]:
+    """Return what the archive shows of the studies that meet a query; raises `ConfigError`."""
     from contextlib import aclosing
 
     from waystation.app.archive_offline import reading
@@ -215,6 +220,30 @@ async def _prove(proof: "Proof", *, as_json: bool) -> int:
     else:
         print(f"{proof.checked:,} objects of {proof.studies:,} studies as they should be")
     return wrong
+
+
+@archive.command("doubts")
+def in_doubt(
+    study: Annotated[str, typer.Argument(metavar="[UID]", help="One study; default: all")] = "",
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show what contradicts itself: UIDs that stand twice, one ID with two names; changes nothing.
+
+    Exit 1 if there is any.
+    """
+    from dataclasses import asdict
+
+    from waystation.app.archive_offline import reading
+    from waystation.app.loop import run
+    from waystation.index.doubts import doubts, doubts_of
+
+    job = doubts_of(study) if study else doubts()
+    found = run(reading(data_folder(config)).database.read(job))
+    for one in found:
+        print(json.dumps(asdict(one)) if as_json else f"{plain(one.study)}  {plain(one.text)}")
+    if found:
+        raise typer.Exit(1)
 
 
 @archive.command("retention")

@@ -36,6 +36,10 @@ def import_config(
     move: Annotated[
         bool, typer.Option("--move", help="With --queue: rename the originals to .imported")
     ] = False,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", metavar="FILE", help="Write it there, if nothing is there"),
+    ] = None,
     config: ConfigOption = None,
 ) -> None:
     """Print a waystation.toml made of another router's configuration; execute nothing of it.
@@ -51,15 +55,31 @@ def import_config(
     if move and not queue:
         raise ConfigError("--move", "renames what --queue took over; give both")
     imported = read(source, path)
-    print(imported.toml, end="", flush=True)
+    _put(imported.toml, output)
     for note in imported.notes:
         print(note, file=sys.stderr)
     print(imported.summary, file=sys.stderr)
+    if imported.after:
+        print(imported.after, file=sys.stderr)
     clean = _queue(path, config, move=move) if queue else True
     if store:
         clean = _store(path, config)
     if not imported.equal or not clean:
         raise typer.Exit(1)
+
+
+def _put(toml: str, output: Path | None) -> None:
+    """Print the text, or write it into a file that is not there yet."""
+    if output is None:
+        print(toml, end="", flush=True)
+        return
+    try:
+        with output.open("x", encoding="utf-8") as file:
+            file.write(toml)
+    except FileExistsError:
+        raise ConfigError("--output", f"{output} is there already; name another file") from None
+    except OSError as error:
+        raise ConfigError("--output", f"{output}: {error.strerror}") from error
 
 
 def _store(path: Path, config: Path | None) -> bool:

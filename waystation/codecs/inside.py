@@ -43,6 +43,6 @@ def _drawn(data: bytes, syntax: str, job: RenderJob) -> tuple[Drawn, bytes] | No
         return drawn(data, syntax, job)
     except (UnfitError, DatasetError):
         raise
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - whatever it is, a child can show or say it
         log.error("picture left to a codec child", why=type(error).__name__)
         return None

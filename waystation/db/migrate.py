@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 # Of the tables that this program knows; one more with every migration.
-FORMAT = 4
+FORMAT = 7
 
 
 def format_of(path: Path) -> int:

@@ -18,10 +18,31 @@ from sqlalchemy import (
     text,
 )
 
-from waystation.db import schema_archive, schema_commitment, schema_deid, schema_dicomweb
+from waystation.db import (
+    schema_archive,
+    schema_cache,
+    schema_commitment,
+    schema_deid,
+    schema_dicomweb,
+    schema_hl7,
+    schema_step_files,
+    schema_users,
+    schema_worklist,
+)
 from waystation.db.schema_base import Identity, metadata
 
-__all__ = ("metadata", "schema_archive", "schema_commitment", "schema_deid", "schema_dicomweb")
+__all__ = (
+    "metadata",
+    "schema_archive",
+    "schema_cache",
+    "schema_commitment",
+    "schema_deid",
+    "schema_dicomweb",
+    "schema_hl7",
+    "schema_step_files",
+    "schema_users",
+    "schema_worklist",
+)
 
 arrival = Table(
     "arrival",
@@ -55,6 +76,8 @@ arrival = Table(
     Column("config", BigInteger, nullable=False, server_default=text("0")),
     # Short digest of what the row says the object is: SQLite does not notice a flipped bit.
     Column("seal", LargeBinary),
+    # Name of the PACS that the broker fetched it from, "" for everything else.
+    Column("fetched_from", Text, nullable=False, server_default=text("''")),
 )
 Index("arrival_by_instance", arrival.c.sop_instance)
 Index("arrival_by_study", arrival.c.study)

@@ -16,6 +16,8 @@ archived = Table(
     metadata,
     Column("arrival", Identity, primary_key=True, autoincrement=False),
     Column("place", BigInteger, nullable=False),
+    # When an equal copy came last (Unix seconds), 0 if none did: the study is as young as that.
+    Column("again_at", Double, nullable=False, server_default=text("0")),
 )
 
 patient = Table(
@@ -124,6 +126,23 @@ term = Table(
     Column("study", BigInteger, primary_key=True, autoincrement=False),
 )
 Index("term_of_study", term.c.study)
+
+# What persons corrected about a study; the objects stay as they are (T-32).
+correction = Table(
+    "correction",
+    metadata,
+    Column("id", Identity, primary_key=True, autoincrement=False),
+    Column("study", Text, nullable=False),
+    Column("at", Double, nullable=False),
+    Column("author", Text, nullable=False),
+    Column("because", Text, nullable=False),
+    # JSON: tag as eight hexadecimal digits → text.
+    Column("elements", Text, nullable=False),
+    # 0 while it is in force.
+    Column("undone_at", Double, nullable=False),
+    Column("undone_by", Text, nullable=False),
+)
+Index("correction_of_study", correction.c.study)
 
 # What retention took away: by which rule, or who (T-30).
 removal = Table(

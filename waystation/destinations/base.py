@@ -20,9 +20,13 @@ WHOLE_BYTES = 4 << 20
 
 @dataclass(frozen=True, slots=True)
 class Pieces:
-    """A verified data set that is too big to hold: read it piece by piece."""
+    """A verified data set that is too big to hold: read it piece by piece.
+
+    size_bytes: of all of them, None: what the delivery says.
+    """
 
     pieces: AsyncGenerator[bytes, None]
+    size_bytes: int | None = None
 
 
 class Cargo(Protocol):

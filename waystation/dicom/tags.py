@@ -130,6 +130,16 @@ def vr_of(tag: int, creator: str | None = None) -> str:
         return "UN"
 
 
+def holds_several(tag: int) -> bool:
+    """Tell whether the dictionary allows an element more than one value."""
+    from pydicom.datadict import dictionary_VM
+
+    try:
+        return str(dictionary_VM(tag)) not in ("1", "0")
+    except KeyError:
+        return True
+
+
 def format_tag(tag: int) -> str:
     """Return ``(gggg,eeee)``, upper case."""
     return f"({tag >> 16:04X},{tag & 0xFFFF:04X})"

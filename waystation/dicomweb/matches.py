@@ -65,16 +65,18 @@ def row(
     url: str,
     items: Items = all_items,
     sources: Sequence[str] = ("archive",),
+    availability: str = "ONLINE",
 ) -> dict[str, Element]:
     """Return a match.
 
     optional: what is left out where it has no value.  url: RetrieveURL.  sources: who holds it.
+    availability: ONLINE or NEARLINE.
     items: gives those items of a sequence that match (T-10).
     """
     found: dict[int, Element] = {
         CHARSET: _plain("CS", (UTF_8,)),
         RETRIEVE_AE: _plain("AE", tuple(sources)),
-        AVAILABILITY: _plain("CS", ("ONLINE",)),
+        AVAILABILITY: _plain("CS", (availability,)),
         RETRIEVE_URL: {"vr": "UR", "Value": [url]},
     }
     for tag, below in wanted.items():

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from waystation.blobs.folder import BlobFolder
 from waystation.db.engine import Database
 from waystation.dicom.head import Head, Identity
+from waystation.flows.claims import Claims
 from waystation.flows.desk import Services
 from waystation.flows.incoming import Incoming
 from waystation.flows.recent import Recent
@@ -39,6 +40,7 @@ class Keeping:
     witness: told how each C-STORE was answered.
     ended: told when an association is over.
     services: what is served besides storing, by abstract syntax.
+    claims: who may have asked for what comes in.
     """
 
     database: Database
@@ -58,6 +60,7 @@ class Keeping:
     witness: Witness
     ended: Callable[[Carrier], None]
     services: Services = field(default_factory=dict)
+    claims: Claims = field(default_factory=Claims)
 
 
 def arrival_of(

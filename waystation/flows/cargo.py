@@ -19,6 +19,7 @@ from waystation.blobs.folder import BlobFolder
 from waystation.db.engine import Database
 from waystation.destinations.base import WHOLE_BYTES, Pieces
 from waystation.flows.recent import Recent
+from waystation.index import cache_book
 from waystation.journal import archive, arrivals
 from waystation.model.delivery import Delivery
 from waystation.model.errors import StorageError
@@ -65,6 +66,8 @@ class JournalCargo:
             job = archive.spoilt(delivery.arrival_id, delivery.blob)
             if await self._database.write(job):
                 log.error("archived object damaged", arrival=f"{delivery.arrival_id:x}")
+            if await self._database.write(cache_book.damaged(delivery.arrival_id)):
+                log.error("cached object damaged", arrival=f"{delivery.arrival_id:x}")
         except StorageError as failed:
             log.error("damage not written down", why=str(failed))
 

@@ -37,6 +37,7 @@ class IndexCatalogue:
 
     area: the keys that everything must match under a called AE title, () for all of it.
     zone: of records that name none.  settled: waits until what was acknowledged is on file.
+    shown: the head of an object of a study as a query shows it (T-32).
     """
 
     def __init__(
@@ -47,6 +48,7 @@ class IndexCatalogue:
         area: Callable[[str], Sequence[Key]],
         zone: Callable[[], tzinfo | None],
         settled: Callable[[], Awaitable[None]],
+        shown: Callable[[str, Head | None], Head | None] = lambda _study, head: head,
     ) -> None:
         self._database = database
         self._blobs = blobs
@@ -54,6 +56,7 @@ class IndexCatalogue:
         self._area = area
         self._zone = zone
         self._settled = settled
+        self._shown = shown
 
     async def search(self, query: Query, title: str) -> AsyncGenerator[Record, None]:
         """Yield what matches, in the order of answers."""
@@ -107,7 +110,8 @@ class IndexCatalogue:
         }
         sources = [known.get(row.arrival_id) or _source(row) for row in rows]
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._disk, self._read, sources)
+        found = await loop.run_in_executor(self._disk, self._read, sources)
+        return [self._shown(row.study_uid, head) for row, head in zip(rows, found, strict=True)]
 
     def _read(self, sources: Sequence[HeadSource]) -> list[Head | None]:
         found: list[Head | None] = []

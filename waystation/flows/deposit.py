@@ -8,7 +8,7 @@ more than two buffers are in memory; the next may come in while some are being s
 
 import asyncio
 from collections import deque
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 
 import structlog
@@ -21,9 +21,9 @@ from waystation.dicomweb.store_answer import SYNTAX_NOT_SUPPORTED, UNREADABLE, O
 from waystation.flows.admitting import Keeping, admit, arrival_of
 from waystation.flows.incoming import Incoming
 from waystation.flows.route import Acknowledged
+from waystation.flows.sealing import journaled
 from waystation.flows.stage import Stage, Stages
 from waystation.flows.strand import Strand
-from waystation.journal import arrivals
 from waystation.model.arrival import Arrival, Source
 from waystation.model.errors import RefusedError, StorageError
 from waystation.timing.gather import Carrier
@@ -252,41 +252,12 @@ class Deposit:
         if one.study_uid and found.study_uid != one.study_uid:
             raise RefusedError(DATA_SET_MISMATCH, "Study Instance UID differs from the path")
         await admit(keeping, head, arrival)
-        data = incoming.whole() if incoming.fits_inline else None
-        if data is not None:
-            lsn = await keeping.intake.append(arrivals.meta_of(arrival), data)
-        else:
-            arrival, lsn = await self._seal(one, incoming, arrival)
+        arrival, data, lsn = await journaled(keeping, one.strand, incoming, arrival)
         self._carrier.objects += 1
         keeping.arrived(
             Acknowledged(arrival=arrival, head=head, data=data, lsn=lsn, carrier=self._carrier)
         )
         return success(arrival), arrival, data
-
-    async def _seal(
-        self, one: _Object, incoming: Incoming, arrival: Arrival
-    ) -> tuple[Arrival, int]:
-        """Sync the blob and log its arrival side by side; both are awaited (decision 0002)."""
-        keeping = self._keeping
-        blocks = incoming.last_piece()
-        draft = incoming.draft
-        assert draft is not None
-        name = draft.name
-        if name is None:
-            name = await one.strand.run(draft.bind)
-        arrival = replace(arrival, blob=name)
-        sealed = one.strand.run(partial(_write_and_seal, draft, blocks))
-        logged = keeping.intake.append(arrivals.meta_of(arrival), b"")
-        try:
-            await sealed
-        except Exception:
-            await asyncio.wait([logged])
-            if logged.exception() is None:
-                keeping.intake.settled([logged.result()])
-            raise
-        lsn = await logged
-        incoming.draft = None
-        return arrival, lsn
 
     async def _refuse(self, one: _Object, fault: RefusedError) -> Outcome:
         incoming = one.incoming
@@ -306,8 +277,3 @@ class Deposit:
             log.error("draft not removed", address=self._source.address, error=str(error))
         for writing, _ in one.writing:
             writing.exception()
-
-
-def _write_and_seal(draft: Draft, blocks: memoryview) -> None:
-    draft.write(blocks)
-    draft.seal()

@@ -23,7 +23,10 @@ from waystation.wire.commands import (
     C_MOVE_RQ,
     C_STORE_RQ,
     N_ACTION_RQ,
+    N_CREATE_RQ,
     N_EVENT_REPORT_RQ,
+    N_GET_RQ,
+    N_SET_RQ,
     RESPONSE_BIT,
     Command,
     reply,
@@ -41,6 +44,7 @@ from waystation.wire.status import (
 
 log = structlog.get_logger()
 QUERIES = {C_FIND_RQ, C_MOVE_RQ, C_GET_RQ}
+KINDS = QUERIES | {N_ACTION_RQ, N_CREATE_RQ, N_EVENT_REPORT_RQ, N_GET_RQ, N_SET_RQ}
 # How long the requester of a C-GET may take to answer one object.
 STORED_WITHIN_S = 60.0
 UNFINISHED = {Category.PENDING, Category.CANCEL}
@@ -98,9 +102,17 @@ class Asked:
         comment: str = "",
         offending: tuple[int, ...] = (),
         counts: Counts | None = None,
+        sop_instance: str = "",
+        error_id: int | None = None,
     ) -> None:
-        """Send one response and wait until the network has room again."""
+        """Send one response and wait until the network has room again.
+
+        sop_instance: the one that an N-CREATE made, if the request named none.
+        """
         command = reply(self.command, status, comment)
+        if sop_instance or error_id is not None:
+            uid = sop_instance or command.sop_instance_uid
+            command = replace(command, sop_instance_uid=uid, error_id=error_id)
         if offending or (command.sop_instance_uid and self.command.field in QUERIES):
             uid = "" if self.command.field in QUERIES else self.command.sop_instance_uid
             command = replace(command, offending_elements=offending, sop_instance_uid=uid)
@@ -183,8 +195,7 @@ class Desk:
     def serves(self, context_id: int, command: Command) -> bool:
         """Tell whether a request is for us."""
         context = self.contexts[context_id]
-        kinds = {*QUERIES, N_ACTION_RQ, N_EVENT_REPORT_RQ}
-        return command.field in kinds and context.abstract_syntax in self._services
+        return command.field in KINDS and context.abstract_syntax in self._services
 
     def begun(self, context_id: int, command: Command, has_data: bool) -> None:
         """A request begins."""

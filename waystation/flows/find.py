@@ -6,10 +6,11 @@ has room, so that memory stays constant; C-CANCEL, and the caller leaving, end t
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import tzinfo
+from typing import Any
 
 import structlog
 
@@ -89,33 +90,9 @@ class Finding:
         manner = self.catalogue.manner(asked)
         query = read(asked, manner)
         if isinstance(query, BadIdentifier):
-            await self._refuse(asked, query, forgiving=manner.forgiving)
+            await refuse(asked, query, forgiving=manner.forgiving)
             return
-        search = asyncio.create_task(self._answer_all(asked, query, manner))
-        stop = asyncio.create_task(asked.cancelled.wait())
-        try:
-            await asyncio.wait({search, stop}, return_when=asyncio.FIRST_COMPLETED)
-            if search.done():
-                await search
-        finally:
-            for task in (search, stop):
-                task.cancel()
-            await asyncio.gather(search, stop, return_exceptions=True)
-        if search.cancelled() and not asked.gone:
-            await asked.answer(CANCELLED)
-
-    async def _refuse(self, asked: Asked, fault: BadIdentifier, *, forgiving: bool) -> None:
-        log.warning(
-            "query refused",
-            calling_ae=asked.source.calling_ae,
-            element=format_tag(fault.element),
-            why=fault.comment,
-        )
-        if forgiving and fault.kind == "value":
-            await asked.answer(SUCCESS)
-            return
-        offending = (fault.element,) if fault.element else ()
-        await asked.answer(fault.status, comment=fault.comment, offending=offending)
+        await until_cancelled(asked, self._answer_all(asked, query, manner))
 
     async def _answer_all(self, asked: Asked, query: Query, manner: Manner) -> None:
         matcher = Matcher(query, home=self.catalogue.zone())
@@ -159,10 +136,42 @@ class Finding:
         )
 
 
-def read(asked: Asked, manner: Manner) -> Query | BadIdentifier:
-    """Return what is asked for, or why it cannot be answered."""
+async def until_cancelled(asked: Asked, search: Coroutine[Any, Any, None]) -> None:
+    """Run a search to its end, or to that of the caller's patience (FE00)."""
+    task = asyncio.create_task(search)
+    stop = asyncio.create_task(asked.cancelled.wait())
+    try:
+        await asyncio.wait({task, stop}, return_when=asyncio.FIRST_COMPLETED)
+        if task.done():
+            await task
+    finally:
+        for one in (task, stop):
+            one.cancel()
+        await asyncio.gather(task, stop, return_exceptions=True)
+    if task.cancelled() and not asked.gone:
+        await asked.answer(CANCELLED)
+
+
+async def refuse(asked: Asked, fault: BadIdentifier, *, forgiving: bool) -> int:
+    """Answer a query that cannot be served; return the status."""
+    log.warning(
+        "query refused",
+        calling_ae=asked.source.calling_ae,
+        element=format_tag(fault.element),
+        why=fault.comment,
+    )
+    if forgiving and fault.kind == "value":
+        await asked.answer(SUCCESS)
+        return SUCCESS
+    offending = (fault.element,) if fault.element else ()
+    await asked.answer(fault.status, comment=fault.comment, offending=offending)
+    return fault.status
+
+
+def options_of(asked: Asked, manner: Manner) -> Options:
+    """Return what is in force: what was negotiated, and what the caller gets without."""
     bits = asked.options.ljust(len(SUPPORTED), b"\0")
-    options = Options(
+    return Options(
         relational=bool(bits[0]) or manner.relational,
         combined=bool(bits[1]),
         fuzzy=bool(bits[2]) or manner.fuzzy,
@@ -170,10 +179,14 @@ def read(asked: Asked, manner: Manner) -> Query | BadIdentifier:
         empty_value=bool(bits[5]),
         multiple_values=bool(bits[6]),
     )
+
+
+def read(asked: Asked, manner: Manner) -> Query | BadIdentifier:
+    """Return what is asked for, or why it cannot be answered."""
     query = read_identifier(
         asked.identifier,
         asked.context.transfer_syntax,
-        options=options,
+        options=options_of(asked, manner),
         strict=manner.strict,
         guesses=manner.guesses,
     )

@@ -59,7 +59,8 @@ class _Live:
     """One gather as it is watched.
 
     known: whether all that carried it was seen by this process.  committed: its sender asked for
-    a promise for all of it, and all of that is here.  planned: when it is looked at.
+    a promise for all of it, and all of that is here.  performed: so is all that its modality
+    says it made.  planned: when it is looked at.
     """
 
     row: Gather
@@ -68,6 +69,7 @@ class _Live:
     carriers: set[Carrier] = field(default_factory=set)
     known: bool = True
     committed: bool = False
+    performed: bool = False
     planned: float = float("inf")
 
 
@@ -139,7 +141,7 @@ class GatherBelt:
             if live is None:
                 live = self._live[row.id] = _Live(row=row, opened=now, last=now)
             # What comes after a list that was complete is not in that list.
-            live.row, live.last, live.committed = row, now, False
+            live.row, live.last, live.committed, live.performed = row, now, False, False
             if carrier is None:
                 live.known = False
             else:
@@ -161,6 +163,14 @@ class GatherBelt:
         now = self.now()
         for live in [one for one in self._live.values() if one.row.uid in uids]:
             live.committed = True
+            self._look(live, now)
+            self._something.set()
+
+    def performed(self, uids: Collection[str]) -> None:
+        """All that a modality says it made is here, of these studies and series."""
+        now = self.now()
+        for live in [one for one in self._live.values() if one.row.uid in uids]:
+            live.performed = True
             self._look(live, now)
             self._something.set()
 
@@ -188,6 +198,7 @@ class GatherBelt:
             counted=Count(live.row.count).holds(),
             released=live.known and self._habits.released(live.carriers),
             committed=live.committed,
+            mpps=live.performed,
         )
         return judge(wanted.terms, seen, now)
 

@@ -12,13 +12,15 @@ from functools import partial
 import structlog
 
 from waystation.blobs.folder import Draft
+from waystation.dicom.head import Head, Identity
 from waystation.flows.admitting import Keeping, admit, arrival_of
+from waystation.flows.claims import Claim
 from waystation.flows.desk import Desk
 from waystation.flows.incoming import Incoming
 from waystation.flows.route import Acknowledged
+from waystation.flows.sealing import journaled
 from waystation.flows.stage import Stage, Stages
 from waystation.flows.strand import Strand
-from waystation.journal import arrivals
 from waystation.model.arrival import Arrival, Source
 from waystation.model.errors import RefusedError, StorageError
 from waystation.net.conversation import RECEIVE_BYTES
@@ -36,6 +38,7 @@ from waystation.wire.commands import (
 )
 from waystation.wire.events import Aborted, DataCame, Event, MessageBegun, ReleaseAsked
 from waystation.wire.status import (
+    DATA_SET_MISMATCH,
     NOT_AUTHORISED,
     OUT_OF_RESOURCES,
     PROCESSING_FAILURE,
@@ -44,6 +47,8 @@ from waystation.wire.status import (
 )
 
 log = structlog.get_logger()
+NO_STORE = "this peer may not store"
+FETCH = "fetch"
 PRIORITIES = {LOW: "low", MEDIUM: "normal", HIGH: "stat"}
 
 
@@ -71,6 +76,7 @@ class Reception:
         self._loop = asyncio.get_running_loop()
         self._stages = Stages(RECEIVE_BYTES)
         self._incoming: Incoming | None = None
+        self._claim: Claim | None = None
         self._strand = Strand(keeping.disk)
         self._task: asyncio.Task[None] | None = None
         self._kept = 0
@@ -136,8 +142,9 @@ class Reception:
                 self._source.calling_ae,
             )
             full = self._keeping.full()
-            if "store" not in self._desk.rights:
-                self._incoming.refuse(RefusedError(NOT_AUTHORISED, "this peer may not store"))
+            self._claim = self._keeping.claims.claim(self._source, command)
+            if "store" not in self._desk.rights and self._claim is None:
+                self._incoming.refuse(RefusedError(NOT_AUTHORISED, NO_STORE))
             elif full:
                 self._incoming.refuse(RefusedError(OUT_OF_RESOURCES, full))
         elif self._desk.serves(context_id, command):
@@ -155,6 +162,8 @@ class Reception:
         incoming = self._incoming
         assert incoming is not None
         incoming.take(data)
+        if self._claim is not None:
+            self._claim.touched()
         if last:
             self._conversation.message_ends()
             self._incoming = None
@@ -218,12 +227,8 @@ class Reception:
         head, found = incoming.finish()
         priority = PRIORITIES.get(incoming.command.priority, "normal")
         arrival = arrival_of(keeping, self._source, incoming, found, priority)
-        await admit(keeping, head, arrival)
-        data = incoming.whole() if incoming.fits_inline else None
-        if data is not None:
-            lsn = await keeping.intake.append(arrivals.meta_of(arrival), data)
-        else:
-            arrival, lsn = await self._seal(incoming, arrival)
+        arrival = await self._admitted(incoming.command, head, found, arrival)
+        arrival, data, lsn = await journaled(keeping, self._strand, incoming, arrival)
         self._kept += 1
         # Only a word to the router; first, so that nothing in between can leave it unsaid.
         self._carrier.objects += 1
@@ -233,39 +238,38 @@ class Reception:
         self._answer(incoming.context.id, success(incoming.command))
         return arrival, data
 
+    async def _admitted(
+        self, command: Command, head: Head, found: Identity, arrival: Arrival
+    ) -> Arrival:
+        """Return the arrival as it is kept: by the rules, or because we had asked for it (W-110).
+
+        Raises `RefusedError`.
+        """
+        claim, keeping = self._claim, self._keeping
+        claimant = None if claim is None else await claim.takes(command, found)
+        if claimant is None:
+            if claim is not None and claim.named:
+                # The PACS says that it answers our request, and it is not what we asked for.
+                raise RefusedError(DATA_SET_MISMATCH, "another study was asked for")
+            if "store" not in self._desk.rights:
+                raise RefusedError(NOT_AUTHORISED, NO_STORE)
+            await admit(keeping, head, arrival)
+            return arrival
+        full = claimant.no_room()
+        if full:
+            raise RefusedError(OUT_OF_RESOURCES, full)
+        await keeping.room()
+        source = replace(arrival.source, way_in=FETCH, fetched_from=claimant.source)
+        return replace(arrival, source=source)
+
     def _remember(self, incoming: Incoming, arrival: Arrival, data: bytes | None) -> None:
         """Count the object and keep it at hand: sent on at once, it need not be read again."""
         keeping = self._keeping
         keeping.witness.accepted(arrival, self._loop.time() - self._whole_at)
         if keeping.recent.wanted and (recent := data or incoming.whole()) is not None:
             keeping.recent.keep(arrival.id, recent)
-
-    async def _seal(self, incoming: Incoming, arrival: Arrival) -> tuple[Arrival, int]:
-        """Sync the blob and log its arrival side by side; both are awaited (decision 0002).
-
-        If only the record came through it is given up: its sender never heard Success, and
-        recovery finds that its blob is not whole.
-        """
-        keeping = self._keeping
-        blocks = incoming.last_piece()
-        draft = incoming.draft
-        assert draft is not None
-        name = draft.name
-        if name is None:
-            name = await self._strand.run(draft.bind)
-        arrival = replace(arrival, blob=name)
-        sealed = self._strand.run(partial(_write_and_seal, draft, blocks))
-        logged = keeping.intake.append(arrivals.meta_of(arrival), b"")
-        try:
-            await sealed
-        except Exception:
-            await asyncio.wait([logged])
-            if logged.exception() is None:
-                keeping.intake.settled([logged.result()])
-            raise
-        lsn = await logged
-        incoming.draft = None
-        return arrival, lsn
+        if self._claim is not None:
+            self._claim.landed(arrival)
 
     def _refuse(self, incoming: Incoming, fault: RefusedError) -> None:
         if incoming.draft is not None:
@@ -292,8 +296,3 @@ class Reception:
     def _who(self) -> dict[str, str]:
         source = self._source
         return {"calling_ae": source.calling_ae, "address": source.address}
-
-
-def _write_and_seal(draft: Draft, blocks: memoryview) -> None:
-    draft.write(blocks)
-    draft.seal()

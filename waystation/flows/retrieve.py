@@ -56,6 +56,18 @@ class Going:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Taker:
+    """Where C-MOVE sends.  parallel: associations that it takes at once.
+
+    as_received: it gets what was received, without corrections (T-32).
+    """
+
+    destination: DicomDestination
+    parallel: int = 1
+    as_received: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Shelf:
     """What retrieval needs of the node.
 
@@ -63,14 +75,17 @@ class Shelf:
     destination: the way to an AE title for this caller and request, or None.
     relational: whether relational retrieval is in force without being negotiated.
     may: whether the caller's rights and those of the area allow an operation.
+    cargo: objects as they leave; stored: as they were received; as_received: who gets those.
     policy: how far `GetOut` may convert.
     """
 
     instances: Callable[[Wanted, str], Awaitable[Sequence[Delivery]]]
-    destination: Callable[[str, Asked], DicomDestination | None]
+    destination: Callable[[str, Asked], Taker | None]
     relational: Callable[[Source], bool]
     may: Callable[[str, Asked], bool]
     cargo: Cargo
+    stored: Cargo
+    as_received: Callable[[Source], bool]
     codecs: CodecPool | None
     policy: str = "decompress"
     going: list[Going] = field(default_factory=list)
@@ -99,13 +114,15 @@ class Retrieval:
         if isinstance(wanted, Unfit):
             await self._refuse(asked, DATA_SET_MISMATCH, wanted.comment, (wanted.tag,))
             return
-        way: Way = GetOut(shelf.cargo, shelf.codecs, shelf.policy)
+        cargo = shelf.stored if shelf.as_received(asked.source) else shelf.cargo
+        way: Way = GetOut(cargo, shelf.codecs, shelf.policy)
         if is_move:
-            destination = shelf.destination(command.move_destination, asked)
-            if destination is None:
+            taker = shelf.destination(command.move_destination, asked)
+            if taker is None:
                 await self._refuse(asked, UNKNOWN_DESTINATION, "move destination unknown")
                 return
-            way = MoveOut(destination, shelf.cargo)
+            cargo = shelf.stored if taker.as_received else shelf.cargo
+            way = MoveOut(taker.destination, cargo, taker.parallel)
         await self._send(asked, wanted, way)
 
     async def _refuse(
@@ -168,7 +185,10 @@ def _ending(progress: Progress, wanted: Wanted) -> tuple[int, str]:
         return CANCELLED, progress.problem
     if not counts.completed + counts.warning:
         return CANNOT_SEND, progress.problem
-    return (SOME_FAILED if counts.failed or counts.warning else SUCCESS), progress.problem
+    if counts.failed or counts.warning:
+        return SOME_FAILED, progress.problem
+    # What went wrong on the way was made good.
+    return SUCCESS, ""
 
 
 def _failed(uids: Sequence[str], transfer_syntax_uid: str) -> bytes:

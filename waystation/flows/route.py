@@ -9,6 +9,7 @@ start); its row, its plan and its deliveries are written together.  The decision
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import tzinfo
 from time import monotonic
@@ -20,7 +21,7 @@ from waystation.dicom import tags
 from waystation.dicom.head import Head
 from waystation.flows.witness import SILENT, Witness
 from waystation.index.entry import Entry, entry_of
-from waystation.journal.adoption import Adoption, File, adopt
+from waystation.journal.adoption import Adoption, File, Shelve, adopt
 from waystation.journal.gathers import Gather
 from waystation.journal.ids import IdSource
 from waystation.journal.intake import IntakeLog
@@ -28,7 +29,7 @@ from waystation.model.arrival import Arrival, Earlier
 from waystation.model.delivery import HoldReason
 from waystation.model.errors import StorageError
 from waystation.model.instance import Instance
-from waystation.model.plan import Plan, Target
+from waystation.model.plan import Plan, Target, Verdict
 from waystation.model.values import value
 from waystation.rules.duplicates import DuplicatePolicy, judge, kind_of
 from waystation.rules.facts import Facts, Window, facts_of
@@ -38,12 +39,17 @@ from waystation.timing.gather import Announced, Carrier
 
 log = structlog.get_logger()
 BATCH = 256
+# How long a batch waits for company: alone, and where one follows the other.  The sync and the
+# processor time of a commit are the same for one arrival and for fifty.
 COMPANY_S = 0.01
+STREAM_S = 0.05
+STREAM_GAP_S = 0.25
 # What is acknowledged and not yet in the tables is held in memory: a bound for both.
 MOST_WAITING = 2000
 MOST_BYTES = 32 << 20
 RETRY_S = 1.0
 ROOM_S = 20.0
+BROKER = "broker"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,6 +112,21 @@ class Archiving:
     file: File
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caching:
+    """How what was fetched from a PACS is planned (W-112).
+
+    ruled: whether the rules have a say in what comes from a source (``keep = "archive"``).
+    place: where an object stands in the cache.  shelve: puts it there, in the same transaction.
+    filed: told of what is in the tables now.
+    """
+
+    ruled: Callable[[str], bool]
+    place: Callable[[Head], object]
+    shelve: Shelve
+    filed: Callable[[Sequence[Arrival]], None]
+
+
 class Router:
     """The belt from arrivals to deliveries."""
 
@@ -124,6 +145,7 @@ class Router:
         alike: Callable[[Arrival, bytes | None], Awaitable[Collection[int]]] | None = None,
         archiving: Archiving | None = None,
     ) -> None:
+        self.caching: Caching | None = None
         self._archiving = archiving
         self._alike = alike
         self._planned = planned
@@ -139,6 +161,8 @@ class Router:
         self._queue: deque[Acknowledged] = deque()
         self._queued_bytes = 0
         self._something = asyncio.Event()
+        self._hurry = asyncio.Event()
+        self._adopted_at = 0.0
         self._idle = asyncio.Event()
         self._idle.set()
         self._room = asyncio.Event()
@@ -152,6 +176,8 @@ class Router:
             self._room.clear()
         self._idle.clear()
         self._something.set()
+        if item.arrival.priority == "stat":
+            self._hurry.set()
 
     async def room(self) -> None:
         """Wait until another arrival may be acknowledged: what waits here is in memory.
@@ -173,6 +199,8 @@ class Router:
 
     async def settled(self) -> None:
         """Wait until every arrival has its plan."""
+        if not self._idle.is_set():
+            self._hurry.set()
         await self._idle.wait()
 
     def refuses(self, head: Head, arrival: Arrival) -> str:
@@ -193,11 +221,16 @@ class Router:
 
     def _decide(self, routing: Routing, arrival: Arrival, head: Head) -> Plan:
         """Return the plan; what goes wrong in here holds this arrival and no other."""
+        source = arrival.source.fetched_from
+        if source and not (self.caching and self.caching.ruled(source)):
+            return _cached(source)
         try:
             decided = self._plan(routing, arrival, head)
         except Exception:
             log.exception("rules failed", arrival=f"{arrival.id:x}")
             return Plan(hold=HoldReason.RULE_ERROR)
+        if decided.refuse and source:
+            return _cached(source)
         if decided.refuse:
             # The sender heard Success under an earlier configuration: keep it for a person.
             return replace(decided, refuse=False, hold=HoldReason.NO_RULE)
@@ -221,9 +254,9 @@ class Router:
         while True:
             await self._something.wait()
             if len(self._queue) < BATCH:
-                # A transaction for many costs little more than one for few.
-                await asyncio.sleep(COMPANY_S)
+                await self._company()
             self._something.clear()
+            self._hurry.clear()
             while self._queue:
                 count = min(len(self._queue), BATCH)
                 batch = [self._queue[place] for place in range(count)]
@@ -241,7 +274,15 @@ class Router:
                     self._queued_bytes -= len(self._queue.popleft().data or b"")
                 if len(self._queue) < MOST_WAITING // 2 and self._queued_bytes < MOST_BYTES // 2:
                     self._room.set()
+            self._adopted_at = monotonic()
             self._idle.set()
+
+    async def _company(self) -> None:
+        """Wait until more has come, unless somebody waits for what is here."""
+        streaming = monotonic() - self._adopted_at < STREAM_GAP_S
+        with suppress(TimeoutError):
+            async with asyncio.timeout(STREAM_S if streaming else COMPANY_S):
+                await self._hurry.wait()
 
     async def _adopt(self, batch: Sequence[Acknowledged]) -> None:
         # One configuration for all of it: the revision that is written is that of the plans.
@@ -266,11 +307,16 @@ class Router:
 
         wholes = routing.ruleset.wholes
         file = self._archiving.file if self._archiving else None
-        job = adopt(adoptions, self._ids, now, judged, lsn, routing.revision, wholes, file)
+        shelve = self.caching.shelve if self.caching else None
+        job = adopt(adoptions, self._ids, now, judged, lsn, routing.revision, wholes, file, shelve)
         done = await self._database.write(job, urgent=False)
         self._log.settled(lsns)
         if lsn is not None:
             self._log.committed(lsn)
+        if self.caching is not None:
+            fetched = [item.arrival for item in batch if item.arrival.source.fetched_from]
+            if fetched:
+                self.caching.filed(fetched)
         wanted: dict[tuple[str, str], bool] = {}
         for item, adopted in zip(batch, done, strict=True):
             final = adopted.plan
@@ -316,8 +362,25 @@ class Router:
                 known=item.known,
                 announced=said,
                 entry=entry,
+                place=self._place(arrival, head),
             )
         return Adoption(arrival=arrival, plan=made, data=item.data, known=item.known)
+
+    def _place(self, arrival: Arrival, head: Head) -> object:
+        """Return where a fetched object stands in the cache, None if nobody can tell."""
+        if self.caching is None or not arrival.source.fetched_from:
+            return None
+        try:
+            return self.caching.place(head)
+        except Exception:
+            log.exception("place not read", arrival=f"{arrival.id:x}")
+            return None
+
+
+def _cached(source: str) -> Plan:
+    """Return the plan of what was fetched for a reader: no rule was asked about it."""
+    clause = f"fetched from {source} for a reader: it stays in the cache"
+    return Plan(verdicts=(Verdict(rule=BROKER, matched=True, clause=clause),), kept_by=BROKER)
 
 
 def _noted(made: Plan, arrival: Arrival, head: Head) -> tuple[Plan, Entry | None]:

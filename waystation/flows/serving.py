@@ -49,11 +49,20 @@ class Ready:
 
 
 class Objects:
-    """Reads objects.  cargo: gives their verified bytes.  codecs: None for no conversion."""
+    """Reads objects.  cargo: gives their verified bytes.  codecs: None for no conversion.
 
-    def __init__(self, cargo: Cargo, codecs: CodecPool | None) -> None:
+    version: of what the cargo changes in the objects of a study, "" for nothing.
+    """
+
+    def __init__(
+        self,
+        cargo: Cargo,
+        codecs: CodecPool | None,
+        version: Callable[[str], str] = lambda _study: "",
+    ) -> None:
         self.cargo = cargo
         self.codecs = codecs
+        self.version = version
 
     async def ready(
         self, delivery: Delivery, syntax: str, *, otherwise: str | None = None
@@ -69,7 +78,7 @@ class Objects:
             return Ready(
                 delivery=delivery,
                 transfer_syntax_uid=stored,
-                size_bytes=delivery.size_bytes,
+                size_bytes=_size(delivery, payload),
                 payload=payload,
             )
         try:
@@ -85,3 +94,9 @@ class Objects:
             payload=made.payload,
             drop=made.drop,
         )
+
+
+def _size(delivery: Delivery, payload: bytes | Pieces) -> int:
+    if isinstance(payload, bytes):
+        return len(payload)
+    return delivery.size_bytes if payload.size_bytes is None else payload.size_bytes

@@ -6,6 +6,7 @@ come after an object, no more than one each second.  A cancelled retrieval stops
 in flight.
 """
 
+import asyncio
 import time
 from collections import deque
 from collections.abc import Sequence
@@ -29,6 +30,9 @@ from waystation.wire.status import PENDING, Category, category, status_text
 PENDING_EVERY_S = 1.0
 # After so many associations in a row over which nothing arrived the rest has failed.
 MOST_ATTEMPTS = 2
+# With several associations: objects that make another one worth while, and that one takes at once.
+PER_LANE = 100
+CHUNK = 32
 
 
 @dataclass(slots=True)
@@ -88,26 +92,70 @@ class Way(Protocol):
 
 
 class MoveOut:
-    """C-MOVE: over associations of our own to the destination."""
+    """C-MOVE: over associations of our own to the destination.
 
-    def __init__(self, destination: DicomDestination, cargo: Cargo) -> None:
+    parallel: how many of them for a big study.
+    """
+
+    def __init__(self, destination: DicomDestination, cargo: Cargo, parallel: int = 1) -> None:
         self._destination = destination
         self._cargo = cargo
+        self._parallel = parallel
 
     async def send(self, deliveries: Sequence[Delivery], progress: Progress) -> None:
         """Send in order; after a broken association the rest goes over a new one."""
-        rest = deque(deliveries)
-        fruitless = 0
+        waiting = deque(deliveries)
+        lanes = max(1, min(self._parallel, len(deliveries) // PER_LANE))
+        share = CHUNK if lanes > 1 else len(deliveries)
         try:
-            while rest and not progress.over and fruitless < MOST_ATTEMPTS:
-                arrived = await self._round(rest, progress)
-                fruitless = 0 if arrived else fruitless + 1
+            await self._lanes(waiting, progress, lanes, share)
+            if lanes > 1 and 0 < len(waiting) < len(deliveries):
+                # Given back by one association when the others had ended already.
+                await self._lanes(waiting, progress, 1, len(waiting))
         finally:
             await self._destination.close()
-        while rest and not progress.over:
-            await progress.ended(rest.popleft(), None, progress.problem)
+        while waiting and not progress.over:
+            await progress.ended(waiting.popleft(), None, progress.problem)
 
-    async def _round(self, rest: deque[Delivery], progress: Progress) -> int:
+    async def _lanes(
+        self, waiting: deque[Delivery], progress: Progress, lanes: int, share: int
+    ) -> None:
+        """Send over several associations, the others once the first has got an object through."""
+        through = asyncio.Event()
+        async with asyncio.TaskGroup() as tasks:
+            for _ in range(lanes - 1):
+                tasks.create_task(self._behind(through, waiting, progress, share))
+            try:
+                await self._lane(waiting, progress, share, through)
+            finally:
+                through.set()
+
+    async def _behind(
+        self, through: asyncio.Event, waiting: deque[Delivery], progress: Progress, share: int
+    ) -> None:
+        await through.wait()
+        if progress.completed + progress.warning:
+            await self._lane(waiting, progress, share, through)
+
+    async def _lane(
+        self, waiting: deque[Delivery], progress: Progress, share: int, through: asyncio.Event
+    ) -> None:
+        """Send some at a time; give back what does not go over this association."""
+        while waiting and not progress.over:
+            rest = deque(waiting.popleft() for _ in range(min(share, len(waiting))))
+            fruitless = 0
+            try:
+                while rest and not progress.over and fruitless < MOST_ATTEMPTS:
+                    arrived = await self._round(rest, progress, through)
+                    fruitless = 0 if arrived else fruitless + 1
+            finally:
+                waiting.extendleft(reversed(rest))
+            if rest:
+                return
+
+    async def _round(
+        self, rest: deque[Delivery], progress: Progress, through: asyncio.Event
+    ) -> int:
         """Send until the way fails; return how many objects arrived."""
         arrived = 0
         async with aclosing(self._destination.send(list(rest), self._cargo)) as outcomes:
@@ -117,7 +165,9 @@ class MoveOut:
                     progress.problem = progress.problem or outcome.why
                     break
                 rest.popleft()
-                arrived += isinstance(outcome, Delivered)
+                if isinstance(outcome, Delivered):
+                    arrived += 1
+                    through.set()
                 await progress.ended(delivery, *_told(outcome))
                 if progress.over:
                     break

@@ -21,7 +21,7 @@ from waystation.journal import recovery, watching
 from waystation.journal.days import REFUSED, Days
 from waystation.journal.ids import IdSource
 from waystation.journal.watching import Message
-from waystation.timing.incident import Incidents, Notice
+from waystation.timing.incident import Finding, Incidents, Notice
 
 log = structlog.get_logger()
 LOOK_S = 60.0
@@ -61,6 +61,8 @@ class Watch:
         self._heard_at: dict[str, float] = {}
         self._tidied_at = clock()
         self._crowd_s = 0.0
+        # What was not well at the last look.
+        self.found: tuple[Finding, ...] = ()
 
     def wake(self) -> None:
         """Something may be wrong, or right again."""
@@ -102,7 +104,8 @@ class Watch:
         parts = self.parts
         await parts.outages.write()
         now = self._clock()
-        for notice in parts.incidents.look(await parts.conditions.look(), now):
+        self.found = tuple(await parts.conditions.look())
+        for notice in parts.incidents.look(self.found, now):
             log.warning("incident", about=notice.subject, turn=notice.turn.value)
             self._untold.append((notice, parts.teller.tell(notice, now)))
         if self._untold:

@@ -4,9 +4,12 @@ Contract: `Deletion.delete` takes all of what a path means, or nothing: never wh
 objects is held, waits, is being sent or belongs to something that is not complete.  What is left of
 the study is written anew from its objects, in the same transaction.  The bytes stay until the sweep
 finds that nobody needs them; the UIDs are remembered.
+
+`Deletion.dismiss` takes out what was found damaged and a person has given up: what nobody can fetch
+is not found either.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -26,6 +29,14 @@ _NOTE: Final = (
 )
 _REMEMBER: Final = (
     "INSERT INTO deletion (uid, at) VALUES (:uid, :at) ON CONFLICT (uid) DO UPDATE SET at = :at"
+)
+_DAMAGED: Final = (
+    "SELECT a.study, a.id FROM arrival a JOIN archived k ON k.arrival = a.id"
+    " WHERE a.id = :id AND a.hold_reason = 'corrupt'"
+)
+_END: Final = (
+    "UPDATE arrival SET hold_reason = NULL, ended_why = :ended"
+    " WHERE id = :id AND hold_reason = 'corrupt'"
 )
 _REMOVED: Final = (
     "SELECT 1 FROM removal r WHERE r.study = :study"
@@ -53,6 +64,19 @@ def was_here(path: Mapping[str, str]) -> Job[bool]:
     return job
 
 
+def damaged(arrivals: Sequence[int]) -> Job[dict[str, set[int]]]:
+    """Read which of some arrivals are archived and held as damaged, by their studies."""
+
+    def job(transaction: Transaction) -> dict[str, set[int]]:
+        found: dict[str, set[int]] = {}
+        for number in arrivals:
+            for study, arrival in transaction.rows(_DAMAGED, {"id": number}):
+                found.setdefault(study, set()).add(arrival)
+        return found
+
+    return job
+
+
 class Deletion:
     """Of one archive.  heads: reads the heads of objects.  next_id: an id of our own making."""
 
@@ -73,21 +97,75 @@ class Deletion:
 
         Raises `StorageError` if what is left cannot be read, or changes all the time.
         """
-        study = path["study"]
+        return await self._without(
+            path["study"],
+            lambda one: _is_meant(one, path),
+            lambda chosen, rewrite: self._job(path, author, chosen, rewrite),
+        )
+
+    async def dismiss(self, study: str, arrivals: Collection[int], author: str, why: str) -> int:
+        """Take out objects that are held as damaged, and end them; return how many.
+
+        Raises `StorageError` if what is left cannot be read, or changes all the time.
+        """
+        done = await self._without(
+            study,
+            lambda one: one.row.arrival_id in arrivals,
+            lambda chosen, rewrite: self._ending(study, author, why, chosen, rewrite),
+        )
+        return done.objects
+
+    async def _without(
+        self, study: str, is_meant: Callable[[Member], bool], job_of: "_JobOf"
+    ) -> Deleted:
         for _ in range(TRIES):
             said, members = await self._database.read(members_of(study))
-            chosen = [one for one in members if _is_meant(one, path)]
+            chosen = [one for one in members if is_meant(one)]
             if not chosen:
                 return Deleted()
-            rest = [one for one in members if not _is_meant(one, path)]
+            rest = [one for one in members if not is_meant(one)]
             filings = await filings_of(self._heads, rest)
             if len(filings) < len(rest):
                 raise StorageError("other objects of the study cannot be read")
             rewrite = written(study, said, filings, self._next_id)
-            done = await self._database.write(self._job(path, author, chosen, rewrite))
+            done = await self._database.write(job_of(chosen, rewrite))
             if done is not None:
                 return done
         raise StorageError("the study changes all the time")
+
+    def _ending(
+        self, study: str, author: str, why: str, chosen: Sequence[Member], rewrite: Job[bool]
+    ) -> Job[Deleted | None]:
+        because = f"damaged, given up by {author}: {why}"[:500]
+        note = self._note(study, author, chosen, because)
+        ended = f"discarded:{author}"
+
+        def job(transaction: Transaction) -> Deleted | None:
+            if not rewrite(transaction):
+                return None
+            for one in chosen:
+                number = {"id": one.row.arrival_id}
+                # What belongs to no study is no part of what was written anew.
+                transaction.run("DELETE FROM instance WHERE arrival = :id", number)
+                transaction.run("DELETE FROM archived WHERE arrival = :id", number)
+                transaction.run(_END, {**number, "ended": ended})
+            transaction.run(_NOTE, note)
+            return Deleted(objects=len(chosen))
+
+        return job
+
+    def _note(
+        self, study: str, author: str, chosen: Sequence[Member], why: str
+    ) -> dict[str, object]:
+        return {
+            "id": self._next_id(),
+            "at": self._clock(),
+            "author": author,
+            "study": study,
+            "n": len(chosen),
+            "size_bytes": sum(one.row.size_bytes for one in chosen),
+            "why": why,
+        }
 
     def _job(
         self,
@@ -96,16 +174,9 @@ class Deletion:
         chosen: Sequence[Member],
         rewrite: Job[bool],
     ) -> Job[Deleted | None]:
-        now, level = self._clock(), list(path)[-1]
-        note = {
-            "id": self._next_id(),
-            "at": now,
-            "author": author,
-            "study": path["study"],
-            "n": len(chosen),
-            "size_bytes": sum(one.row.size_bytes for one in chosen),
-            "why": f"deleted on request: {level} {path[level]}",
-        }
+        level = list(path)[-1]
+        why = f"deleted on request: {level} {path[level]}"
+        note = self._note(path["study"], author, chosen, why)
 
         def job(transaction: Transaction) -> Deleted | None:
             if any(transaction.one(_NEEDED, {"id": one.row.arrival_id}) for one in chosen):
@@ -113,10 +184,13 @@ class Deletion:
             if not rewrite(transaction):
                 return None
             transaction.run(_NOTE, note)
-            transaction.run(_REMEMBER, {"uid": path[level], "at": now})
+            transaction.run(_REMEMBER, {"uid": path[level], "at": note["at"]})
             return Deleted(objects=len(chosen))
 
         return job
+
+
+_JobOf = Callable[[Sequence[Member], Job[bool]], Job[Deleted | None]]
 
 
 def _is_meant(one: Member, path: Mapping[str, str]) -> bool:

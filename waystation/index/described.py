@@ -16,21 +16,17 @@ from functools import lru_cache
 from typing import Final
 
 from waystation.dicom.charsets import IN_CHARSET
-from waystation.dicom.compose import Elements, Items, compose
+from waystation.dicom.compose import compose
+from waystation.dicom.contents import LONGEST, contents
 from waystation.dicom.errors import DatasetError
 from waystation.dicom.head import Head
 from waystation.dicom.nested import EXPLICIT_LE
-from waystation.dicom.scan import form_of
 from waystation.dicom.splice import encode_element
-from waystation.dicom.uids import EXPLICIT_VR_BE, EXPLICIT_VR_LE
+from waystation.dicom.uids import EXPLICIT_VR_LE
 from waystation.dicom.values import decode_text
 from waystation.index.levels import SPECIFIC_CHARACTER_SET, TABLES
 
 UTF_8: Final = b"ISO_IR 192"
-LONGEST: Final = 0xFFFE
-# What a big endian value is made of, where it is no text.
-WIDTHS: Final = {"US": 2, "SS": 2, "OW": 2, "AT": 2, "UL": 4, "SL": 4, "FL": 4, "OF": 4, "OL": 4}
-WIDTHS_8: Final = {"FD": 8, "OD": 8, "OV": 8, "SV": 8, "UV": 8}
 Others = dict[str, list[str]]
 
 
@@ -77,7 +73,7 @@ def sequence(head: Head, tag: int, declared: str = "") -> bytes:
     declared: character set that each item is to name, where it names none itself.
     """
     try:
-        items = [_elements(item, declared) for item in head.items(tag)]
+        items = [contents(item, declared) for item in head.items(tag)]
     except DatasetError:
         return b""
     whole = compose({tag: ("SQ", items)}, EXPLICIT_VR_LE)
@@ -96,29 +92,6 @@ def _split(items: bytes) -> list[bytes]:
         found.append(items[at:end])
         at = end
     return found
-
-
-def _elements(item: Head, declared: str) -> Elements:
-    found: dict[int, tuple[str, str | bytes | Items]] = {}
-    big = form_of(item.transfer_syntax_uid) == form_of(EXPLICIT_VR_BE)
-    for tag in item.elements:
-        vr = item.vr(tag)
-        if tag & 0xFFFF == 0:
-            continue
-        if vr == "SQ":
-            found[tag] = (vr, [_elements(inner, "") for inner in item.items(tag)])
-        elif (raw := item.raw(tag)) is not None and len(raw) <= LONGEST:
-            found[tag] = (vr, _little(raw, vr) if big else raw)
-    if declared and SPECIFIC_CHARACTER_SET not in found:
-        found[SPECIFIC_CHARACTER_SET] = ("CS", declared.encode("latin-1"))
-    return found
-
-
-def _little(raw: bytes, vr: str) -> bytes:
-    width = WIDTHS.get(vr) or WIDTHS_8.get(vr)
-    if width is None:
-        return raw
-    return b"".join(raw[at : at + width][::-1] for at in range(0, len(raw), width))
 
 
 @lru_cache(maxsize=1024)
@@ -155,6 +128,31 @@ def merged(old: bytes, others: str, new: bytes, level: Mapping[int, str]) -> tup
     own = after if after.charset("") or not before.charset("") else before
     charset = UTF_8 if mixed else own.raw(SPECIFIC_CHARACTER_SET) or b""
     return _encoded(charset, values), _dumped(known)
+
+
+def corrected(data: bytes, others: str, values: Mapping[int, str]) -> tuple[bytes, str]:
+    """Return a study's data and others with what a person corrected: that stands alone.
+
+    values: tag → text, "" for none.
+    """
+    charset = b"" if all(text.isascii() for text in values.values()) else UTF_8
+    said_now = {tag: (TABLES["STUDY"][tag], _padded(text)) for tag, text in values.items() if text}
+    data, others = merged(data, others, _encoded(charset, said_now), TABLES["STUDY"])
+    known: Others = json.loads(others) if others else {}
+    for tag in values:
+        known.pop(f"{tag:08X}", None)
+    head = read(data)
+    left = {
+        tag: (vr, head.raw_sequence(tag))
+        for tag, vr in TABLES["STUDY"].items()
+        if tag in head.elements and values.get(tag) != ""
+    }
+    return _encoded(head.raw(SPECIFIC_CHARACTER_SET) or b"", left), _dumped(known)
+
+
+def _padded(text: str) -> bytes:
+    raw = text.encode()
+    return raw + b" " * (len(raw) % 2)
 
 
 def with_others(others: str, data: bytes, more: str, level: Mapping[int, str]) -> str:

@@ -3,7 +3,7 @@
 Contract: `file` may be asked twice for the same object and changes nothing the second time.  The
 arrival's own row is there already.  Of a SOP instance the newest version of a series is shown;
 an older one stays on file (S-17).  What is equal byte by byte is kept once, except in the place of
-a copy that was found damaged.
+a copy that was found damaged; that it came again makes its study as young as that (T-30).
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -13,7 +13,8 @@ from typing import Any, Final
 from waystation.db.engine import Job
 from waystation.db.statement import Row, Transaction
 from waystation.index.columns import joined, study_columns
-from waystation.index.described import merged, only, united, with_others
+from waystation.index.corrections import in_force
+from waystation.index.described import corrected, merged, only, united, with_others
 from waystation.index.entry import Entry
 from waystation.index.levels import PATIENT, SERIES, STUDY
 from waystation.index.rows import (
@@ -42,6 +43,9 @@ _SHOWN: Final = (
     "SELECT i.arrival FROM arrival a JOIN instance i ON i.arrival = a.id"
     " WHERE a.sop_instance = :uid AND i.series = :series AND i.current = 1 AND i.arrival <> :self"
 )
+_KEEP: Final = "INSERT INTO archived (arrival, place, again_at) VALUES (:arrival, :place, :again)"
+_AGAIN: Final = "UPDATE archived SET again_at = :at WHERE arrival = :arrival AND again_at < :at"
+_YOUNGER: Final = "UPDATE study SET last_at = :at WHERE uid = :uid AND last_at < :at"
 _ADD: Final = (
     "INSERT INTO instance (arrival, series, number, sop_instance)"
     " VALUES (:arrival, :series, :number, :uid)"
@@ -53,6 +57,7 @@ class Filing:
     """One object for the archive.
 
     place: its place in the order of filing, an id of ours.  received_at: Unix seconds.
+    again_at: when an equal copy came last, 0 if none did.
     """
 
     place: int
@@ -61,6 +66,7 @@ class Filing:
     size_bytes: int
     received_at: float
     entry: Entry
+    again_at: float = 0.0
 
 
 def file(transaction: Transaction, filings: Iterable[Filing], next_id: Callable[[], int]) -> None:
@@ -116,6 +122,8 @@ class _Desk:
         known = self._transaction.rows(_KNOWN, {"uid": uid})
         digest = bytes.fromhex(filing.sha256)
         same = next((row for row in known if bytes(row[3]) == digest), None)
+        if same is not None and same[0] != filing.arrival_id:
+            self._renew(filing, same[0])
         if same is not None and same[2]:
             return
         study = self._study(entry.study_uid) if entry.study_uid else None
@@ -126,6 +134,15 @@ class _Desk:
         if study is not None and series is not None:
             _note(study, series, filing, new=not replaced, more=same is None)
 
+    def _renew(self, filing: Filing, arrival: int) -> None:
+        """Note that an object came again: its sender was told that it is here (T-30)."""
+        at, uid = filing.received_at, filing.entry.study_uid
+        self._transaction.run(_AGAIN, {"arrival": arrival, "at": at})
+        if uid in self._studies:
+            self._studies[uid].last_at = max(self._studies[uid].last_at, at)
+        else:
+            self._transaction.run(_YOUNGER, {"uid": uid, "at": at})
+
     def _place(self, filing: Filing, series: int, same: Row | None) -> None:
         """Write the row of the object; an equal copy that is on file takes its new place."""
         run, entry = self._transaction.run, filing.entry
@@ -134,8 +151,8 @@ class _Desk:
             run("UPDATE archived SET place = :place WHERE arrival = :arrival", moved)
             run("UPDATE instance SET current = 1 WHERE arrival = :arrival", {"arrival": same[0]})
             return
-        kept = {"arrival": filing.arrival_id, "place": filing.place}
-        run("INSERT INTO archived (arrival, place) VALUES (:arrival, :place)", kept)
+        kept = {"arrival": filing.arrival_id, "place": filing.place, "again": filing.again_at}
+        run(_KEEP, kept)
         uid = entry.sop_instance_uid
         run(
             _ADD,
@@ -171,6 +188,8 @@ class _Desk:
     def write(self) -> None:
         """Write what has changed."""
         for study in sorted(self._studies.values(), key=lambda row: row.place):
+            if values := in_force(self._transaction, study.uid):
+                study.data, study.others = corrected(study.data, study.others, values)
             self._settle(study)
             write_study(self._transaction, study)
         for series in self._series.values():
@@ -246,7 +265,7 @@ def _note(study: StudyRow, series: SeriesRow, filing: Filing, *, new: bool, more
     if more:
         study.size_bytes += filing.size_bytes
         study.first_at = min(study.first_at or at, at)
-        study.last_at = max(study.last_at, at)
+        study.last_at = max(study.last_at, at, filing.again_at)
 
 
 def _describe(patient: PatientRow, data: bytes, others: str) -> None:

@@ -25,7 +25,9 @@ def keep(arrival: int, data: bytes) -> Job[None]:
     def job(transaction: Transaction) -> None:
         transaction.run(
             "INSERT INTO frame_table (arrival, data)"
-            " SELECT i.arrival, :data FROM instance i WHERE i.arrival = :arrival"
+            " SELECT a.id, :data FROM arrival a WHERE a.id = :arrival"
+            " AND (EXISTS (SELECT 1 FROM instance i WHERE i.arrival = a.id)"
+            " OR EXISTS (SELECT 1 FROM cached k WHERE k.arrival = a.id))"
             " ON CONFLICT (arrival) DO UPDATE SET data = excluded.data",
             {"arrival": arrival, "data": data},
         )

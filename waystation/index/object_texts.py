@@ -33,7 +33,9 @@ _TEXTS: Final = (
 )
 _KEEP: Final = (
     "INSERT INTO instance_metadata (arrival, edition, data)"
-    " SELECT i.arrival, :edition, :data FROM instance i WHERE i.arrival = :arrival"
+    " SELECT a.id, :edition, :data FROM arrival a WHERE a.id = :arrival"
+    " AND (EXISTS (SELECT 1 FROM instance i WHERE i.arrival = a.id)"
+    " OR EXISTS (SELECT 1 FROM cached k WHERE k.arrival = a.id))"
     " ON CONFLICT (arrival) DO UPDATE SET edition = excluded.edition, data = excluded.data"
 )
 

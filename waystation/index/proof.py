@@ -13,6 +13,7 @@ from typing import Final
 from waystation.db.engine import Database, Job
 from waystation.db.statement import Transaction
 from waystation.dicom.head import Head
+from waystation.index.corrections import of_study
 from waystation.index.entry import entry_of
 from waystation.index.filing import Filing, describe, file
 from waystation.index.pages import ImageRow
@@ -35,7 +36,8 @@ _STUDIES: Final = (
 _MEMBERS: Final = (
     "SELECT a.id, k.place, a.sop_instance, a.sop_class, a.transfer_syntax, a.size_bytes,"
     " a.sha256, a.blob, a.received_at,"
-    " coalesce(a.hold_reason, '') = 'corrupt' OR a.ended_why IS NOT NULL, a.series FROM arrival a"
+    " coalesce(a.hold_reason, '') = 'corrupt' OR a.ended_why IS NOT NULL, a.series, k.again_at"
+    " FROM arrival a"
     " JOIN archived k ON k.arrival = a.id WHERE a.study = :uid ORDER BY k.place"
 )
 _PATIENTS: Final = "SELECT p.id FROM patient p WHERE p.id > :after ORDER BY p.id LIMIT :limit"
@@ -47,11 +49,12 @@ _COUNTS: Final = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Member:
-    """One archived object.  corrupt: its bytes were found damaged."""
+    """One archived object.  corrupt: its bytes were found damaged.  again_at: as in `Filing`."""
 
     place: int
     row: ImageRow
     corrupt: bool
+    again_at: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,13 +110,14 @@ class Proof:
 
     async def _study(self, shadow: Shadow, uid: str) -> Finding | None:
         for _ in range(TRIES):
+            values = await self._database.read(of_study(uid))
             said, members = await self._database.read(members_of(uid))
             filings = await filings_of(self._heads, members)
             missing = len(members) - len(filings)
             if missing:
                 return Finding(study_uid=uid, what=UNREADABLE.format(missing))
             corrupt = frozenset(each.row.arrival_id for each in members if each.corrupt)
-            meant = shadow.of(filings, corrupt, uid)
+            meant = shadow.of(filings, corrupt, uid, values)
             if meant == said:
                 self.studies += bool(uid)
                 self.checked += len(members)
@@ -143,12 +147,14 @@ async def filings_of(heads: Heads, members: Sequence[Member]) -> list[Filing]:
     found: list[Filing] = []
     for at in range(0, len(members), AT_ONCE):
         some = members[at : at + AT_ONCE]
-        found += [
-            _filing(each, head)
-            for each, head in zip(some, await heads([each.row for each in some]), strict=True)
-            if head is not None
-        ]
+        found += filings_from(some, await heads([each.row for each in some]))
     return found
+
+
+def filings_from(members: Sequence[Member], heads: Sequence[Head | None]) -> list[Filing]:
+    """Return objects as they are filed, by their heads; what has none is missing."""
+    both = zip(members, heads, strict=True)
+    return [_filing(each, head) for each, head in both if head is not None]
 
 
 def _filing(member: Member, head: Head) -> Filing:
@@ -160,6 +166,7 @@ def _filing(member: Member, head: Head) -> Filing:
         size_bytes=row.size_bytes,
         received_at=row.received_at,
         entry=entry_of(head),
+        again_at=member.again_at,
     )
 
 
@@ -179,6 +186,7 @@ def members_of(uid: str) -> Job[tuple[Shape, list[Member]]]:
             Member(
                 place=row[1],
                 corrupt=bool(row[9]),
+                again_at=row[11],
                 row=ImageRow(
                     arrival_id=row[0],
                     number=0,
@@ -202,13 +210,18 @@ def members_of(uid: str) -> Job[tuple[Shape, list[Member]]]:
 
 
 def written(
-    uid: str, said: Shape, filings: Sequence[Filing], next_id: Callable[[], int]
+    uid: str,
+    said: Shape,
+    filings: Sequence[Filing],
+    next_id: Callable[[], int],
+    before: Callable[[Transaction], object] = lambda _transaction: None,
 ) -> Job[bool]:
-    """Write a study anew, unless it changed since it was looked at."""
+    """Write a study anew, unless it changed since it was looked at.  before: is done first."""
 
     def job(transaction: Transaction) -> bool:
         if shape(transaction, uid) != said:
             return False
+        before(transaction)
         row = transaction.one(
             "SELECT id, patient, n_series, n_instances FROM study WHERE uid = :uid", {"uid": uid}
         )

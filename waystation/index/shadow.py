@@ -5,23 +5,28 @@ says of a study, in a form in which equal things are equal: no ids of rows, ever
 """
 
 import sqlite3
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import count
 from typing import Any, Final
 
 from waystation.db.statement import Transaction
+from waystation.index.corrections import Noted, add
 from waystation.index.filing import Filing, file
 
 TABLES: Final = (
     "archived",
     "arrival",
+    "correction",
     "instance",
     "level",
     "patient",
     "series",
     "study",
     "term",
+)
+NOBODY: Final = Noted(
+    id=1, study="", at=0.0, author="", because="", values={}, undone_at=0.0, undone_by=""
 )
 _STUDY: Final = (
     "SELECT s.patient_id, s.name, s.birth_date, s.date, s.time, s.accession, s.study_id,"
@@ -96,19 +101,27 @@ class Shadow:
     def __exit__(self, *_: object) -> None:
         self._connection.close()
 
-    def of(self, filings: Sequence[Filing], corrupt: frozenset[int], uid: str) -> Shape:
+    def of(
+        self,
+        filings: Sequence[Filing],
+        corrupt: frozenset[int],
+        uid: str,
+        values: Mapping[int, str],
+    ) -> Shape:
         """Return what an index says that holds these objects of a study and nothing else.
 
-        corrupt: arrivals whose bytes were found damaged.
+        corrupt: arrivals whose bytes were found damaged.  values: what was corrected of it.
         """
         transaction = Transaction(self._connection.cursor(), "sqlite")
+        for name in TABLES:
+            transaction.run(" ".join(("DELETE FROM", name)))
+        if values:
+            add(transaction, replace(NOBODY, study=uid, values=values))
         return self._of(transaction, filings, corrupt, uid)
 
     def _of(
         self, transaction: Transaction, filings: Sequence[Filing], corrupt: frozenset[int], uid: str
     ) -> Shape:
-        for name in TABLES:
-            transaction.run(" ".join(("DELETE FROM", name)))
         transaction.many(
             "INSERT INTO arrival (id, received_at, peer, calling_ae, called_ae, address, way_in,"
             " tls, sop_class, sop_instance, study, series, patient_id, modality, transfer_syntax,"

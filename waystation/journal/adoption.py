@@ -35,8 +35,8 @@ _ADD = (
     " config, seal)"
     " VALUES (:id, :received_at, :peer, :calling_ae, :called_ae,"
     " :address, :way_in, :tls, :sop_class, :sop_instance, :study, :series, :patient_id,"
-    " :modality, :transfer_syntax, :size_bytes, :sha256, :blob, :priority, 1, :ended_why,"
-    " :hold_reason, :verdicts, :config, :seal)"
+    " :modality, :transfer_syntax, :size_bytes, :sha256, :blob, :priority, :fetched_from, 1,"
+    " :ended_why, :hold_reason, :verdicts, :config, :seal)"
 )
 _PARCEL = "INSERT INTO parcel (arrival, data) VALUES (:arrival, :data)"
 _PLANNED = (
@@ -47,6 +47,8 @@ _PLANNED = (
 Judge = Callable[[Arrival, Plan, Sequence[Earlier]], Plan]
 # Puts arrivals on file: (place, arrival, entry) each, in order.
 File = Callable[[Transaction, Sequence[tuple[int, Arrival, Any]]], None]
+# Puts fetched arrivals into the cache: (arrival, place) each, in order.
+Shelve = Callable[[Transaction, Sequence[tuple[Arrival, Any]]], None]
 
 
 @value
@@ -57,6 +59,7 @@ class Adoption:
     known: the row is there already (a person asked for a new plan).
     announced: how many objects it says there are, for a gather.
     entry: what the archive notes of it, if a target is the archive.
+    place: where it stands in the cache, if it was fetched from a PACS.
     """
 
     arrival: Arrival
@@ -65,6 +68,7 @@ class Adoption:
     known: bool = False
     announced: Announced = Announced()
     entry: object = None
+    place: object = None
 
 
 @value
@@ -88,6 +92,7 @@ def adopt(
     config: int = 0,
     wholes: Sequence[tuple[str, str]] = (),
     file: File | None = None,
+    shelve: Shelve | None = None,
 ) -> Job[list[Adopted]]:
     """Write many arrivals with their fate: their deliveries, or the reason why there are none.
 
@@ -96,6 +101,7 @@ def adopt(
     config: revision of the configuration that made the plans.
     wholes: (rule, level) of the rules that take all of a study once one object matches.
     file: what the archive takes, in the same transaction (T-29).
+    shelve: what the cache takes, the same way (W-112).
     Returns what became of each, in order.
     """
 
@@ -107,7 +113,8 @@ def adopt(
             arrival, plan = adoption.arrival, adoption.plan
             # A batch may hold an instance twice: the rows of the first are there by then.
             # A person who asks for a new plan has seen the other versions.
-            earlier = [] if adoption.known else _earlier(transaction, arrival)
+            alone = adoption.known or plan.kept_by
+            earlier = [] if alone else _earlier(transaction, arrival)
             if earlier:
                 coming = {taken.instance.sop_instance_uid for _, taken, _ in filings}
                 final = judge(arrival, plan, earlier)
@@ -126,6 +133,9 @@ def adopt(
             transaction.many(ADD_DELIVERY, rows)
         if filings and file is not None:
             file(transaction, filings)
+        fetched = [(one.arrival, one.place) for one in adoptions if one.arrival.source.fetched_from]
+        if fetched and shelve is not None:
+            shelve(transaction, fetched)
         new = sum(not adoption.known for adoption in adoptions)
         if new:
             count(transaction, "received", new)
@@ -165,7 +175,7 @@ def _count(days: Days, adoption: Adoption, plan: Plan) -> None:
         days.add(RECEIVED, peer, size_bytes=arrival.size_bytes)
     if plan.hold is not None:
         days.add(HELD, peer, plan.hold.value)
-    elif not plan.targets and not plan.joins:
+    elif not plan.targets and not plan.joins and not plan.kept_by:
         days.add(DROPPED, peer, plan.discard)
 
 
@@ -199,6 +209,8 @@ def _write_arrival(transaction: Transaction, adoption: Adoption, plan: Plan, con
 def _planned(arrival_id: int, plan: Plan) -> dict[str, Any]:
     if plan.hold is not None:
         ended = "held"
+    elif plan.kept_by:
+        ended = f"kept:{plan.kept_by}"
     elif not plan.targets and not plan.joins:
         ended = f"discarded:{plan.discard or 'nobody'}"
     else:
@@ -220,6 +232,8 @@ _EARLIER = (
     " (SELECT coalesce(max(d.ended_at), 0.0) FROM delivery d WHERE d.arrival = a.id),"
     " a.hold_reason"
     " FROM arrival a WHERE a.sop_instance = :uid AND a.id <> :id AND a.planned = 1"
+    # What the broker fetched for a reader was never to go anywhere.
+    " AND coalesce(a.ended_why, '') NOT LIKE 'kept:%'"
     # A damaged copy must not keep a good one from going out.
     " AND coalesce(a.hold_reason, '') <> 'corrupt' AND NOT EXISTS (SELECT 1 FROM delivery x"
     " WHERE x.arrival = a.id AND x.hold_reason = 'corrupt') ORDER BY a.id"

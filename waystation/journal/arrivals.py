@@ -18,7 +18,7 @@ PRIORITIES = {"stat": 0, "normal": 1, "low": 2}
 COLUMNS = (
     "id, received_at, peer, calling_ae, called_ae, address, way_in, tls, sop_class, sop_instance,"
     " study, series, patient_id, modality, transfer_syntax, size_bytes, sha256, blob,"
-    " priority"
+    " priority, fetched_from"
 )
 # Made once: `json.dumps` makes one for each call.
 _as_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
@@ -54,6 +54,7 @@ def params_of(arrival: Arrival) -> dict[str, Any]:
         "sha256": bytes.fromhex(arrival.sha256),
         "blob": arrival.blob,
         "priority": arrival.priority,
+        "fetched_from": source.fetched_from,
     }
 
 
@@ -84,6 +85,7 @@ def arrival_from(row: Row) -> Arrival:
             address=row[5],
             way_in=row[6],
             tls=bool(row[7]),
+            fetched_from=row[19],
         ),
         instance=Instance(
             sop_class_uid=row[8],
@@ -148,6 +150,7 @@ def _of_series(
         "modality": modality,
         "transfer_syntax": transfer_syntax,
         "priority": priority,
+        "fetched_from": source.fetched_from,
     }
     return _as_json(shared)[1:]
 
@@ -158,6 +161,7 @@ def from_meta(meta: bytes) -> Arrival:
     params["sha256"] = bytes.fromhex(params["sha256"])
     # A log that an earlier version left behind does not name it.
     params.setdefault("priority", "normal")
+    params.setdefault("fetched_from", "")
     return arrival_from(tuple(params[name] for name in _NAMES))
 
 
@@ -259,7 +263,9 @@ def digests(sop_instance_uid: str) -> Job[set[str]]:
 
     def job(transaction: Transaction) -> set[str]:
         rows = transaction.rows(
-            "SELECT sha256 FROM arrival WHERE sop_instance = :uid", {"uid": sop_instance_uid}
+            "SELECT sha256 FROM arrival WHERE sop_instance = :uid"
+            " AND coalesce(ended_why, '') NOT LIKE 'kept:%'",
+            {"uid": sop_instance_uid},
         )
         return {bytes(row[0]).hex() for row in rows}
 

@@ -13,6 +13,7 @@ from waystation.journal.counts import count
 
 _FREE = (
     " NOT EXISTS (SELECT 1 FROM archived k WHERE k.arrival = a.id)"
+    " AND NOT EXISTS (SELECT 1 FROM cached k WHERE k.arrival = a.id)"
     " AND NOT EXISTS (SELECT 1 FROM verification v JOIN delivery w ON w.id = v.delivery"
     " WHERE v.arrival = a.id AND v.state = 'open' AND w.state = 'done')"
     " AND a.planned = 1 AND a.hold_reason IS NULL AND a.received_at < :before"
@@ -24,6 +25,7 @@ _FREE = (
 )
 _SELF = (
     " NOT EXISTS (SELECT 1 FROM archived k WHERE k.arrival = arrival.id)"
+    " AND NOT EXISTS (SELECT 1 FROM cached k WHERE k.arrival = arrival.id)"
     " AND NOT EXISTS (SELECT 1 FROM verification v JOIN delivery w ON w.id = v.delivery"
     " WHERE v.arrival = arrival.id AND v.state = 'open' AND w.state = 'done')"
     " AND planned = 1 AND hold_reason IS NULL AND received_at < :before"

@@ -8,7 +8,10 @@ from waystation.model.values import value
 
 @value
 class Source:
-    """How an object came in: the association facts that rules may ask about."""
+    """How an object came in: the association facts that rules may ask about.
+
+    fetched_from: name of the PACS that we asked for it, "" for what was sent to us (W-110).
+    """
 
     peer: str  # name of the [peer.NAME] table, "" where anybody may call
     calling_ae: str
@@ -16,6 +19,7 @@ class Source:
     address: str
     way_in: str = "dimse"
     tls: bool = False
+    fetched_from: str = ""
 
 
 @value

@@ -63,8 +63,10 @@ class LostError(WaystationError):
     """An association ended before its time: abort, reset, or no answer in time.
 
     ``sent``: a message had been sent whose answer never came, so its fate is unknown.
+    ``timed_out``: nothing had come for too long.
     """
 
-    def __init__(self, problem: str, *, sent: bool = False) -> None:
+    def __init__(self, problem: str, *, sent: bool = False, timed_out: bool = False) -> None:
         super().__init__(problem)
         self.sent = sent
+        self.timed_out = timed_out

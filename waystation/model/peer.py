@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 # What a peer may be allowed (S-45).
-RIGHTS = frozenset({"echo", "store", "find", "move", "get", "commit"})
+RIGHTS = frozenset({"echo", "store", "find", "move", "get", "commit", "mpps", "worklist"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -58,6 +58,7 @@ class Plan:
     hold: a reason if the arrival itself is held; targets may stand beside it, when one rule
     holds what another sends.  discard: name of the rule (or setting) that threw it away; then
     no target is left.  refuse: True if no rule matched and the peer must hear 0124H.
+    kept_by: what keeps it without any delivery: the broker's cache, for what was fetched.
     """
 
     targets: tuple[Target, ...] = ()
@@ -65,4 +66,5 @@ class Plan:
     hold: HoldReason | None = None
     discard: str = ""
     refuse: bool = False
+    kept_by: str = ""
     joins: tuple[Join, ...] = ()

@@ -32,6 +32,8 @@ class GateSettings:
     peer_scp: classes for which a requestor may be SCP, as of `AcceptPolicy`.
     doors: called AE titles of areas, each with the peers that may come, empty for all.
     door_rights: the most that may be done under a called AE title.
+    senders: networks of those who answer our own C-MOVEs; they may come in, and store what was
+    asked for.
     """
 
     titles: tuple[str, ...]
@@ -47,9 +49,11 @@ class GateSettings:
     peer_scp: tuple[str, ...] = ()
     doors: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     door_rights: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    senders: tuple[str, ...] = ()
 
 
 ANYBODY = Caller(name="", ae_title="*")
+SENDER = Caller(name="", ae_title="*", rights=frozenset({"echo"}))
 
 
 @lru_cache(maxsize=1024)
@@ -73,10 +77,11 @@ class Gate:
             caller.name: tuple(ipaddress.ip_network(text, strict=False) for text in caller.address)
             for caller in settings.callers
         }
+        self._senders: tuple[Network, ...] = tuple(map(ipaddress.ip_network, settings.senders))
 
     def socket_allowed(self, address: str) -> bool:
         """Return True if anybody at ``address`` might be let in."""
-        if self.settings.anybody:
+        if self.settings.anybody or self._answers_us(address):
             return True
         return any(self._width(caller, address) is not None for caller in self.settings.callers)
 
@@ -90,11 +95,19 @@ class Gate:
         if invited and (caller is None or caller.name not in invited):
             return UNKNOWN_CALLING
         if caller is None:
-            if not settings.anybody:
+            if not settings.anybody and not self._answers_us(address):
                 return UNKNOWN_CALLING
-            caller = ANYBODY
+            caller = ANYBODY if settings.anybody else SENDER
         most = settings.door_rights.get(request.called_ae)
         return caller if most is None else replace(caller, rights=caller.rights & most)
+
+    def _answers_us(self, address: str) -> bool:
+        """Tell whether objects that we asked for may come from an address (W-110)."""
+        try:
+            here = ipaddress.ip_address(address)
+        except ValueError:
+            return False
+        return any(here in network for network in self._senders)
 
     def caller(self, calling_ae: str, address: str) -> Caller | None:
         """Return the most specific configured peer, or None."""

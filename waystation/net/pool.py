@@ -45,10 +45,21 @@ class CallPool:
             timer = asyncio.get_running_loop().call_later(linger_s, self._expire, key, call)
             self._idle.setdefault(key, []).append((call, timer))
             while self.idle > self._most:
-                oldest = next(iter(self._idle))
-                call, timer = self._idle[oldest][0]
-                timer.cancel()
-                self._expire(oldest, call)
+                self.retire(self._oldest())
+
+    async def end_oldest(self) -> None:
+        """Release the oldest idle call, if there is one, and wait for it."""
+        if self._idle:
+            await self._oldest().release()
+
+    def _oldest(self) -> Call:
+        """Take out the oldest idle call."""
+        key = next(iter(self._idle))
+        call, timer = self._idle[key].pop(0)
+        timer.cancel()
+        if not self._idle[key]:
+            del self._idle[key]
+        return call
 
     def retire(self, call: Call) -> None:
         """Release a call in the background."""

@@ -21,7 +21,9 @@ from waystation.wire.commands import (
     C_MOVE_RQ,
     MEDIUM,
     N_ACTION_RQ,
+    N_CREATE_RQ,
     N_EVENT_REPORT_RQ,
+    N_SET_RQ,
     RESPONSE_BIT,
     Command,
 )
@@ -79,6 +81,7 @@ class QueryCall(Call):
         self._data = bytearray()
         self._sink: Sink | None = None
         self._serving: asyncio.Task[None] | None = None
+        self._held = False
 
     # what the conversation tells us
 
@@ -213,6 +216,16 @@ class QueryCall(Call):
         )
         return await self._last(context, command, data)
 
+    async def create(self, context: AcceptedContext, instance_uid: str, data: bytes) -> Answer:
+        """Send N-CREATE-RQ; return the response.  instance_uid: "" lets the peer make one."""
+        command = replace(self._request(N_CREATE_RQ, context), sop_instance_uid=instance_uid)
+        return await self._last(context, command, data)
+
+    async def set(self, context: AcceptedContext, instance_uid: str, data: bytes) -> Answer:
+        """Send N-SET-RQ; return the response."""
+        command = replace(self._request(N_SET_RQ, context), sop_instance_uid=instance_uid)
+        return await self._last(context, command, data)
+
     async def event_report(
         self, context: AcceptedContext, instance_uid: str, event_type: int, data: bytes
     ) -> Answer:
@@ -223,6 +236,18 @@ class QueryCall(Call):
             event_type_id=event_type,
         )
         return await self._last(context, command, data)
+
+    def hold(self) -> None:
+        """Read nothing more until `go_on`: the ``attendant`` can take no more."""
+        self._held = True
+        if self._conversation is not None:
+            self._conversation.pause()
+
+    def go_on(self) -> None:
+        """Read again."""
+        self._held = False
+        if self._conversation is not None and self._answers.qsize() < MANY:
+            self._conversation.resume()
 
     def cancel(self) -> None:
         """Say C-CANCEL for the operation under way; its answers still have to be read."""
@@ -276,11 +301,11 @@ class QueryCall(Call):
                 if conversation.received_bytes == before and self._serving is None:
                     self._fail(f"no response within {self._waits.response_s:g} s")
                     self.abort()
-                    raise LostError(self._problem, sent=True) from None
+                    raise LostError(self._problem, sent=True, timed_out=True) from None
                 continue
             if answer is None:
                 raise LostError(self._problem or "association is closed", sent=True)
-            if self._answers.qsize() <= FEW:
+            if self._answers.qsize() <= FEW and not self._held:
                 conversation.resume()
             return answer
 

@@ -13,7 +13,7 @@ from waystation.rules.matchers import Claim
 from waystation.rules.rule import Rule
 from waystation.rules.subjects import FACTS, Subject
 
-WAYS_IN = frozenset({"dimse", "stow", "folder", "upload", "import"})
+WAYS_IN = frozenset({"dimse", "stow", "folder", "upload", "import", "fetch"})
 RANGES = {"hour": (Decimal(0), Decimal(23)), "size_bytes": (Decimal(0), None)}
 
 

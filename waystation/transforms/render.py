@@ -1,9 +1,9 @@
 """Frames of an object as pictures that any browser shows (W-86 to W-88, T `render`).
 
-Contract: works on files that the caller opened; runs in a codec child (S-41) but for the plain frames of
-`render_plain`; one frame is in memory
-at a time, all of them for GIF.  `render` writes the pictures one behind the other, each with its
-length before it (8 bytes, big endian); a GIF is one picture that moves.  Nothing is written if a
+Contract: runs in a codec child (S-41), but for what `render_plain` lets through, on files that the
+caller opened; one frame is in memory at a time, all of them for GIF.  `render` writes the pictures
+one behind the other, each with its length before it (8 bytes, big endian); a GIF is one picture
+that moves.  Nothing is written if a
 frame was asked for that is not there.  `UnfitError` or `DatasetError` if anything that was asked
 for cannot be drawn: no picture is ever made up.
 """
@@ -43,9 +43,14 @@ def render(
     """Write the pictures of ``source`` into ``out``; what: its syntax, and how they are to be."""
     has, job = what
     file, head, has = opened(source, scratch, has)
+    return draw(Film(file, head, has), out, job, tick)
+
+
+def draw(film: Film, out: BinaryIO, job: RenderJob, tick: Tick) -> Drawn:
+    """Write the pictures of an object that is open."""
+    head = film.head
     if job.small and head.text(BURNED_IN) == "YES":
         raise UnfitError("identity may be burned into its pixels")
-    film = Film(file, head, has)
     frames = job.total or film.image.frames
     numbers = _numbers(head, job, frames)
     if max(numbers) >= frames:

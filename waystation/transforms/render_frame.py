@@ -1,7 +1,8 @@
 """One frame of an object as numbers, compressed or not.
 
-Contract: what is compressed only in a codec child (S-41).  A `Film` is an object that is open: `samples` gives
-any of its frames, shape (rows, columns, samples), with the description that these numbers have.
+Contract: compressed frames only in a codec child (S-41).  A `Film` is an object that is open:
+`samples` gives any of its frames, shape (rows, columns, samples), with the description that these
+numbers have.
 `UnfitError` or `DatasetError` if the object or the frame cannot be had.
 """
 

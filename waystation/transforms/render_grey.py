@@ -197,23 +197,59 @@ def shown(samples: Array, image: Image, tones: Tones, top: int) -> Array:
         meant = tones.modality.of(stored)
         counts = _counts(stored, np.ones(stored.shape, np.bool_), tones.padding)
         return (tones.shades(meant, _ends(meant, counts)) * top + 0.5).astype(kind)
+    whole = tones.voi is None and (tones.whole or image.stored == 1)
+    index, low, count = _indexed(samples, image, whole=whole)
+    domain = np.arange(low, low + count, dtype=np.float64)
+    meant = tones.modality.of(domain)
+    ends = 0.0, 0.0
+    if tones.voi is None:
+        if not whole and isinstance(tones.modality, Rescale):
+            ends = _straight(tones.modality, index, (low, low + count - 1), tones.padding)
+        else:
+            used = np.full(count, whole, np.bool_)
+            used[index] = True
+            ends = _ends(meant, _counts(domain, used, tones.padding))
+    table = (tones.shades(meant, ends) * top + 0.5).astype(kind)
+    return table.take(index, mode="clip")
+
+
+def _indexed(samples: Array, image: Image, *, whole: bool) -> tuple[Array, int, int]:
+    """Return the stored numbers from 0 on, what 0 stands for, and how many numbers there are.
+
+    whole: all numbers that could be, else those from the lowest to the highest that occur.
+    """
     shift = max(image.high + 1 - image.stored, 0)
     mask = (1 << image.stored) - 1
     index = samples.view(f"u{samples.dtype.itemsize}")
     if shift or image.stored < samples.dtype.itemsize * 8:
         index = index >> shift & mask
-    domain = np.arange(mask + 1, dtype=np.float64)
+    low = 0
     if image.signed:
-        domain[(mask + 1) // 2 :] -= mask + 1
-    meant = tones.modality.of(domain)
-    ends = 0.0, 0.0
-    if tones.voi is None:
-        whole = tones.whole or image.stored == 1
-        used = np.full(mask + 1, whole, np.bool_)
-        used[index] = True
-        ends = _ends(meant, _counts(domain, used, tones.padding))
-    table = (tones.shades(meant, ends) * top + 0.5).astype(kind)
-    return table.take(index, mode="clip")
+        # With its sign turned over, the lowest number is 0.
+        low = -(mask + 1) // 2
+        index = index ^ index.dtype.type(-low)
+    if whole:
+        return index, low, mask + 1
+    least = int(index.min())
+    return index - index.dtype.type(least), low + least, int(index.max()) - least + 1
+
+
+def _straight(
+    line: Rescale, index: Array, occur: tuple[int, int], padding: tuple[int, int] | None
+) -> tuple[float, float]:
+    """Return the ends of what a straight line makes of the stored numbers that mean a pixel.
+
+    index: the numbers from 0 on.  occur: the lowest and the highest of them.
+    """
+    low, high = occur
+    if padding is not None and padding[0] <= low <= padding[1]:
+        above = index[index > padding[1] - occur[0]]
+        low = occur[0] + int(above.min()) if above.size else low
+    if padding is not None and padding[0] <= high <= padding[1]:
+        below = index[index < padding[0] - occur[0]]
+        high = occur[0] + int(below.max()) if below.size else high
+    first, last = (float(one) for one in line.of(np.array((low, high), np.float64)))
+    return min(first, last), max(first, last)
 
 
 def _counts(stored: Numbers, used: Flags, padding: tuple[int, int] | None) -> Flags:

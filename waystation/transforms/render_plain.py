@@ -13,11 +13,12 @@ from typing import Final
 
 import numpy as np
 
-from waystation.dicom.head import Head
 from waystation.dicom.uids import EXPLICIT_VR_LE, IMPLICIT_VR_LE
 from waystation.transforms.image import PIXELS, Image, image_of
-from waystation.transforms.render import GREYS, render
+from waystation.transforms.render import GREYS, draw
+from waystation.transforms.render_frame import Film
 from waystation.transforms.render_job import Drawn, RenderJob
+from waystation.transforms.transcode import head_of
 
 MOST_SAMPLES: Final = 4 << 20
 MOST_HEAD: Final = 1 << 20
@@ -26,24 +27,25 @@ COLOURS: Final = ("RGB", "YBR_FULL", "YBR_FULL_422")
 
 
 def drawn(data: bytes, syntax: str, job: RenderJob) -> tuple[Drawn, bytes] | None:
-    """Return what became of a job, and the pictures as `render` writes them."""
+    """Return what became of a job, and the pictures as `render.draw` writes them."""
     if not _is_modest(job) or syntax not in SYNTAXES:
         return None
-    head = Head.from_bytes(data, syntax)
-    if not head.whole or PIXELS not in head.elements or head.elements[PIXELS][1] > MOST_HEAD:
+    head = head_of(BytesIO(data), syntax)
+    if PIXELS not in head.elements or head.elements[PIXELS][1] > MOST_HEAD:
         return None
-    if not _is_plain(image_of(head, (1, 8, 16, 32, 64))):
+    image = image_of(head, (1, 8, 16, 32, 64))
+    if not _is_plain(image) or not (job.frames or image.frames == 1):
         return None
     out = BytesIO()
     with np.errstate(all="ignore"):
-        said = render(BytesIO(data), BytesIO(), out, (syntax, job), lambda _: None)
+        said = draw(Film(BytesIO(data), head, syntax), out, job, lambda _: None)
     return said, out.getvalue()
 
 
 def _is_modest(job: RenderJob) -> bool:
     view = job.view
     return (
-        len(job.frames) == 1
+        len(job.frames) <= 1
         and job.kind in ("jpeg", "png")
         and job.presentation is None
         and not job.annotation

@@ -13,6 +13,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from waystation.journal.decisions import Action
 from waystation.journal.entries import Chosen
 from waystation.web import shapes
+from waystation.web.access import Ability, needs
+from waystation.web.api_archive import add_archive
 from waystation.web.api_deid import add_deid
 from waystation.web.api_explain import Where, add_explaining
 from waystation.web.api_retrieves import add_retrieves
@@ -26,7 +28,7 @@ StateName = Literal["", "waiting", "sending", "held", "done", "discarded"]
 
 
 def _hexadecimal(text: str) -> str:
-    if text and (len(text) > LONGEST_ID or set(text) - set("0123456789abcdefABCDEF")):
+    if not 0 < len(text) <= LONGEST_ID or set(text) - set("0123456789abcdefABCDEF"):
         raise ValueError("an id is up to 16 hexadecimal digits")
     return text
 
@@ -62,7 +64,7 @@ class Filters(BaseModel):
 class Listing(Filters):
     """Filters and the page."""
 
-    after: IdText = Field(default="", description="Ids above this one")
+    after: IdText | Literal[""] = Field(default="", description="Ids above this one")
     limit: int = Field(default=PAGE, ge=1, le=LARGEST_PAGE)
 
 
@@ -104,23 +106,24 @@ def api(view: NodeView) -> APIRouter:
     add_explaining(router, view)
     add_steps(router, view)
     add_retrieves(router, view)
+    add_archive(router, view.archive)
     add_deid(router, view)
     return router
 
 
 def _add_queue(router: APIRouter, view: NodeView) -> None:
-    @router.get("/destinations", tags=["queue"])
+    @router.get("/destinations", tags=["queue"], openapi_extra=needs(Ability.SEE))
     async def destinations() -> shapes.Queue:
         """Show every lane with its counts."""
         return shapes.queue(await view.lanes())
 
-    @router.get("/deliveries", tags=["queue"])
+    @router.get("/deliveries", tags=["queue"], openapi_extra=needs(Ability.SEE))
     async def deliveries(listing: Annotated[Listing, Query()]) -> shapes.Deliveries:
         """List deliveries, oldest first."""
         chosen = listing.chosen(ids=[], after=listing.after, limit=listing.limit)
         return shapes.deliveries(await view.deliveries(chosen, listing.where), listing.limit)
 
-    @router.get("/deliveries/{delivery_id}", tags=["queue"])
+    @router.get("/deliveries/{delivery_id}", tags=["queue"], openapi_extra=needs(Ability.SEE))
     async def delivery(delivery_id: IdText) -> shapes.Told:
         """Tell the story of the arrival that a delivery belongs to."""
         story = await view.delivery(int(delivery_id, 16))
@@ -128,13 +131,13 @@ def _add_queue(router: APIRouter, view: NodeView) -> None:
             raise HTTPException(404, "There is no such delivery")
         return shapes.told(story)
 
-    @router.get("/arrivals", tags=["queue"])
+    @router.get("/arrivals", tags=["queue"], openapi_extra=needs(Ability.SEE))
     async def arrivals(listing: Annotated[Listing, Query()]) -> shapes.Arrivals:
         """List arrivals that are held themselves, oldest first."""
         chosen = listing.chosen(ids=[], after=listing.after, limit=listing.limit)
         return shapes.arrivals(await view.arrivals(chosen, listing.where), listing.limit)
 
-    @router.get("/arrivals/{arrival_id}", tags=["queue"])
+    @router.get("/arrivals/{arrival_id}", tags=["queue"], openapi_extra=needs(Ability.SEE))
     async def arrival(arrival_id: IdText) -> shapes.Told:
         """Tell the story of one arrival."""
         story = await view.arrival(int(arrival_id, 16))
@@ -144,7 +147,7 @@ def _add_queue(router: APIRouter, view: NodeView) -> None:
 
 
 def _add_actions(router: APIRouter, view: NodeView) -> None:
-    @router.post("/deliveries/{action}", tags=["actions"])
+    @router.post("/deliveries/{action}", tags=["actions"], openapi_extra=needs(Ability.ACT))
     async def act(action: Action, order: Annotated[Order, Body()]) -> Done:
         """Retry, hold, release, discard or send again what is chosen."""
         chosen = order.chosen(ids=order.ids, after="", limit=PAGE)
@@ -170,7 +173,9 @@ def _add_actions(router: APIRouter, view: NodeView) -> None:
             left=dict(done.left),
         )
 
-    @router.post("/destinations/{name}/{change}", tags=["actions"])
+    @router.post(
+        "/destinations/{name}/{change}", tags=["actions"], openapi_extra=needs(Ability.ACT)
+    )
     async def lane(
         name: str, change: Literal["pause", "resume"], author: Annotated[Author, Body()]
     ) -> dict[str, str]:
@@ -182,12 +187,17 @@ def _add_actions(router: APIRouter, view: NodeView) -> None:
 
 
 def _add_node(router: APIRouter, view: NodeView) -> None:
-    @router.get("/status", tags=["node"])
+    @router.get("/status", tags=["node"], openapi_extra=needs(Ability.SEE))
     async def status() -> shapes.Status:
         """Show the node at a glance."""
         return shapes.status(await view.status())
 
-    @router.post("/reload", tags=["node"], responses={422: {"description": "It was not taken"}})
+    @router.post(
+        "/reload",
+        tags=["node"],
+        responses={422: {"description": "It was not taken"}},
+        openapi_extra=needs(Ability.CONFIGURE),
+    )
     async def reload() -> JSONResponse:
         """Read the configuration again; 422 with its faults if it is not taken."""
         faults = await view.reload()

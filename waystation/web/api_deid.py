@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Body, HTTPException
 from pydantic import BaseModel, ConfigDict, Field
 
+from waystation.web.access import Ability, needs
 from waystation.web.view import DeidDecision, DeidLookup, NodeView
 
 Uid = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[0-9.]+$")]
@@ -44,7 +45,7 @@ class Lookup(BaseModel):
 def add_deid(router: APIRouter, view: NodeView) -> None:
     """Add the routes to ``router``."""
 
-    @router.post("/deid/decisions", tags=["actions"])
+    @router.post("/deid/decisions", tags=["actions"], openapi_extra=needs(Ability.ACT))
     async def decide(order: Annotated[Decision, Body()]) -> dict[str, list[str]]:
         """Write down an approval or rejection; tell which deliveries wait for it."""
         held = await view.decide_deid(DeidDecision(**order.model_dump()))
@@ -52,7 +53,7 @@ def add_deid(router: APIRouter, view: NodeView) -> None:
             raise HTTPException(404, f"there is no profile {order.profile}")
         return {"held": held}
 
-    @router.post("/deid/lookups", tags=["actions"])
+    @router.post("/deid/lookups", tags=["actions"], openapi_extra=needs(Ability.ACT))
     async def look_up(order: Annotated[Lookup, Body()]) -> dict[str, str]:
         """Write down that somebody asks who is behind a pseudonym."""
         await view.note_lookup(DeidLookup(**order.model_dump()))

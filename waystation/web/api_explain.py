@@ -10,6 +10,7 @@ from fastapi import APIRouter, Body, HTTPException, Query
 from pydantic import BaseModel, ConfigDict, Field
 
 from waystation.web import shapes
+from waystation.web.access import Ability, needs
 from waystation.web.shapes_explain import Explained
 from waystation.web.view import NodeView, ReplayAsked
 
@@ -37,7 +38,7 @@ class Replay(BaseModel):
 def add_explaining(router: APIRouter, view: NodeView) -> None:
     """Add the routes to ``router``."""
 
-    @router.get("/explain", tags=["explain"])
+    @router.get("/explain", tags=["explain"], openapi_extra=needs(Ability.SEE))
     async def explain(
         uid: Annotated[
             str,
@@ -50,7 +51,7 @@ def add_explaining(router: APIRouter, view: NodeView) -> None:
             raise HTTPException(404, "Nothing is known of it")
         return found
 
-    @router.get("/shares", tags=["queue"])
+    @router.get("/shares", tags=["queue"], openapi_extra=needs(Ability.SEE))
     async def shares(
         by: Literal["peer", "rule", "study"],
         limit: Annotated[int, Query(ge=1, le=MOST_SHARES)] = 100,
@@ -58,7 +59,7 @@ def add_explaining(router: APIRouter, view: NodeView) -> None:
         """Count what is open by peer, rule or study."""
         return shapes.shares(by, await view.shares(by, limit), view.now())
 
-    @router.post("/replay", tags=["actions"])
+    @router.post("/replay", tags=["actions"], openapi_extra=needs(Ability.ACT))
     async def replay(order: Annotated[Replay, Body()]) -> shapes.Replayed:
         """Make new deliveries from kept files, or say which they would be."""
         done = await view.replay(

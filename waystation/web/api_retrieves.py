@@ -8,6 +8,7 @@ from typing import Annotated
 from fastapi import APIRouter, Body, HTTPException
 from pydantic import BaseModel, ConfigDict, Field
 
+from waystation.web.access import Ability, needs
 from waystation.web.view import NodeView, RetrieveView
 
 
@@ -45,12 +46,12 @@ class Retrieves(BaseModel):
 def add_retrieves(router: APIRouter, view: NodeView) -> None:
     """Add the routes to ``router``."""
 
-    @router.get("/retrieves", tags=["archive"])
+    @router.get("/retrieves", tags=["archive"], openapi_extra=needs(Ability.SEE))
     async def retrieves() -> Retrieves:
         """Show the retrievals that are being answered."""
         return Retrieves(retrieves=[_shape(one) for one in view.retrieves()])
 
-    @router.delete("/retrieves/{number}", tags=["archive"])
+    @router.delete("/retrieves/{number}", tags=["archive"], openapi_extra=needs(Ability.ACT))
     async def stop(number: int, order: Annotated[Stop, Body()]) -> dict[str, str]:
         """Stop one behind the object in flight; it ends with status FE00."""
         if not view.stop_retrieve(number, order.user):

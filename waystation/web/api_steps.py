@@ -9,6 +9,7 @@ from fastapi import APIRouter, Body, HTTPException
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from waystation.transforms.edit_read import read_edit
+from waystation.web.access import Ability, needs
 from waystation.web.view import NodeView
 
 MOST_EDITS = 100
@@ -55,7 +56,9 @@ def _edit(path: str, value: str, utf8: bool) -> dict[str, Any]:
 def add_steps(router: APIRouter, view: NodeView) -> None:
     """Add the routes to ``router``."""
 
-    @router.post("/deliveries/{delivery_id}/fix", tags=["actions"])
+    @router.post(
+        "/deliveries/{delivery_id}/fix", tags=["actions"], openapi_extra=needs(Ability.ACT)
+    )
     async def fix(delivery_id: IdText, order: Annotated[Fix, Body()]) -> dict[str, str]:
         """Send a corrected version of what waits or is held; the original stays."""
         try:

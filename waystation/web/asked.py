@@ -2,16 +2,18 @@
 
 Contract: a handler takes an `Asked` and returns a response; it raises `Refusal` for anything else.
 Query parameters are decoded already and stand in their order, ``accept`` apart; URLs in answers
-begin with ``base`` (W-5); each fact that the caller should know besides goes to `warn`.
+begin with ``base`` (W-5); each fact that the caller should know besides goes to `warn`.  What must
+be let go when the answer has ended, however it ends, stands in `Besides.endings`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
+from starlette.responses import Response
 
 from waystation.dicomweb.accept import Choice, Offer, choices
 
@@ -36,6 +38,39 @@ class Refusal(HTTPException):
         self.more = more
 
 
+class Answered(Exception):
+    """All that is to be said is a response without a body."""
+
+    def __init__(self, response: Response) -> None:
+        super().__init__(response.status_code)
+        self.response = response
+
+
+@dataclass(slots=True)
+class Besides:
+    """What belongs to an answer besides its body.
+
+    fields: header fields.  status: in place of 200, 0 for none.  endings: run when it has ended.
+    """
+
+    fields: dict[str, str] = field(default_factory=dict)
+    status: int = 0
+    endings: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
+
+    def dress(self, response: Response) -> None:
+        """Put it on a response."""
+        response.headers.update(self.fields)
+        if self.status and response.status_code == 200:
+            response.status_code = self.status
+            if "etag" in response.headers:
+                del response.headers["etag"]
+
+    async def end(self) -> None:
+        """Let go of what was held for the answer."""
+        while self.endings:
+            await self.endings.pop()()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
     """One request.
@@ -55,6 +90,7 @@ class Asked:
     accept: str | None = None
     caller: str = ""
     warnings: list[str] = field(default_factory=list)
+    besides: Besides = field(default_factory=Besides)
 
     @property
     def headers(self) -> Headers:

@@ -12,22 +12,46 @@ import secrets
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, cast
 
 from starlette.responses import Response, StreamingResponse
-from starlette.types import Send
+from starlette.types import Receive, Scope, Send
 
 from waystation.dicomweb import multipart
 from waystation.web.asked import Asked, Refusal
 from waystation.web.sending import PRIVATE, is_unchanged, unchanged
 
-PIECE: Final = 512 << 10
+PIECE: Final = 1 << 20
 Pieces = AsyncGenerator[bytes, None]
 _RANGE = re.compile(r"bytes=(\d{0,19})-(\d{0,19})", re.ASCII)
 
 
 class Streamed(StreamingResponse):
-    """A response whose body is closed at its end, whoever caused it."""
+    """A response whose body is closed at its end, whoever caused it.
+
+    A body that is known to be small is read before it is sent: head and body leave together.
+    """
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send the response."""
+        if int(self.headers.get("content-length", PIECE + 1)) > PIECE:
+            await super().__call__(scope, receive, send)
+            return
+        head = {
+            "type": "http.response.start",
+            "status": self.status_code,
+            "headers": self.raw_headers,
+        }
+        body = cast(Pieces, self.body_iterator)
+        try:
+            async with aclosing(body):
+                whole = b"".join([piece async for piece in body])
+        except Exception:
+            # The caller learns of it as of any failure while sending: the connection breaks.
+            await send(head)
+            raise
+        await send(head)
+        await send({"type": "http.response.body", "body": whole, "more_body": False})
 
     async def stream_response(self, send: Send) -> None:
         """Send head and body."""
@@ -93,13 +117,18 @@ async def sliced(pieces: Pieces) -> Pieces:
 
 
 async def joined(token: str, parts: AsyncIterator[Part]) -> Pieces:
-    """Yield a multipart body."""
+    """Yield a multipart body; what is small leaves together with what follows in its part."""
     async for part in parts:
-        yield multipart.part_head(token, part.media, part.syntax, part.location, part.size)
+        held = [multipart.part_head(token, part.media, part.syntax, part.location, part.size)]
+        size = len(held[0])
         async with aclosing(sliced(part.pieces())) as pieces:
             async for piece in pieces:
-                yield piece
-        yield multipart.CRLF
+                if size + len(piece) > PIECE:
+                    yield b"".join(held)
+                    held, size = [], 0
+                held.append(piece)
+                size += len(piece)
+        yield b"".join([*held, multipart.CRLF])
     yield multipart.end(token)
 
 

@@ -48,6 +48,7 @@ class Bulk:
                 summary=f"The bulk data of one {name}",
                 offers=OFFERS[:1],
                 params=("accept",),
+                pacs=True,
             )
             for name, template in (
                 ("study", paths.STUDY),
@@ -62,6 +63,7 @@ class Bulk:
             summary="One value of bulk data",
             offers=OFFERS,
             params=("accept",),
+            pacs=True,
         )
         return [*all_of, one]
 

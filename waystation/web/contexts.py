@@ -6,6 +6,7 @@ from fastapi import APIRouter, HTTPException
 from pydantic import Field
 
 from waystation.dicom.uids import name_of
+from waystation.web.access import Ability, needs
 from waystation.web.shape import Shape
 from waystation.web.view import ContextsView, NodeView
 
@@ -64,7 +65,7 @@ def _names(pair: tuple[str, str]) -> dict[str, str]:
 def add_contexts(router: APIRouter, view: NodeView) -> None:
     """Add the route."""
 
-    @router.get("/destinations/{name}/contexts", tags=["queue"])
+    @router.get("/destinations/{name}/contexts", tags=["queue"], openapi_extra=needs(Ability.SEE))
     async def contexts(name: str) -> Contexts:
         """Show what a destination was seen to accept, and what it refuses."""
         seen = await view.contexts(name)

@@ -33,7 +33,7 @@ def delete_resources(store: Store, delete: Delete, allowed: Callable[[], bool]) 
                 "Deleting over DICOMweb is off: [web] delete = true allows it",
                 headers={"Allow": "GET, HEAD, OPTIONS"},
             )
-        await store.at(asked)
+        await store.own(asked)
         try:
             done = await delete(asked.path, f"DICOMweb {asked.caller}".strip())
         except StorageError as error:

@@ -1,19 +1,18 @@
 """The frame of DICOMweb: roots, resources, and what holds for every one of them.
 
 Contract (W-1 to W-5, W-9 to W-18, W-136, W-137, W-139): every root, aliases included, serves the
-whole tree, plain and below ``/sources/archive``.  An unknown path is 404, a known one with a wrong
-method 405 with ``Allow``, both as problems.  HEAD is answered by the handler of GET, without its
-body.  Every answer carries the headers of security and, for origins that are listed, of CORS.
-A failure after the status line breaks the connection.
+whole tree, plain and below ``/sources/{name}``.  An unknown source or path is 404, a known path
+with a wrong method 405 with ``Allow``, both as problems.  HEAD is answered by the handler of GET,
+without its body.  Every answer carries the headers of security and, for origins that are listed,
+of CORS.  A failure after the status line breaks the connection.
 
 Parts hang their resources in with `Resource`; see `waystation.web.qido` for how a handler looks.
 """
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Container, Iterable
 from dataclasses import dataclass
-from ipaddress import IPv4Network, IPv6Network
 from typing import Final
 from urllib.parse import parse_qsl
 
@@ -28,7 +27,9 @@ from waystation.dicomweb.paths import Routes, bad_uid, segments
 from waystation.model.errors import WaystationError
 from waystation.timing.histogram import Histogram
 from waystation.web import cors
-from waystation.web.asked import Asked, Refusal
+from waystation.web.admission import Admission
+from waystation.web.asked import Answered, Asked, Refusal
+from waystation.web.entrance import NoAccounts
 from waystation.web.problems import (
     BODY_LIMIT,
     LONGEST_TARGET,
@@ -47,13 +48,13 @@ from waystation.web.public_url import (
     origin_of,
 )
 from waystation.web.sending import reply
+from waystation.web.terms import Terms
 
 log = structlog.get_logger()
 
 ARCHIVE: Final = "archive"
 MOST_PARAMETERS: Final = 256
 IN_FLIGHT: Final = 256
-OPEN_RIGHTS: Final = frozenset({"search", "retrieve"})
 METHODS: Final = frozenset({"GET", "HEAD", "POST", "OPTIONS", "DELETE"})
 Handler = Callable[[Asked], Awaitable[Response]]
 
@@ -65,6 +66,7 @@ class Resource:
     template: as `waystation.dicomweb.paths` knows it.  right: what the caller needs: search,
     retrieve, store, delete.  offers: what it can be sent as, the default first.
     takes: media types of a body.  body: most bytes of it, announced or not.
+    pacs: whether it is there for a PACS too; else only for our archive and the plain root.
     """
 
     method: str
@@ -76,25 +78,7 @@ class Resource:
     params: tuple[str, ...] = ()
     takes: tuple[str, ...] = ()
     body: int = BODY_LIMIT
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Terms:
-    """What the settings say of the frame.
-
-    roots: paths, the first is the proper one.  origins: of pages that may ask (CORS), "*" for all.
-    open: whether callers beyond this machine may search and retrieve without a login.
-    """
-
-    roots: tuple[str, ...] = ("/dicom-web", "/qido-rs", "/wado-rs")
-    public_url: str = ""
-    proxies: tuple[IPv4Network | IPv6Network, ...] = ()
-    origins: tuple[str, ...] = ()
-    open: bool = False
-
-    def may(self, caller: str, right: str) -> bool:
-        """Tell whether a caller may do something without a login (W-133)."""
-        return is_local(caller) or (self.open and right in OPEN_RIGHTS)
+    pacs: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,17 +97,24 @@ class _Place:
 class DicomWeb:
     """The DICOMweb resources of a node as an ASGI application for its roots.
 
-    terms: those in force now.  resources: of all parts.
+    terms: those in force now.  resources: of all parts.  pacs: names of the PACS.
     """
 
-    def __init__(self, terms: Callable[[], Terms], resources: Iterable[Resource]) -> None:
+    def __init__(
+        self,
+        terms: Callable[[], Terms],
+        resources: Iterable[Resource],
+        pacs: Callable[[], Container[str]] = tuple,
+    ) -> None:
         self._terms = terms
+        self._pacs = pacs
         self._routes: Routes[dict[str, Resource]] = Routes()
         self._in_flight: Counter[str] = Counter()
         self.resources: list[Resource] = []
         # What was answered, and how long the first byte took, by resource.
         self.answered: Counter[tuple[str, str, int]] = Counter()
         self.seconds: dict[str, Histogram] = {}
+        self.admission = Admission(NoAccounts(lambda scope: is_local(self._caller(scope))))
         self.add(resources)
 
     def add(self, resources: Iterable[Resource]) -> None:
@@ -135,6 +126,10 @@ class DicomWeb:
                 self._routes.add(one.template, methods)
             methods[one.method] = one
             self.resources.append(one)
+
+    def terms(self) -> Terms:
+        """Return what is in force now."""
+        return self._terms()
 
     @property
     def root(self) -> str:
@@ -159,10 +154,6 @@ class DicomWeb:
     def _caller(self, scope: Scope) -> str:
         return caller_of(_peer(scope), Headers(scope=scope), self._terms().proxies)
 
-    def is_local(self, scope: Scope) -> bool:
-        """Tell whether a request comes from this machine."""
-        return is_local(self._caller(scope))
-
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         terms, request = self._terms(), Request(scope, receive)
@@ -173,8 +164,11 @@ class DicomWeb:
             return
         self._in_flight[caller] += 1
         began = asyncio.get_running_loop().time()
+        asked: Asked | None = None
         try:
             response, asked = await self._answer(request, caller, terms)
+            if asked is not None:
+                asked.besides.dress(response)
             self._note(request, asked, response, caller, began)
             warnings = [f"299 {asked.base}: {text}" for text in asked.warnings] if asked else []
             await reply(response, warnings, shown, scope, receive, send)
@@ -182,6 +176,8 @@ class DicomWeb:
             self._in_flight[caller] -= 1
             if not self._in_flight[caller]:
                 del self._in_flight[caller]
+            if asked is not None:
+                await asked.besides.end()
 
     def _note(
         self, request: Request, asked: Asked | None, response: Response, caller: str, began: float
@@ -212,11 +208,12 @@ class DicomWeb:
             place = self._place(request.scope["path"], terms)
             assert place is not None
             resource, values = self._find(place, request.method)
-            if not terms.may(caller, resource.right):
-                raise Refusal(401, "A login is needed", headers={"WWW-Authenticate": "Basic"})
+            await self.admission.admit(request, resource.right, terms)
             limited = Request(request.scope, Limited(request.receive, resource.body))
             asked = _asked(limited, terms, place, resource, values, caller)
-            return await resource.handler(asked), asked
+            answer = await resource.handler(asked)
+            self.admission.note(asked, resource.right, answer.status_code)
+            return answer, asked
         except Exception as error:  # noqa: BLE001 - the top of a request
             failure = _failure(error)
             return failure, asked
@@ -238,7 +235,8 @@ class DicomWeb:
             )
         proxied = is_trusted(_peer(scope), terms.proxies)
         if (
-            is_local(caller)
+            self.admission.keeper.is_open
+            and is_local(caller)
             and not proxied
             and not is_our_name(headers.get("host", ""), terms.public_url)
         ):
@@ -247,12 +245,17 @@ class DicomWeb:
             _check_origin(headers, terms)
 
     def _find(self, place: _Place, method: str) -> tuple[Resource, dict[str, str]]:
-        if place.source not in ("", ARCHIVE):
+        of_pacs = place.source not in ("", ARCHIVE)
+        if of_pacs and place.source not in self._pacs():
             raise Refusal(404, "There is no such source")
         found = self._routes.find(place.parts)
         if found is None:
             raise Refusal(404, "There is no such resource")
         methods, values = found
+        if of_pacs:
+            methods = {name: one for name, one in methods.items() if one.pacs}
+            if not methods:
+                raise Refusal(404, "There is no such resource of a PACS")
         resource = methods.get("GET" if method == "HEAD" else method)
         if resource is None:
             known = set(methods) | ({"HEAD"} if "GET" in methods else set())
@@ -336,6 +339,8 @@ class Allowed(Exception):
 
 def _failure(error: Exception) -> Response:
     """Return a problem for what a handler raised; what is not foreseen is logged with its id."""
+    if isinstance(error, Answered):
+        return error.response
     if isinstance(error, Allowed):
         return Response(status_code=204, headers={"allow": error.methods})
     if isinstance(error, Refusal):

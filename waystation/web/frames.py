@@ -58,6 +58,7 @@ def frame_resources(store: Store, frames: Frames) -> list[Resource]:
             summary="Frames of one instance",
             offers=OFFERS,
             params=("accept",),
+            pacs=True,
         )
     ]
 

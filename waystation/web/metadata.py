@@ -2,12 +2,22 @@
 
 Contract: what was made ahead is streamed, some objects at a time; nothing of it is held.  The
 entity tag follows from what the archive shows, so that 304 costs no more than the list of objects.
+Of what a PACS still has to send each object's part leaves as it lands, without a tag.
 """
 
 import hashlib
 import json
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -19,7 +29,10 @@ from waystation.dicomweb.json_model import EDITION, dumped, placed
 from waystation.dicomweb.query import Wanted, read_fields
 from waystation.dicomweb.xml_model import to_xml
 from waystation.index.object_texts import Described
+from waystation.model.delivery import Delivery
 from waystation.web.asked import Asked, Refusal
+from waystation.web.bodies import Streamed
+from waystation.web.brokered import Broker, Live, together
 from waystation.web.dicomweb import Resource
 from waystation.web.qido import OFFERS
 from waystation.web.sending import PRIVATE, is_unchanged, unchanged
@@ -37,12 +50,13 @@ class Descriptions:
     """What metadata needs of the node.
 
     objects: what the archive shows at a path.  texts: their metadata, in order.
-    was_here: whether something of that path was deleted.
+    was_here: whether something of that path was deleted.  broker: what is not in the archive.
     """
 
     objects: Callable[[Mapping[str, str]], Awaitable[Sequence[Described]]]
     texts: Callable[[Sequence[Described]], Awaitable[Sequence[bytes]]]
     was_here: Callable[[Mapping[str, str]], Awaitable[bool]] | None = None
+    broker: Broker | None = None
 
 
 def metadata_resources(descriptions: Descriptions) -> list[Resource]:
@@ -59,6 +73,7 @@ def metadata_resources(descriptions: Descriptions) -> list[Resource]:
             summary=f"Attributes of the instances of one {name}, without bulk data",
             offers=OFFERS,
             params=("includefield", "accept", "charset"),
+            pacs=True,
         )
         for name, template in (
             ("study", paths.STUDY),
@@ -75,12 +90,11 @@ async def _metadata(asked: Asked, descriptions: Descriptions) -> Response:
     )
     for name in odd:
         asked.warn(f"The field {name} means nothing here and was left out")
-    objects = await descriptions.objects(asked.path)
-    if not objects:
-        if descriptions.was_here is not None and await descriptions.was_here(asked.path):
-            raise Refusal(410, "This was deleted here")
-        raise Refusal(404, "Nothing of this kind is here")
     chosen = None if everything or not wanted else {**wanted, **NAMES}
+    objects = await _objects(asked, descriptions)
+    if isinstance(objects, Live):
+        writer = _Writer(asked.base, chosen, is_xml=media == DICOM_XML)
+        return await _landing(objects, descriptions, writer)
     etag = _etag(asked, objects, media, chosen)
     if is_unchanged(asked.headers, etag):
         return unchanged(etag)
@@ -95,6 +109,48 @@ async def _metadata(asked: Asked, descriptions: Descriptions) -> Response:
         body = writer.opening + writer.parts(objects, first, first=True) + writer.closing
         return Response(body, headers=headers)
     return StreamingResponse(_pieces(batches, first, descriptions, writer), headers=headers)
+
+
+async def _objects(asked: Asked, descriptions: Descriptions) -> Sequence[Described] | Live:
+    """Return what is described; `Refusal` 404 or 410 if there is nothing."""
+    broker = descriptions.broker
+    if broker is not None and broker.serves(asked):
+        found = await broker.opened(asked, filed=True)
+        return found if isinstance(found, Live) else [_described(one) for one in found]
+    objects = await descriptions.objects(asked.path)
+    if not objects:
+        if descriptions.was_here is not None and await descriptions.was_here(asked.path):
+            raise Refusal(410, "This was deleted here")
+        raise Refusal(404, "Nothing of this kind is here")
+    return objects
+
+
+def _described(one: Delivery) -> Described:
+    return Described(
+        arrival=one.arrival_id,
+        study_uid=one.study_uid,
+        series_uid=one.series_uid,
+        instance_uid=one.sop_instance_uid,
+        transfer_syntax=one.transfer_syntax_uid,
+        sha256=bytes.fromhex(one.sha256),
+    )
+
+
+async def _landing(live: Live, descriptions: Descriptions, writer: "_Writer") -> Response:
+    """Answer while objects come (W-80); the first one makes the status."""
+    opening = [_described(live.first)]
+    first = await descriptions.texts(opening)
+
+    async def pieces() -> AsyncGenerator[bytes, None]:
+        yield writer.opening + writer.parts(opening, first, first=True)
+        async with aclosing(together(live.rest, BYTES // UNKNOWN)) as landed:
+            async for some in landed:
+                found = [_described(one) for one in some]
+                yield writer.parts(found, await descriptions.texts(found))
+        yield writer.closing
+
+    headers = {"cache-control": PRIVATE, "content-type": writer.content_type}
+    return Streamed(pieces(), headers=headers)
 
 
 def _batches(objects: Sequence[Described]) -> Iterator[Sequence[Described]]:

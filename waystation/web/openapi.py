@@ -25,13 +25,31 @@ JSON_KINDS: Final = ("application/dicom+json", JSON)
 OFFERS: Final = (Offer(JSON, aliases=("application/vnd.oai.openapi+json",)),)
 INVALID: Final = ("HTTPValidationError", "ValidationError")
 METHODS: Final = ("get", "post", "put", "delete", "patch")
-UID: Final = {"type": "string", "pattern": "^[0-9.]{1,64}$"}
+UID: Final = {"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)*$", "maxLength": 64}
+NUMBERS: Final = {"type": "string", "pattern": "^[1-9][0-9]{0,8}(,[1-9][0-9]{0,8})*$"}
+COUNT: Final = {"type": "integer", "minimum": 0}
+NUMBER: Final = {"type": "integer", "minimum": 1}
+SHARE: Final = {"type": "integer", "minimum": 1, "maximum": 100}
+YES_NO: Final = {"type": "boolean"}
 NAMES: Final = {
     "study": ("Study Instance UID", UID),
     "series": ("Series Instance UID", UID),
     "instance": ("SOP Instance UID", UID),
-    "frames": ("Frame numbers from 1, with commas", {"type": "string"}),
+    "frames": ("Frame numbers from 1, with commas", NUMBERS),
 }
+QUERY: Final[Mapping[str, Mapping[str, Any]]] = {
+    **dict.fromkeys(("limit", "offset"), COUNT),
+    **dict.fromkeys(("fuzzymatching", "emptyvaluematching", "multiplevaluematching"), YES_NO),
+    **dict.fromkeys(("studyUID", "seriesUID", "objectUID"), UID),
+    **dict.fromkeys(("presentationSeriesUID", "presentationUID"), UID),
+    **dict.fromkeys(("quality", "imageQuality"), SHARE),
+    **dict.fromkeys(("rows", "columns", "frameNumber"), NUMBER),
+    "charset": {"type": "string", "enum": ["utf-8"]},
+    "includefield": {"type": "array", "items": {"type": "string"}},
+    "requestType": {"type": "string", "enum": ["WADO"]},
+    "anonymize": {"type": "string", "enum": ["no"]},
+}
+KEYS: Final = "{attribute}"
 ERRORS: Final = {
     "search": ("400", "401", "413", "429"),
     "retrieve": ("304", "400", "401", "404", "406", "410", "429", "500", "503"),
@@ -186,7 +204,18 @@ def _path_parameter(name: str) -> Document:
 
 
 def _query_parameter(name: str) -> Document:
-    return {"name": name, "in": "query", "required": False, "schema": {"type": "string"}}
+    if name == KEYS:
+        return {
+            "name": "attributes",
+            "in": "query",
+            "required": False,
+            "description": "Match keys: keyword, tag or path, and the value looked for",
+            "style": "form",
+            "explode": True,
+            "schema": {"type": "object", "additionalProperties": {"type": "string"}},
+        }
+    schema = QUERY.get(name, {"type": "string"})
+    return {"name": name, "in": "query", "required": False, "schema": dict(schema)}
 
 
 def _responses(one: Resource) -> Mapping[str, Document]:
@@ -204,6 +233,9 @@ def _responses(one: Resource) -> Mapping[str, Document]:
     for status in _of(ERRORS, one.right, ("400",)):
         empty = {"description": WORDS[status]}
         found[status] = empty if status == "304" else _problem(status)
+    if one.right == "store":
+        # Which objects were refused, and why (PS3.18 section 10.5.3.3).
+        found["409"]["content"] = {**found["409"]["content"], **content}
     return {**found, "default": _problem("")}
 
 

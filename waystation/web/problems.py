@@ -3,37 +3,41 @@
 Contract: an error text has an id that also stands in the log, and never a stack trace, a path, SQL
 or patient data (S-61).  While the node is open on loopback, a page of another site must not be
 able to act through a visitor's browser: names that only DNS gives to us are refused as Host,
-foreign origins are refused, and a change must come as JSON (S-59).
+foreign origins are refused, and a change must come as JSON or from a form of ours (S-59).
 """
 
-import ipaddress
+import json
 import secrets
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Awaitable, Callable
+from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, Response
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from waystation.model.errors import ConfigError, WaystationError
+from waystation.web.pages.errors import error_page, wants_page
 
 log = structlog.get_logger()
 
 PROBLEM = "application/problem+json"
 BODY_LIMIT = 1 << 20
+YEAR_S = 365 * 86_400
+JSON_ONLY = frozenset({"application/json"})
+FORMS = JSON_ONLY | {"application/x-www-form-urlencoded", "multipart/form-data"}
 LONGEST_TARGET = 16 * 1024
 MOST_FIELDS = 100
 OPEN = {"/health/live", "/health/ready", "/metrics"}
 SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
 HEADERS = {
     "content-security-policy": (
-        "default-src 'none'; style-src 'self'; img-src 'self'; connect-src 'self';"
-        " form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:;"
+        " connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
     ),
     "x-content-type-options": "nosniff",
     "referrer-policy": "no-referrer",
@@ -94,64 +98,120 @@ def id_of(answer: JSONResponse) -> str:
     return bytes(answer.body).rpartition(b'"id":"')[2][:12].decode()
 
 
+async def shown(request: Request, answer: JSONResponse) -> Response:
+    """Return a problem as the caller reads it: a page for a browser, else as it is."""
+    made: Response = answer
+    if wants_page(request):
+        said = json.loads(bytes(answer.body))
+        page = error_page(request, said["status"], said["title"], said["detail"], said["id"])
+        if page is not None:
+            kept = ("content-type", "content-length")
+            page.headers.update({k: v for k, v in answer.headers.items() if k not in kept})
+            made = page
+    return made
+
+
+def _answered(
+    handler: Callable[[Request, Exception], JSONResponse],
+) -> Callable[[Request, Exception], Awaitable[Response]]:
+    async def answer(request: Request, error: Exception) -> Response:
+        made = await shown(request, handler(request, error))
+        # What nobody foresaw is answered outside of the guard.
+        made.headers.update(HEADERS)
+        return made
+
+    return answer
+
+
 def add_problems(app: FastAPI) -> None:
     """Have ``app`` answer every error as a problem."""
-    app.add_exception_handler(HTTPException, _known)
-    app.add_exception_handler(RequestValidationError, _invalid)
-    app.add_exception_handler(ConfigError, _misread)
-    app.add_exception_handler(WaystationError, _refused)
-    app.add_exception_handler(Exception, _unforeseen)
+    app.add_exception_handler(HTTPException, _answered(_known))
+    app.add_exception_handler(RequestValidationError, _answered(_invalid))
+    app.add_exception_handler(ConfigError, _answered(_misread))
+    app.add_exception_handler(WaystationError, _answered(_refused))
+    app.add_exception_handler(Exception, _answered(_unforeseen))
 
 
-def _is_ours(host: str) -> bool:
-    """Return True for names that no foreign DNS record can point at us."""
-    name = urlsplit(f"//{host}").hostname or ""
-    if name == "localhost":
-        return True
-    try:
-        ipaddress.ip_address(name)
-    except ValueError:
-        return False
-    return True
+class Watchword(Protocol):
+    """What the guard goes by."""
+
+    def is_closed(self, scope: Scope) -> bool:
+        """Tell whether nobody may ask from there: without users, from another machine."""
+
+    def knows(self, host: str) -> bool:
+        """Tell whether a name in Host is ours."""
+
+    def netlocs(self, scope: Scope) -> set[str]:
+        """Return hosts, with their ports, whose pages are ours."""
+
+    def is_secure(self, scope: Scope) -> bool:
+        """Tell whether the caller's connection is encrypted."""
 
 
 class Guard:
-    """Pure ASGI: refuses foreign hosts, origins, types and sizes; adds the security headers.
+    """Pure ASGI: refuses foreign hosts, origins, types and sizes; adds the security headers."""
 
-    is_local: tells whether a request comes from this machine; without users nobody else may see
-    more than `OPEN`.
-    """
-
-    def __init__(self, app: ASGIApp, is_local: Callable[[Scope], bool] = lambda _: True) -> None:
+    def __init__(self, app: ASGIApp, watchword: Watchword) -> None:
         self._app = app
-        self._is_local = is_local
+        self._watchword = watchword
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
 
+        is_secure = self._watchword.is_secure(scope)
+
         async def send_safely(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
                 for name, value in HEADERS.items():
                     headers.setdefault(name, value)
+                if is_secure:
+                    headers.setdefault("strict-transport-security", f"max-age={YEAR_S}")
             await send(message)
 
-        refusal = (
-            self._closed(scope)
-            or _too_long(scope)
-            or _refusal(scope["method"], Headers(scope=scope))
-        )
+        refusal = self._closed(scope) or _too_long(scope) or self._refusal(scope)
         if refusal is not None:
             await refusal(scope, receive, send_safely)
             return
         await self._app(scope, Limited(receive, BODY_LIMIT), send_safely)
 
     def _closed(self, scope: Scope) -> JSONResponse | None:
-        if scope["path"] in OPEN or self._is_local(scope):
+        if scope["path"] in OPEN or not self._watchword.is_closed(scope):
             return None
         return problem(401, "A login is needed", "No users are configured yet")
+
+    def _refusal(self, scope: Scope) -> JSONResponse | None:
+        headers = Headers(scope=scope)
+        if not self._watchword.knows(headers.get("host", "")):
+            return problem(400, "This host name is not ours")
+        if scope["method"] in SAFE_METHODS:
+            return None
+        is_form = not scope["path"].startswith("/api/")
+        origin = headers.get("origin")
+        if (
+            origin is not None
+            and not (is_form and _is_unnamed(origin, headers))
+            and urlsplit(origin).netloc not in self._watchword.netlocs(scope)
+        ):
+            return problem(403, "Requests from pages of other sites are refused")
+        kind = headers.get("content-type", "").partition(";")[0].strip()
+        if kind not in (FORMS if is_form else JSON_ONLY):
+            return problem(415, "Send JSON: Content-Type application/json")
+        length = headers.get("content-length", "0")
+        if not length.isascii() or not length.isdigit() or int(length) > BODY_LIMIT:
+            return problem(413, "The body is too large")
+        return None
+
+
+def _is_unnamed(origin: str, headers: Headers) -> bool:
+    """Tell whether a browser kept back which page a form is from, as no-referrer has it do.
+
+    Where it says besides that the page is of another site, it counts as that.  The token of the
+    form decides.
+    """
+    return origin == "null" and headers.get("sec-fetch-site", "same-origin") == "same-origin"
 
 
 def _too_long(scope: Scope) -> JSONResponse | None:
@@ -159,24 +219,6 @@ def _too_long(scope: Scope) -> JSONResponse | None:
         return problem(414, "The address is too long")
     if len(scope["headers"]) > MOST_FIELDS:
         return problem(431, "Too many header fields")
-    return None
-
-
-def _refusal(method: str, headers: Headers) -> JSONResponse | None:
-    host = headers.get("host", "")
-    if not _is_ours(host):
-        return problem(400, "This host name is not ours")
-    if method in SAFE_METHODS:
-        return None
-    origin = headers.get("origin")
-    if origin is not None and urlsplit(origin).netloc != host:
-        return problem(403, "Requests from pages of other sites are refused")
-    kind = headers.get("content-type", "").partition(";")[0].strip()
-    if kind != "application/json":
-        return problem(415, "Send JSON: Content-Type application/json")
-    length = headers.get("content-length", "0")
-    if not length.isascii() or not length.isdigit() or int(length) > BODY_LIMIT:
-        return problem(413, "The body is too large")
     return None
 
 

@@ -1,12 +1,12 @@
-"""QIDO-RS over our own archive (PS3.18 section 10.6, W-20 to W-55).
+"""QIDO-RS (PS3.18 section 10.6, W-20 to W-55).
 
 Contract: six resources, one core: the parameters become a `Query`, the index searches, `matching`
 decides, and what comes back waits in a bounded spool until the outcome is known, so that no status
-says more than is true (W-52).  A search that takes too long is 413.
+says more than is true (W-52).  A search that takes too long is 413.  Where PACS are asked,
+`waystation.web.qido_sources` answers.
 """
 
 import asyncio
-import secrets
 import sys
 from collections.abc import Callable
 from contextlib import aclosing
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 
 from waystation.dicom.tags import (
     PATIENT_ID,
@@ -24,26 +24,22 @@ from waystation.dicom.tags import (
 )
 from waystation.dicomweb import matches, paths
 from waystation.dicomweb.accept import DICOM_JSON, DICOM_XML, JSON, MULTIPART, Offer
-from waystation.dicomweb.json_model import dumped
 from waystation.dicomweb.query import (
     PARAMETERS,
     BadParameter,
     SearchAsked,
-    Wanted,
-    merged,
     read_search,
     wanted_keys,
 )
-from waystation.dicomweb.xml_model import to_xml
 from waystation.index import levels
-from waystation.index.search import Found, Search
+from waystation.index.search import Search
 from waystation.matching.keys import first_fault
-from waystation.matching.match import Matcher
 from waystation.matching.spans import offset_minutes
-from waystation.model.query import IMAGE, LEVELS, SERIES, STUDY, Key, Query, Record
+from waystation.model.query import IMAGE, SERIES, STUDY, Key, Query
 from waystation.web.asked import Asked, Refusal
 from waystation.web.dicomweb import Handler, Resource
-from waystation.web.spool import Spool
+from waystation.web.qido_page import Kind, Page, Rows, wanted_of
+from waystation.web.qido_sources import SourceSearch
 
 OFFERS: Final = (Offer(DICOM_JSON, aliases=(JSON,)), Offer(DICOM_XML, MULTIPART))
 SEARCH_S: Final = 60.0
@@ -72,54 +68,45 @@ class Holdings:
     folder: Path
 
 
-@dataclass(frozen=True, slots=True)
-class _Kind:
-    """One of the six resources.  defaults: what comes back unasked."""
-
-    template: str
-    level: str
-    defaults: Wanted
-    summary: str
-
-
 _STUDY_SERIES: Final = {**matches.STUDY, **matches.SERIES}
 KINDS: Final = (
-    _Kind("/studies", STUDY, matches.STUDY, "Search for studies"),
-    _Kind(paths.STUDY + "/series", SERIES, matches.SERIES, "Search for series of a study"),
-    _Kind(
+    Kind("/studies", STUDY, matches.STUDY, "Search for studies"),
+    Kind(paths.STUDY + "/series", SERIES, matches.SERIES, "Search for series of a study"),
+    Kind(
         paths.SERIES + "/instances",
         IMAGE,
         matches.INSTANCE,
         "Search for instances of a series",
     ),
-    _Kind(
+    Kind(
         paths.STUDY + "/instances",
         IMAGE,
         {**matches.SERIES, **matches.INSTANCE},
         "Search for instances of a study",
     ),
-    _Kind("/series", SERIES, _STUDY_SERIES, "Search for series"),
-    _Kind("/instances", IMAGE, {**_STUDY_SERIES, **matches.INSTANCE}, "Search for instances"),
+    Kind("/series", SERIES, _STUDY_SERIES, "Search for series"),
+    Kind("/instances", IMAGE, {**_STUDY_SERIES, **matches.INSTANCE}, "Search for instances"),
 )
 
 
-def search_resources(holdings: Holdings) -> list[Resource]:
-    """Return the resources."""
+def search_resources(holdings: Holdings, elsewhere: SourceSearch | None = None) -> list[Resource]:
+    """Return the resources.  elsewhere: what answers where PACS are asked."""
     return [
         Resource(
             method="GET",
             template=kind.template,
-            handler=_handler(holdings, kind),
+            handler=_handler(holdings, elsewhere, kind),
             summary=kind.summary,
             right="search",
             offers=OFFERS,
             params=("{attribute}", *PARAMETERS),
+            pacs=True,
         )
         for kind in KINDS
     ]
 
 
-def _handler(holdings: Holdings, kind: _Kind) -> Handler:
+def _handler(holdings: Holdings, elsewhere: SourceSearch | None, kind: Kind) -> Handler:
     async def search(asked: Asked) -> Response:
         media = asked.choices(OFFERS)[0].offer.media
         terms = holdings.terms()
@@ -128,12 +115,15 @@ def _handler(holdings: Holdings, kind: _Kind) -> Handler:
         read = _read(asked, terms)
         query = _query(kind, read)
         _say_left_out(asked, read)
-        page = _Page(asked, kind, read, query, media, holdings.folder)
+        if elsewhere is not None and elsewhere.serves(asked.source):
+            return await elsewhere.answer(asked, kind, read, query, media, terms.most)
+        page = Page(asked, media, holdings.folder)
+        rows = Rows(asked.base, kind, read, query)
         searching = holdings.search(query)
         limit = terms.most if read.limit is None else min(read.limit, terms.most)
         try:
             async with asyncio.timeout(SEARCH_S):
-                await _collect(page, searching, read.offset, limit)
+                await _collect(page, rows, searching, read.offset, limit)
             _check_whole(page, searching)
             return page.response()
         except TimeoutError:
@@ -152,7 +142,7 @@ async def _dictionary() -> None:
         await asyncio.to_thread(keyword_of, PATIENT_ID)
 
 
-def _check_whole(page: "_Page", searching: Search) -> None:
+def _check_whole(page: Page, searching: Search) -> None:
     """Say that objects were left out; nothing found is no answer then (W-52)."""
     if not searching.unreadable:
         return
@@ -178,7 +168,7 @@ def _say_left_out(asked: Asked, read: SearchAsked) -> None:
         asked.warn(f"The parameter or field {name} means nothing here and was left out")
 
 
-def _query(kind: _Kind, read: SearchAsked) -> Query:
+def _query(kind: Kind, read: SearchAsked) -> Query:
     """Return the query; of images with a universal key for whatever is to come back."""
     fault = first_fault(read.keys, read.options)
     if fault is not None:
@@ -191,7 +181,7 @@ def _query(kind: _Kind, read: SearchAsked) -> Query:
         return query.with_keys(read.keys)
     # By its keys the index knows whether it has to read heads.
     asked = {key.tag for key in read.keys}
-    back = (key for key in wanted_keys(_wanted(kind, read)) if key.tag not in asked)
+    back = (key for key in wanted_keys(wanted_of(kind, read)) if key.tag not in asked)
     return query.with_keys((*read.keys, *back, *_everything(read)))
 
 
@@ -200,19 +190,7 @@ def _everything(read: SearchAsked) -> list[Key]:
     return [Key(levels.INSTANCE_NUMBER, "IS")] if read.everything else []
 
 
-def _wanted(kind: _Kind, read: SearchAsked) -> Wanted:
-    """Return what comes back: nothing of a lower level (W-29)."""
-    own = LEVELS.index(kind.level)
-    both = merged(kind.defaults, read.wanted)
-    if read.everything and kind.level != IMAGE:
-        for name in LEVELS[: own + 1]:
-            if name == kind.level or name == "PATIENT" or kind.template.count("/") == 1:
-                both |= {tag: None for tag in levels.TABLES[name] if tag not in both}
-        both |= {tag: None for tag, name in levels.COMPUTED.items() if name == kind.level}
-    return {tag: below for tag, below in both.items() if LEVELS.index(levels.level_of(tag)) <= own}
-
-
-async def _collect(page: "_Page", searching: Search, offset: int, limit: int) -> None:
+async def _collect(page: Page, rows: Rows, searching: Search, offset: int, limit: int) -> None:
     """Put a page of the answers into the spool; count what lies beyond, for a while."""
     loop = asyncio.get_running_loop()
     place, beyond, counting = 0, 0, 0.0
@@ -225,7 +203,8 @@ async def _collect(page: "_Page", searching: Search, offset: int, limit: int) ->
             if place <= offset:
                 continue
             if page.n < limit:
-                page.add(found)
+                image = found.image.sop_instance_uid if found.image is not None else ""
+                page.add(rows.row((found.study_uid, found.series_uid, image), found.record))
                 continue
             beyond += 1
             counting = counting or loop.time()
@@ -235,98 +214,3 @@ async def _collect(page: "_Page", searching: Search, offset: int, limit: int) ->
     if beyond:
         least = "" if complete else "at least "
         page.asked.warn(f"There are {least}{beyond} additional results that can be requested")
-
-
-class _Page:
-    """The answers to one request, as they will be sent."""
-
-    def __init__(
-        self,
-        asked: Asked,
-        kind: _Kind,
-        read: SearchAsked,
-        query: Query,
-        media: str,
-        folder: Path,
-    ) -> None:
-        self.asked = asked
-        self.n = 0
-        self._kind = kind
-        self._everything = read.everything
-        self._wanted = _wanted(kind, read)
-        named = {tag for tag in read.wanted if tag in self._wanted}
-        self._optional = matches.IF_KNOWN - named
-        if read.everything:
-            self._optional |= self._wanted.keys() - kind.defaults.keys() - named
-        self._keys = {key.tag: key for key in query.keys if key.vr == "SQ"}
-        self._matcher = Matcher(query) if self._keys else None
-        self._is_xml = media == DICOM_XML
-        self._boundary = secrets.token_hex(16)
-        self._spool = Spool(folder)
-
-    def close(self) -> None:
-        """Forget what was found."""
-        self._spool.close()
-
-    async def look(self) -> None:
-        """End the search if nobody waits for it any more; give others their turn."""
-        await asyncio.sleep(0)
-        if await self.asked.request.is_disconnected():
-            raise Refusal(499, "The caller has gone")
-
-    def add(self, found: Found) -> None:
-        """Add one answer."""
-        shown = matches.row(
-            found.record,
-            self._fields(found),
-            self._optional,
-            url=self._url(found),
-            items=self._items,
-        )
-        if self._is_xml:
-            head = f"--{self._boundary}\r\nContent-Type: {DICOM_XML}\r\n"
-            document = to_xml(shown)
-            self._spool.write(f"{head}Content-Length: {len(document)}\r\n\r\n".encode())
-            self._spool.write(document + b"\r\n")
-        else:
-            text = dumped(shown)
-            if "\ufffd" in text:
-                self.asked.warn("Some characters could not be read in their character set")
-            self._spool.write((b"," if self.n else b"[") + text.encode())
-        self.n += 1
-
-    def _fields(self, found: Found) -> Wanted:
-        if not self._everything or self._kind.level != IMAGE:
-            return self._wanted
-        return {**{tag: None for tag, _ in found.record.elements()}, **self._wanted}
-
-    def _items(self, record: Record, tag: int) -> list[Record]:
-        """Return the items that match, where items were asked for (T-10)."""
-        key = self._keys.get(tag)
-        if key is None or self._matcher is None:
-            return list(record.items(tag))
-        return self._matcher.matching_items(key, record)
-
-    def _url(self, found: Found) -> str:
-        url = f"{self.asked.base}/studies/{found.study_uid}"
-        if found.series_uid:
-            url += f"/series/{found.series_uid}"
-        if found.image is not None:
-            url += f"/instances/{found.image.sop_instance_uid}"
-        return url
-
-    def response(self) -> Response:
-        """Return the whole answer."""
-        if self._is_xml:
-            self._spool.write(f"--{self._boundary}--\r\n".encode() if self.n else b"")
-        else:
-            self._spool.write(b"]" if self.n else b"[]")
-        headers = {"content-length": str(self._spool.size), "content-type": self._type()}
-        if self._spool.is_on_disk:
-            return StreamingResponse(self._spool.pieces(), headers=headers)
-        return Response(self._spool.whole(), headers=headers)
-
-    def _type(self) -> str:
-        if not self._is_xml:
-            return DICOM_JSON
-        return f'{MULTIPART}; type="{DICOM_XML}"; boundary={self._boundary}'

@@ -73,6 +73,7 @@ def rendered_resources(store: Store, renderings: Renderings) -> list[Resource]:
             summary=summary,
             offers=(*OFFERS, PDF) if name == "instance" else OFFERS,
             params=PARAMETERS,
+            pacs=True,
         )
         for name, template, summary in LEVELS
     ]
@@ -107,13 +108,13 @@ class _Sender:
         if alone and found[0].sop_class_uid == PDF_CLASS:
             return await self._document(asked, found[0], choices)
         choices = [choice for choice in choices if choice.offer != PDF]
-        targets = await self._targets(found) if alone else []
+        targets = await self._targets(asked, found) if alone else []
         targets = targets or [_Target(one) for one in found if is_image(one.sop_class_uid)]
         if not targets or not choices:
             raise not_acceptable(offers, "There is nothing in it that can be drawn")
         return await self._answer(asked, targets, job, choices)
 
-    async def _targets(self, found: Sequence[Delivery]) -> list[_Target]:
+    async def _targets(self, asked: Asked, found: Sequence[Delivery]) -> list[_Target]:
         """Return the images of a presentation state, [] if it is none."""
         state = found[0]
         if not is_state(state.sop_class_uid):
@@ -121,7 +122,7 @@ class _Sender:
         targets = []
         for series, instance in await self._made(self._renderings.shown_by(state)):
             path = {"study": state.study_uid, "series": series, "instance": instance}
-            targets += [_Target(one, state) for one in await self._store.deliveries(path)]
+            targets += [_Target(one, state) for one in await self._store.others(asked, path)]
         if not targets:
             raise not_acceptable(
                 OFFERS, "The images that this presentation state shows are not here"
@@ -265,7 +266,7 @@ def _chosen(
 
 def _etag(asked: Asked, targets: Sequence[_Target], job: RenderJob, choice: Choice) -> str:
     shas = [one.sha256 for each in targets for one in (each.delivery, each.state) if one]
-    return bodies.etag_of(["rendered", *shas, job.text(), choice.offer.text, asked.base])
+    return bodies.etag_of(["rendered", *shas, repr(job), choice.offer.text, asked.base])
 
 
 def part(media: str, location: str, data: bytes) -> Part:

@@ -1,26 +1,44 @@
-"""The site: health, metrics, API and front page over one `NodeView`.
+"""The site: health, metrics, API and console over one `NodeView`.
 
-Contract: `site` returns an ASGI application that holds no state of its own.  Health and metrics
-need no rights over patient data and show none (R-85, S-72).
+Contract: every route names the ability it needs.  Health and metrics need none over patient data
+and show none (R-85, S-72).  A part hangs its routes in as an `APIRouter`.
 """
 
+from collections.abc import Sequence
+
 from fastapi import APIRouter, FastAPI
-from fastapi.responses import HTMLResponse, JSONResponse, Response
+from fastapi.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 import waystation
+from waystation.web.access import Ability, Rule, needs, rules_of
 from waystation.web.api import api
 from waystation.web.dicomweb import DicomWeb
-from waystation.web.front import CSS, front_page
+from waystation.web.entrance import Entrance, Keeper, NoAccounts
 from waystation.web.openapi import Documented
+from waystation.web.pages.frame import Console
+from waystation.web.pages.overview import overview_pages
+from waystation.web.pages.static import static_files
 from waystation.web.problems import Guard, add_problems
+from waystation.web.surroundings import Surroundings
 from waystation.web.view import NodeView
 
+# Routes that a part hangs in.
+Part = APIRouter
 METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
-def site(view: NodeView, dicomweb: DicomWeb | None = None) -> FastAPI:
-    """Return the whole site; ``dicomweb``: answers what lies below its roots."""
+def site(
+    view: NodeView,
+    dicomweb: DicomWeb | None = None,
+    keeper: Keeper | None = None,
+    parts: Sequence[Part] = (),
+) -> FastAPI:
+    """Return the whole site.
+
+    dicomweb: answers what lies below its roots.  keeper: knows people; without one nobody has to
+    log in.  parts: routes of other parts, pages or API.
+    """
     app = Documented(
         title="Waystation",
         version=waystation.__version__,
@@ -28,44 +46,68 @@ def site(view: NodeView, dicomweb: DicomWeb | None = None) -> FastAPI:
         docs_url=None,
         redoc_url=None,
     )
+    around = Surroundings(dicomweb.terms) if dicomweb is not None else Surroundings()
+    keeper = keeper or NoAccounts(around.is_local)
     add_problems(app)
-    if dicomweb is None:
-        app.add_middleware(Guard)
-    else:
+    console = app.state.console = Console(view, view.now)
+    routers = [api(view), _plain(view), overview_pages(), static_files(console), *parts]
+    for router in routers:
+        app.include_router(router)
+    rules = app.state.rules = [*DESCRIPTION, *rules_of(routers)]
+    app.add_middleware(Entrance, rules=rules, keeper=keeper, now=view.now)
+    app.add_middleware(Guard, watchword=Watch(around, keeper))
+    if dicomweb is not None:
         app.dicomweb = dicomweb
-        app.add_middleware(Guard, is_local=dicomweb.is_local)
         app.add_middleware(Doorway, dicomweb=dicomweb)
-    app.include_router(api(view))
-    app.include_router(_plain(view))
     return app
 
 
 def _plain(view: NodeView) -> APIRouter:
     router = APIRouter(include_in_schema=False)
 
-    @router.get("/health/live")
+    @router.get("/health/live", openapi_extra=needs(Ability.NOTHING))
     async def live() -> dict[str, str]:
         return {"status": "live"}
 
-    @router.get("/health/ready")
+    @router.get("/health/ready", openapi_extra=needs(Ability.NOTHING))
     async def ready() -> JSONResponse:
         reasons = await view.ready()
         body = {"status": "not ready" if reasons else "ready", "reasons": reasons}
         return JSONResponse(body, status_code=503 if reasons else 200)
 
-    @router.get("/metrics")
+    @router.get("/metrics", openapi_extra=needs(Ability.NOTHING))
     async def metrics() -> Response:
         return Response(await view.metrics_text(), media_type=METRICS_TYPE)
 
-    @router.get("/")
-    async def front() -> HTMLResponse:
-        return HTMLResponse(front_page(await view.status(), await view.lanes()))
-
-    @router.get("/site.css")
-    async def css() -> Response:
-        return Response(CSS, media_type="text/css")
-
     return router
+
+
+def _description() -> list[Rule]:
+    router = APIRouter()
+    router.get("/api/v1/openapi.json", openapi_extra=needs(Ability.SEE))(lambda: None)
+    return list(rules_of([router]))
+
+
+# The frame's own route cannot say what it needs.
+DESCRIPTION = _description()
+
+
+class Watch:
+    """What the guard goes by: the names of this node, and whether people are known."""
+
+    def __init__(self, around: Surroundings, keeper: Keeper) -> None:
+        self._around = around
+        self._keeper = keeper
+        self.netlocs = around.netlocs
+        self.is_secure = around.is_secure
+
+    def is_closed(self, scope: Scope) -> bool:
+        """Without users nobody else may ask."""
+        return self._keeper.is_open and not self._around.is_local(scope)
+
+    def knows(self, host: str) -> bool:
+        """Where nobody logs in, only a name that DNS cannot forge is ours."""
+        return not self._keeper.is_open or self._around.knows(host)
 
 
 class Doorway:

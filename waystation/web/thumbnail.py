@@ -52,6 +52,7 @@ def thumbnail_resources(store: Store, renderings: Renderings) -> list[Resource]:
             summary=f"One small picture of a {name}, without identity",
             offers=OFFERS,
             params=SMALL_PARAMETERS,
+            pacs=True,
         )
         for name, template in LEVELS
     ]

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from waystation.journal.ages import Ages, Share
 from waystation.journal.decisions import Action
 from waystation.journal.entries import Chosen, LaneCounts, Listed, ListedArrival, Overview, Story
+from waystation.web.api_archive import ArchiveView
 from waystation.web.shapes_explain import Explained
 
 
@@ -206,6 +207,20 @@ class RetrieveView:
     sent_s: float
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TroubleView:
+    """Something that is not well.  kind: a word of a fixed list.  look: the command that shows it.
+
+    why: goes on from the subject.  since: Unix seconds, None if nobody knows.
+    """
+
+    subject: str
+    kind: str
+    why: str
+    since: float | None = None
+    look: str = ""
+
+
 class NodeView(Protocol):
     """A running node."""
 
@@ -221,6 +236,9 @@ class NodeView(Protocol):
     async def status(self) -> StatusView: ...
 
     async def lanes(self) -> QueueView: ...
+
+    async def troubles(self) -> Sequence[TroubleView]:
+        """Return what is not well, as the watch saw it last."""
 
     async def contexts(self, name: str) -> ContextsView | None:
         """Return what a destination accepts, None if there is no such destination."""
@@ -255,6 +273,10 @@ class NodeView(Protocol):
 
     async def note_lookup(self, said: DeidLookup) -> None:
         """Write that somebody asks who is behind a pseudonym (D-30)."""
+
+    @property
+    def archive(self) -> ArchiveView:
+        """What can be asked of the archive, and corrected in it."""
 
     def retrieves(self) -> Sequence[RetrieveView]:
         """Return the retrievals under way, the oldest first."""

@@ -4,12 +4,14 @@ Contract (W-14 to W-16, W-19, W-69 to W-77, W-89, W-90): objects leave in the or
 instances, one in memory and the next on its way.  Before the status is sent it is known that each
 of them can be had in a syntax that the caller takes; those that cannot are counted in a warning
 and make it 206.  The first object is read before the status, so that its failure still is one.
+What a PACS still has to send leaves as it lands (`waystation.web.landing`).
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from functools import partial
+from typing import Final, TypeVar
 
 from starlette.responses import Response
 
@@ -22,13 +24,16 @@ from waystation.model.errors import StorageError
 from waystation.web import bodies
 from waystation.web.asked import Asked, Refusal, not_acceptable
 from waystation.web.bodies import Part, Pieces
+from waystation.web.brokered import Broker, Live
 from waystation.web.dicomweb import Handler, Resource
+from waystation.web.landing import landing
 
 WHOLE: Final = Offer(DICOM, MULTIPART)
 ALONE: Final = Offer(DICOM)
 BULK: Final = Offer(OCTETS, MULTIPART)
 # While one object is sent, the next is read if it is no bigger.
 AHEAD_BYTES: Final = 2 << 20
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +42,7 @@ class Store:
 
     deliveries: the objects that the archive shows at a path.  was_here: tells whether objects of
     that path were deleted.  as_stored: whether nothing is converted unless that is asked for.
+    broker: what is not in the archive, None if there is only that.
     """
 
     deliveries: Callable[[Mapping[str, str]], Awaitable[Sequence[Delivery]]]
@@ -44,9 +50,28 @@ class Store:
     objects: Objects
     codecs: Codecs
     as_stored: Callable[[], bool]
+    broker: Broker | None = None
 
     async def at(self, asked: Asked) -> Sequence[Delivery]:
         """Return the objects of a request; `Refusal` 404 or 410 if there are none."""
+        if self.broker is not None and self.broker.serves(asked):
+            return await self.broker.all(asked)
+        return await self.own(asked)
+
+    async def opened(self, asked: Asked) -> Sequence[Delivery] | Live:
+        """Return the objects of a request, or the first of those that are still coming."""
+        if self.broker is not None and self.broker.serves(asked):
+            return await self.broker.opened(asked)
+        return await self.own(asked)
+
+    async def others(self, asked: Asked, path: Mapping[str, str]) -> Sequence[Delivery]:
+        """Return objects at another path of the same source, [] if there are none."""
+        if self.broker is not None and self.broker.serves(asked):
+            return await self.broker.others(asked, path)
+        return await self.deliveries(path)
+
+    async def own(self, asked: Asked) -> Sequence[Delivery]:
+        """Return the objects of our archive; `Refusal` 404 or 410 if there are none."""
         found = await self.deliveries(asked.path)
         if found:
             return found
@@ -89,6 +114,7 @@ def retrieve_resources(
             summary=f"The instances of one {name}" if name != "instance" else "One instance",
             offers=(WHOLE, ALONE, BULK) if name == "instance" else (WHOLE, BULK),
             params=("accept",),
+            pacs=True,
         )
         for name, template in (
             ("study", paths.STUDY),
@@ -108,7 +134,13 @@ def _handler(
 
     async def retrieve(asked: Asked) -> Response:
         choices = asked.choices(offers)
-        found = await store.at(asked)
+        if not alone and _goes_as_it_comes(store, choices):
+            opened = await store.opened(asked)
+            if isinstance(opened, Live):
+                return await _landing(asked, store, opened, choices[0])
+            found = opened
+        else:
+            found = await store.at(asked)
         for offer in dict.fromkeys(choice.offer for choice in choices):
             if offer == BULK:
                 return await bulk(asked, found)
@@ -119,6 +151,23 @@ def _handler(
         raise not_acceptable(offers, _available(found))
 
     return retrieve
+
+
+def _goes_as_it_comes(store: Store, choices: Sequence[Choice]) -> bool:
+    """Tell whether every object fits what is taken first, so that none need be seen before."""
+    best = choices[0]
+    return best.offer == WHOLE and store.syntax_of(best) in (None, "", ANY)
+
+
+async def _landing(asked: Asked, store: Store, live: Live, choice: Choice) -> Response:
+    """Answer with objects as they land."""
+    choose = _choose(store.codecs, [store.syntax_of(choice)])
+
+    async def read(one: Delivery) -> Ready:
+        return await _ready(store.objects, choose(one))
+
+    first = await readable(read(live.first))
+    return landing(first, live.rest, read, partial(_part, asked))
 
 
 def sender(store: Store) -> Callable[[Asked, Delivery, str | None], Awaitable[Response]]:
@@ -157,18 +206,18 @@ async def _answer(
     if missing:
         asked.warn(f"{missing} of {n_found} instances cannot be had in that transfer syntax")
     etag = bodies.etag_of(
-        [text for one in chosen for text in (one.delivery.sha256, one.syntax)] + [offer.text],
+        [*_versions(objects, chosen), offer.text],
         weak=bool(offer.outer),
     )
     known = bodies.not_modified(asked, etag)
     if known is not None:
         return known
     token = bodies.boundary()
-    first = None if asked.is_head else await _first(objects, chosen[0])
+    first = None if asked.is_head else await readable(_ready(objects, chosen[0]))
     if not offer.outer:
-        part = _expected(asked, chosen[0]) if first is None else _part(asked, first)
+        part = _expected(asked, objects, chosen[0]) if first is None else _part(asked, first)
         return bodies.single(asked, part, etag)
-    length = bodies.length_of(token, [_expected(asked, one) for one in chosen])
+    length = bodies.length_of(token, [_expected(asked, objects, one) for one in chosen])
     headers = bodies.fields(etag, multipart.related(DICOM, token), length)
     if missing:
         headers["x-missing-instances"] = str(missing)
@@ -176,10 +225,10 @@ async def _answer(
     return bodies.Streamed(body, 206 if missing else 200, headers=headers)
 
 
-async def _first(objects: Objects, one: _Leaving) -> Ready:
-    """Read the first object; what is wrong with it becomes a status."""
+async def readable(work: Awaitable[T]) -> T:
+    """Return what is made of the first object; what is wrong with it becomes a status."""
     try:
-        return await _ready(objects, one)
+        return await work
     except StorageError as error:
         raise Refusal(500, "The object cannot be read", retryable=False) from error
     except WorkroomError as error:
@@ -198,10 +247,17 @@ async def _ready(objects: Objects, one: _Leaving) -> Ready:
     return await objects.ready(one.delivery, one.syntax, otherwise=stored if one.free else None)
 
 
-def _expected(asked: Asked, one: _Leaving) -> Part:
+def _versions(objects: Objects, chosen: Sequence[_Leaving]) -> Iterator[str]:
+    """Yield what tells one answer from another."""
+    for one in chosen:
+        yield one.delivery.sha256 + objects.version(one.delivery.study_uid)
+        yield one.syntax
+
+
+def _expected(asked: Asked, objects: Objects, one: _Leaving) -> Part:
     """Return an object that was not read yet as a part; its size is known if nothing changes."""
     delivery = one.delivery
-    same = one.syntax == delivery.transfer_syntax_uid
+    same = one.syntax == delivery.transfer_syntax_uid and not objects.version(delivery.study_uid)
     size = len(meta_of(delivery, one.syntax)) + delivery.size_bytes if same else None
     return Part(
         media=DICOM,

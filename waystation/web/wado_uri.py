@@ -65,6 +65,7 @@ def uri_resources(
             summary="One object by query parameters (WADO-URI)",
             offers=OFFERS,
             params=PARAMETERS,
+            pacs=True,
         )
     ]
 
@@ -126,7 +127,7 @@ class _Sender:
         if not (series and instance and is_uid(series) and is_uid(instance)):
             raise bad("give both presentationSeriesUID and presentationUID, as UIDs")
         path = {"study": path_study, "series": series, "instance": instance}
-        found = await self.store.deliveries(path)
+        found = await self.store.others(asked, path)
         if not found:
             raise Refusal(404, "The presentation state is not here")
         return found[0]

@@ -27,10 +27,11 @@ class Note:
 
 @dataclass(frozen=True, slots=True)
 class Imported:
-    """The configuration in our words, and how true it is to the source."""
+    """The configuration in our words, and how true it is to the source.  after: what to do next."""
 
     toml: str
     notes: tuple[Note, ...]
+    after: str = ""
 
     @property
     def equal(self) -> bool:
@@ -67,12 +68,13 @@ class Report:
         """Note what cannot be translated; `finish` raises it."""
         self.faults.append(Fault(where=where, key=key, problem=problem))
 
-    def finish(self, toml: str) -> Imported:
+    def finish(self, toml: str, *, after: str = "") -> Imported:
         """Return the result.  Raises `ConfigFaults` with every fault that was noted."""
         if self.faults:
             raise ConfigFaults(self.faults)
         order = {WARNING: 0, CHANGED: 1, DROPPED: 2, KEPT: 3}
-        return Imported(toml, tuple(sorted(self.notes, key=lambda note: order[note.verdict])))
+        notes = tuple(sorted(self.notes, key=lambda note: order[note.verdict]))
+        return Imported(toml, notes, after)
 
 
 def unreadable(where: str, problem: str) -> ConfigFaults:

@@ -15,16 +15,14 @@ SOURCES = {
     "dcmqrscp": "waystation.app.importing.dcmqrscp",
     "ctp-pixels": "waystation.app.importing.ctp_pixels",
     "deid-recipe": "waystation.app.importing.deid_recipe",
+    "dcmrs-broker": "waystation.app.importing.dcmrs_broker",
 }
-LATER = ("dcmrs-broker",)
 
 
 def read(source: str, path: Path) -> Imported:
     """Return the configuration at ``path`` in our words.  Raises `ConfigError`."""
-    if source in LATER:
-        raise ConfigError(f"import-config {source}", "not available in this version")
     if source not in SOURCES:
-        known = ", ".join((*SOURCES, *LATER))
+        known = ", ".join(SOURCES)
         raise ConfigError(
             f"import-config {source}", f"not known; there are {known}{closest(source, SOURCES)}"
         )

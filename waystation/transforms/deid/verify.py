@@ -33,6 +33,7 @@ from waystation.transforms.deid.keys import Keys
 from waystation.transforms.deid.needles import Needles, needles_of
 from waystation.transforms.deid.profile import Profile
 from waystation.transforms.deid.pseudonyms import Patient, Pseudonym
+from waystation.transforms.deid.segments import Segments
 from waystation.transforms.deid.traces import DAY, UID, Reader, Traces
 from waystation.transforms.deid.verify_form import faults_of
 from waystation.transforms.deid.verify_marks import wrong_marks
@@ -121,6 +122,8 @@ class Pass:
         self._carry = b""
         self._found: dict[str, None] = {}
         self._broken = ""
+        # Of encapsulated pixel data (PS3.5 A.4): what its frames carry beside their pixels.
+        self._segments = None if syntax in NATIVE or deflated else Segments(skip=12)
 
     def feed(self, piece: Buffer) -> None:
         """Take the next bytes of the output."""
@@ -144,6 +147,8 @@ class Pass:
     def _search_tail(self, data: memoryview) -> None:
         if not data:
             return
+        if self._segments is not None:
+            self._segments.feed(data)
         window: Any = data
         if self._carry:
             window = self._carry + bytes(data[:OVERLAP])
@@ -197,7 +202,8 @@ class Pass:
         for text in documents.inside(tree):
             self._look_into(text)
         marks = wrong_marks(tree, verifier.profile, wanted.methods, sealed=verifier.sealed)
-        faults = [*marks, *faults_of(wanted.before, tree, head)]
+        beside = () if self._segments is None else self._segments.faults
+        faults = [*marks, *beside, *faults_of(wanted.before, tree, head)]
         self._found |= dict.fromkeys(faults)
 
     def _look_for_needles(self, data: bytes, judge: Judge) -> None:

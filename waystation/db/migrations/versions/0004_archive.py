@@ -18,6 +18,7 @@ def upgrade() -> None:
         "archived",
         sa.Column("arrival", IDENTITY, autoincrement=False, nullable=False),
         sa.Column("place", sa.BigInteger(), nullable=False),
+        sa.Column("again_at", sa.Double(), server_default=sa.text("0"), nullable=False),
         sa.PrimaryKeyConstraint("arrival"),
     )
     _patients()
@@ -52,6 +53,19 @@ def upgrade() -> None:
         sa.Column("why", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("id"),
     )
+    op.create_table(
+        "correction",
+        sa.Column("id", IDENTITY, autoincrement=False, nullable=False),
+        sa.Column("study", sa.Text(), nullable=False),
+        sa.Column("at", sa.Double(), nullable=False),
+        sa.Column("author", sa.Text(), nullable=False),
+        sa.Column("because", sa.Text(), nullable=False),
+        sa.Column("elements", sa.Text(), nullable=False),
+        sa.Column("undone_at", sa.Double(), nullable=False),
+        sa.Column("undone_by", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index("correction_of_study", "correction", ["study"])
 
 
 def _patients() -> None:

@@ -1,0 +1,272 @@
+"""One study out of the archive and several PACS: each instance once, nothing silently fewer."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from tests.web.scripted_origin import Script
+from waystation.flows.fetch import FetchFailed, Path, Reading, Whole
+from waystation.flows.holders import Holders
+from waystation.flows.upstream import Upstream
+from waystation.model.delivery import Delivery
+from waystation.model.peer import Remote
+from waystation.model.upstream import UpstreamFailed, UpstreamTerms
+
+STUDY = {"study": "1.2"}
+REMOTE = Remote(name="p", ae_title="P", host="127.0.0.1", port=1, calling_ae="W")
+DOWN = UpstreamFailed("b", 504, "it is asleep")
+
+
+def one(uid: str, series: str = "1.2.1") -> Delivery:
+    return Delivery(
+        id=1,
+        arrival_id=1,
+        destination="",
+        study_uid="1.2",
+        series_uid=series,
+        sop_class_uid="1",
+        sop_instance_uid=uid,
+        transfer_syntax_uid="1",
+        calling_ae="",
+        blob="",
+        size_bytes=1,
+        sha256="",
+        received_at=0.0,
+    )
+
+
+def pacs(name: str, priority: int = 10) -> Upstream:
+    terms = UpstreamTerms(name=name, find=REMOTE, move=REMOTE, get=REMOTE, priority=priority)
+    return Upstream(terms)
+
+
+class Site:
+    """Some PACS with what each of them has, and an archive; remembers who was asked for what.
+
+    has: SOP Instance UID → series, or why it does not answer.
+    """
+
+    def __init__(
+        self, monkeypatch: pytest.MonkeyPatch, has: Mapping[str, Any], own: Sequence[str] = ()
+    ) -> None:
+        self.has = dict(has)
+        self.own = own
+        self.gone = False
+        self.federated = [pacs(name) for name in has]
+        self.wanted: list[tuple[str, dict[str, str]]] = []
+        self.listed: list[str] = []
+        self.lacks = 0
+        self.slow = asyncio.Event()
+        self.slow.set()
+        monkeypatch.setattr("waystation.flows.union.listing", self._listing)
+        self.holders = Holders(self, lambda: self, self._archived, self._deleted)  # type: ignore[arg-type,return-value]
+
+    async def _archived(self, path: Path) -> Sequence[Delivery]:
+        return [one(uid) for uid in self.own if path.get("instance", uid) == uid]
+
+    async def _deleted(self, path: Path) -> bool:
+        return self.gone
+
+    async def _listing(self, upstream: Upstream, path: Path) -> dict[str, str]:
+        self.listed.append(upstream.name)
+        await self.slow.wait()
+        return dict(self._of(upstream.name, path))
+
+    def _of(self, source: str, path: Path) -> dict[str, str]:
+        has = self.has[source]
+        if isinstance(has, UpstreamFailed):
+            raise has
+        return {
+            uid: series
+            for uid, series in has.items()
+            if path.get("series", series) == series and path.get("instance", uid) == uid
+        }
+
+    def _counted(self, source: str, path: Path) -> dict[str, str]:
+        try:
+            found = self._of(source, path)
+        except UpstreamFailed as error:
+            raise FetchFailed(error.status, "It failed", error.text, source=source) from error
+        if not found:
+            raise FetchFailed(404, "Nothing of this kind is here", "", source=source)
+        return found
+
+    async def want(self, source: str, path: Path, *, filed: bool = False) -> Reading:
+        found = self._counted(source, path)
+        self.wanted.append((source, dict(path)))
+        script = Script(*(one(uid, series) for uid, series in found.items()))
+        script.expected = len(found) + self.lacks
+        if self.lacks:
+            text = "some lack"
+            return script.fail(FetchFailed(502, "It is incomplete", text, missing=self.lacks))
+        return script.done()
+
+    async def whole(self, source: str, path: Path) -> Whole | None:
+        return None
+
+    async def exists(self, source: str, path: Path) -> int | None:
+        return len(self._counted(source, path))
+
+    async def read(self, path: Path = STUDY) -> list[str]:
+        whole = await self.holders.whole("", path)
+        if whole is not None:
+            self.warnings = list(whole.reading.warnings)
+            return [each.sop_instance_uid for each in whole.objects]
+        reading = await self.holders.want("", path)
+        self.warnings = list(reading.warnings)
+        try:
+            return [each.sop_instance_uid async for each in reading]
+        finally:
+            await reading.close()
+
+
+S = "1.2.1"
+
+
+@pytest.mark.req("W-131")
+async def test_the_pacs_with_most_gives_and_the_others_only_what_it_lacks(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    has = {"a": {"1": S, "2": S}, "b": {"1": S, "2": S, "3": S}, "c": {"4": "1.2.2", "3": S}}
+    site = Site(monkeypatch, has)
+    assert await site.read() == ["1", "2", "3", "4"]
+    last = {"study": "1.2", "series": "1.2.2", "instance": "4"}
+    assert site.wanted == [("b", STUDY), ("c", last)]
+
+
+@pytest.mark.req("W-131")
+async def test_one_pacs_alone_is_asked_without_a_question_before(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    site = Site(monkeypatch, {"a": {"1": S}})
+    assert await site.read() == ["1"]
+    assert site.listed == []
+
+
+@pytest.mark.req("W-131")
+async def test_where_it_was_last_seen_is_asked_alone_until_it_has_gone_there(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    site = Site(monkeypatch, {"a": {"1": S}, "b": {"1": S, "2": S}})
+    await site.read()
+    site.wanted.clear()
+    assert await site.read() == ["1", "2"]
+    assert site.wanted == [("b", STUDY)]
+    site.has["b"] = {}
+    assert await site.read() == ["1"]
+
+
+@pytest.mark.req("W-131")
+async def test_what_the_archive_has_leaves_first_and_only_the_rest_is_fetched(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    site = Site(monkeypatch, {"a": {"1": S, "2": S, "3": S}}, own=["1", "2"])
+    assert await site.read() == ["1", "2", "3"]
+    assert site.wanted == [("a", {"study": "1.2", "series": S, "instance": "3"})]
+
+
+@pytest.mark.req("W-131")
+async def test_the_archive_does_not_wait_for_a_pacs_that_thinks(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("waystation.flows.holders.HEAD_START_S", 0.01)
+    site = Site(monkeypatch, {"a": {"1": S, "2": S}}, own=["1"])
+    site.slow.clear()
+    assert await site.holders.whole("", STUDY) is None
+    reading = await site.holders.want("", STUDY)
+    each = aiter(reading)
+    assert (await anext(each)).sop_instance_uid == "1"
+    site.slow.set()
+    assert (await anext(each)).sop_instance_uid == "2"
+    assert await anext(each, None) is None
+    await reading.close()
+
+
+@pytest.mark.req("W-131")
+async def test_pacs_that_have_no_more_are_asked_once_in_a_while(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    site = Site(monkeypatch, {"a": {"1": S}, "b": {}}, own=["1", "2"])
+    for _ in range(3):
+        assert await site.read() == ["1", "2"]
+    assert sorted(site.listed) == ["a", "b"]
+    assert site.wanted == []
+    instance = {"study": "1.2", "series": S, "instance": "2"}
+    assert await site.read(instance) == ["2"]
+    assert len(site.listed) == 2
+
+
+@pytest.mark.req("W-129", "W-104")
+async def test_a_source_that_fails_is_a_warning_or_the_answer_but_never_404(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    site = Site(monkeypatch, {"a": {"1": S}, "b": DOWN})
+    assert await site.read() == ["1"]
+    assert site.warnings == ["source b did not answer (it is asleep)"]
+    site = Site(monkeypatch, {"a": {}, "b": DOWN})
+    with pytest.raises(FetchFailed) as caught:
+        await site.read()
+    assert (caught.value.status, caught.value.source) == (504, "b")
+    site = Site(monkeypatch, {"b": DOWN}, own=["1"])
+    assert await site.read() == ["1"]
+    assert site.warnings == ["source b did not answer (it is asleep)"]
+
+
+@pytest.mark.req("W-129", "W-90")
+async def test_a_source_that_fails_late_breaks_the_answer_and_the_next_one_says_why(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("waystation.flows.holders.HEAD_START_S", 0.01)
+    site = Site(monkeypatch, {"b": DOWN}, own=["1"])
+    site.slow.clear()
+    assert await site.holders.whole("", STUDY) is None
+    reading = await site.holders.want("", STUDY)
+    site.slow.set()
+    with pytest.raises(FetchFailed):
+        [each async for each in reading]
+    await reading.close()
+    assert await site.read() == ["1"]
+    assert site.warnings == ["source b did not answer (it is asleep)"]
+
+
+@pytest.mark.req("W-104", "W-89")
+async def test_nobody_has_it_is_404_and_what_was_deleted_here_410(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for names in (["a"], ["a", "b"]):
+        site = Site(monkeypatch, {name: {} for name in names})
+        for gone, status in ((False, 404), (True, 410)):
+            site.gone = gone
+            with pytest.raises(FetchFailed) as caught:
+                await site.read()
+            assert caught.value.status == status
+
+
+@pytest.mark.req("W-114", "W-131")
+async def test_what_the_first_pacs_fails_to_send_comes_from_the_next_or_is_missed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    site = Site(monkeypatch, {"a": {"1": S, "2": S}, "b": {}})
+    site.lacks = 1
+    with pytest.raises(FetchFailed) as caught:
+        await site.read()
+    assert caught.value.missing == 1
+
+
+@pytest.mark.req("W-17")
+async def test_whether_it_exists_is_asked_without_moving_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    site = Site(monkeypatch, {"a": {"1": S, "2": S}, "b": {"1": S}}, own=["1"])
+    assert await site.holders.exists("", STUDY) == 2
+    assert site.wanted == []
+
+
+async def test_a_named_source_is_passed_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    site = Site(monkeypatch, {"a": {"1": S}, "b": {"2": S}}, own=["3"])
+    reading = await site.holders.want("b", STUDY)
+    assert [replace(each, id=0).sop_instance_uid async for each in reading] == ["2"]
+    assert await site.holders.exists("a", STUDY) == 1

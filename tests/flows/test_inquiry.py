@@ -1,0 +1,378 @@
+"""One PACS asked by C-FIND: what goes out, what comes back, and every way to fail (W-62)."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable
+from contextlib import aclosing, asynccontextmanager
+from typing import Any
+
+import pytest
+
+from tests.flows.scripted_pacs import (
+    ABORT,
+    CUT,
+    IMAGE,
+    LEVEL,
+    SERIES,
+    SILENT,
+    STUDY,
+    ScriptedPacs,
+    running,
+    until,
+)
+from tests.net.sink import plain_server, swallow
+from waystation.dicom.head import Head
+from waystation.dicom.tags import vr_of
+from waystation.dicom.uids import STUDY_ROOT_FIND
+from waystation.flows.inquiry import Inquiry, Match
+from waystation.flows.upstream import Upstream
+from waystation.model.peer import Remote
+from waystation.model.query import Key, Options, Query
+from waystation.model.upstream import UpstreamFailed, UpstreamTerms
+from waystation.wire.items import AssociateReject
+
+NAME, ID, DATE, TIME, MODALITY, MODALITIES = (
+    *(0x00100010, 0x00100020, 0x00080020, 0x00080030, 0x00080060, 0x00080061),
+)
+NUMBER = 0x00200013
+
+
+def query(level: str, keys: dict[int, str], **options: bool) -> Query:
+    """Return a query; an empty text is a universal key."""
+    made = [
+        Key(tag, vr_of(tag), tuple(text.split("\\")) if text else ()) for tag, text in keys.items()
+    ]
+    return Query(level=level, options=Options(combined=True, **options)).with_keys(made)
+
+
+@asynccontextmanager
+async def upstream(terms: UpstreamTerms) -> AsyncIterator[Upstream]:
+    made = Upstream(terms)
+    try:
+        yield made
+    finally:
+        await made.close()
+
+
+async def found(one: Upstream, asked: Query, limit: int = 0) -> tuple[list[Match], list[str]]:
+    inquiry = Inquiry(one, asked, limit=limit)
+    async with aclosing(inquiry.run()) as matches:
+        rows = [match async for match in matches]
+    return rows, inquiry.warnings
+
+
+async def fails(one: Upstream, asked: Query | None = None) -> UpstreamFailed:
+    with pytest.raises(UpstreamFailed) as caught:
+        await found(one, asked or query("STUDY", {ID: "1"}))
+    return caught.value
+
+
+def tree(head: Head) -> Iterable[dict[int, Any]]:
+    """Two studies of one patient, each with two series of two objects."""
+    level = head.text(LEVEL)
+    for study in ("1.1", "1.2"):
+        if head.text(STUDY) not in ("", study):
+            continue
+        if level == "STUDY":
+            yield {STUDY: study, NAME: "Doe^Jane", ID: "1", DATE: "20200101", MODALITIES: "CT"}
+            continue
+        for series in (f"{study}.1", f"{study}.2"):
+            if head.text(SERIES) not in ("", series):
+                continue
+            if level == "SERIES":
+                yield {STUDY: study, SERIES: series, MODALITY: "CT"}
+                continue
+            for image in (f"{series}.1", f"{series}.2"):
+                yield {STUDY: study, SERIES: series, IMAGE: image, NUMBER: image[-1]}
+
+
+@pytest.mark.req("W-20", "W-21", "W-22", "W-26")
+@pytest.mark.parametrize(
+    ("level", "keys", "uids"),
+    [
+        ("STUDY", {ID: "1"}, {("1.1", "", ""), ("1.2", "", "")}),
+        ("SERIES", {STUDY: "1.2"}, {("1.2", "1.2.1", ""), ("1.2", "1.2.2", "")}),
+        (
+            "IMAGE",
+            {STUDY: "1.2", SERIES: "1.2.1"},
+            {("1.2", "1.2.1", "1.2.1.1"), ("1.2", "1.2.1", "1.2.1.2")},
+        ),
+    ],
+)
+async def test_each_level_is_one_find_that_carries_every_uid_of_the_path(
+    level: str, keys: dict[int, str], uids: set[tuple[str, str, str]]
+) -> None:
+    async with running(ScriptedPacs(tree)) as pacs, upstream(pacs.terms()) as one:
+        rows, warnings = await found(one, query(level, keys))
+    assert {row.uids for row in rows} == uids
+    assert not warnings
+    (head,) = pacs.asked
+    assert head.text(LEVEL) == level
+    assert {tag: head.text(tag) for tag in keys} == keys
+    assert pacs.models == [STUDY_ROOT_FIND]
+    assert pacs.offered == [{}]
+
+
+@pytest.mark.req("W-23", "W-24", "W-25", "W-26")
+@pytest.mark.parametrize(
+    ("level", "keys", "asked", "n"),
+    [
+        ("IMAGE", {STUDY: "1.1"}, ["SERIES", "IMAGE", "IMAGE"], 4),
+        ("SERIES", {ID: "1"}, ["STUDY", "SERIES", "SERIES"], 4),
+        ("IMAGE", {ID: "1"}, ["STUDY", *["SERIES", "IMAGE", "IMAGE"] * 2], 8),
+        ("SERIES", {STUDY: "1.1", NAME: ""}, ["STUDY", "SERIES"], 2),
+    ],
+)
+async def test_what_lies_deeper_is_asked_level_by_level_with_the_parents_in_place(
+    level: str, keys: dict[int, str], asked: list[str], n: int
+) -> None:
+    async with running(ScriptedPacs(tree)) as pacs, upstream(pacs.terms()) as one:
+        rows, warnings = await found(one, query(level, keys))
+    assert len({row.uids for row in rows}) == len(rows) == n
+    assert [head.text(LEVEL) for head in pacs.asked] == asked
+    for head in pacs.asked:
+        if head.text(LEVEL) != "STUDY":
+            assert head.text(STUDY) in ("1.1", "1.2")
+            assert not head.text(ID), "a key of the study does not belong to a series"
+        if head.text(LEVEL) == "IMAGE":
+            assert head.text(SERIES).startswith(head.text(STUDY))
+    assert not warnings
+    if NAME in keys:
+        assert rows[0].record.values(NAME, "PN") == ("Doe^Jane",)
+
+
+@pytest.mark.req("W-23", "W-24", "W-56")
+async def test_relational_queries_are_asked_in_one_where_the_pacs_takes_them() -> None:
+    def all_images(head: Head) -> Iterable[dict[int, Any]]:
+        for study in ("1.1", "1.2"):
+            yield {STUDY: study, SERIES: f"{study}.1", IMAGE: f"{study}.1.1", ID: "1"}
+
+    services = {STUDY_ROOT_FIND: b"\1\1\1"}
+    async with (
+        running(ScriptedPacs(all_images, services=services)) as pacs,
+        upstream(pacs.terms()) as one,
+    ):
+        rows, warnings = await found(one, query("IMAGE", {ID: "1"}))
+        assert [row.uids for row in rows] == [
+            ("1.1", "1.1.1", "1.1.1.1"),
+            ("1.2", "1.2.1", "1.2.1.1"),
+        ]
+        assert not warnings
+        assert [head.text(LEVEL) for head in pacs.asked] == ["IMAGE"]
+        assert pacs.offered == [{STUDY_ROOT_FIND: b"\1"}]
+        await found(one, query("STUDY", {ID: "1"}))
+    assert pacs.offered == [{STUDY_ROOT_FIND: b"\1"}, {}], "only what a query needs"
+
+
+@pytest.mark.req("W-24")
+async def test_more_than_fifty_studies_are_not_asked_one_by_one() -> None:
+    def many(head: Head) -> Iterable[dict[int, Any]]:
+        return ({STUDY: f"1.{n}", ID: "1"} for n in range(1, 60))
+
+    async with running(ScriptedPacs(many)) as pacs, upstream(pacs.terms()) as one:
+        failure = await fails(one, query("SERIES", {ID: "1"}))
+        assert failure.status == 413
+        assert "StudyInstanceUID" in failure.text
+        await until(lambda: pacs.cancelled)
+
+
+STATUSES = [
+    (0xA700, 503),
+    (0xA900, 502),
+    (0x0122, 502),
+    (0xC000, 502),
+    (0xCFFF, 502),
+    (0xFE00, 502),
+    (0x0110, 502),
+    (0xB000, 502),
+    (0x1234, 502),
+]
+
+
+@pytest.mark.req("W-62", "W-52")
+@pytest.mark.parametrize("after", [0, 1])
+@pytest.mark.parametrize(("status", "expected"), STATUSES)
+async def test_a_failed_find_is_no_empty_answer(status: int, expected: int, after: int) -> None:
+    def script(head: Head) -> Iterable[dict[int, Any] | int]:
+        yield from [{STUDY: "1.1", ID: "1"}] * after
+        yield status
+
+    async with running(ScriptedPacs(script)) as pacs, upstream(pacs.terms()) as one:
+        failure = await fails(one)
+        assert (failure.status, failure.dimse_status) == (expected, status)
+        assert failure.source == "old"
+        assert (failure.retry_s is not None) == (expected == 503)
+        # The association has had its final answer: it serves the next query.
+        pacs.answer = tree
+        assert len((await found(one, query("STUDY", {ID: "1"})))[0]) == 2
+    assert pacs.associations == 1
+
+
+@pytest.mark.req("W-62")
+@pytest.mark.parametrize(
+    ("word", "expected"), [(ABORT, 502), (CUT, 502), (SILENT, 504)], ids=["abort", "cut", "silent"]
+)
+async def test_an_association_that_breaks_is_no_empty_answer(word: str, expected: int) -> None:
+    def script(head: Head) -> Iterable[dict[int, Any] | str]:
+        yield {STUDY: "1.1", ID: "1"}
+        yield word
+
+    async with running(ScriptedPacs(script)) as pacs, upstream(pacs.terms(find_s=0.2)) as one:
+        assert (await fails(one)).status == expected
+        assert one.down is None
+
+
+@pytest.mark.req("W-62")
+async def test_who_is_turned_away_is_told_why() -> None:
+    async with running() as pacs, upstream(pacs.terms()) as one:
+        pacs.reject = AssociateReject(1, 1, 3)
+        failure = await fails(one)
+        assert failure.status == 502
+        assert "OLDPACS" in failure.text
+        assert "BROKER" in failure.text
+        pacs.reject = AssociateReject(2, 3, 1)
+        failure = await fails(one)
+        assert (failure.status, failure.retryable) == (503, True)
+        assert failure.retry_s
+        pacs.reject = None
+        pacs.services.clear()
+    async with (
+        running(ScriptedPacs(services={"1.2.840.10008.5.1.4.1.2.1.1": b""})) as pacs,
+        upstream(pacs.terms()) as one,
+    ):
+        assert (await fails(one)).status == 502, "no accepted context"
+
+
+@pytest.mark.req("W-62")
+async def test_nobody_there_is_502_and_nobody_answering_is_504() -> None:
+    async with running() as pacs:
+        gone = pacs.terms()
+    async with upstream(gone) as one:
+        assert (await fails(one)).status == 502
+        assert one.down is not None
+    nowhere = Remote(name="old", ae_title="X", host="no.such.host.invalid", port=104)
+    async with upstream(UpstreamTerms(name="old", find=nowhere, move=nowhere, get=nowhere)) as one:
+        assert (await fails(one)).status == 502
+    async with plain_server(swallow) as remote:
+        terms = UpstreamTerms(name="old", find=remote, move=remote, get=remote, associate_s=0.2)
+        async with upstream(terms) as one:
+            assert (await fails(one)).status == 504
+
+
+@pytest.mark.req("W-58", "W-62")
+async def test_matches_that_do_not_match_are_dropped_and_what_cannot_be_checked_is_told() -> None:
+    def careless(head: Head) -> Iterable[dict[int, Any]]:
+        yield {STUDY: "1.1", ID: "1", NAME: "Doe^Jane"}
+        yield {STUDY: "1.2", ID: "2", NAME: "Doe^Jane"}
+        yield {STUDY: "1.3", NAME: "Doe^Jane"}
+
+    async with (
+        running(ScriptedPacs(careless, pending=0xFF01)) as pacs,
+        upstream(pacs.terms()) as one,
+    ):
+        rows, warnings = await found(one, query("STUDY", {ID: "1", NAME: ""}))
+    assert [row.study_uid for row in rows] == ["1.1", "1.3"]
+    assert len(warnings) == 2
+    assert any("PatientID" in text and "old" in text for text in warnings)
+    assert any("every key" in text for text in warnings)
+    assert not any("Jane" in text for text in warnings)
+
+
+@pytest.mark.req("W-59")
+async def test_a_limit_cancels_and_the_next_query_is_clean() -> None:
+    def many(head: Head) -> Iterable[dict[int, Any]]:
+        return ({STUDY: f"1.{n}", ID: head.text(ID)} for n in range(1, 10_001))
+
+    async with (
+        running(ScriptedPacs(many)) as pacs,
+        upstream(pacs.terms(find_max=100_000, find_most=1)) as one,
+    ):
+        rows, _ = await found(one, query("STUDY", {ID: "1"}), limit=1)
+        assert [row.study_uid for row in rows] == ["1.1"]
+        pacs.answer = tree
+        rows, _ = await found(one, query("STUDY", {ID: "1"}))
+        assert [row.study_uid for row in rows] == ["1.1", "1.2"]
+        assert pacs.cancelled == [1]
+        assert pacs.said < 9_000
+        assert pacs.associations == 1
+
+
+@pytest.mark.req("W-59")
+async def test_who_goes_away_while_the_pacs_is_silent_cancels_too() -> None:
+    async with (
+        running(ScriptedPacs(lambda head: [SILENT])) as pacs,
+        upstream(pacs.terms(find_s=30.0)) as one,
+    ):
+        task = asyncio.create_task(found(one, query("STUDY", {ID: "1"})))
+        await until(lambda: pacs.asked)
+        task.cancel()
+        await until(lambda: pacs.cancelled)
+        assert task.cancelled()
+
+
+@pytest.mark.req("W-59", "W-61")
+async def test_a_pacs_that_knows_no_cancel_is_left_instead() -> None:
+    def many(head: Head) -> Iterable[dict[int, Any]]:
+        return ({STUDY: f"1.{n}", ID: "1"} for n in range(1, 3_000))
+
+    terms: dict[str, Any] = {"quirks": frozenset({"no_cancel"})}
+    async with running(ScriptedPacs(many)) as pacs, upstream(pacs.terms(**terms)) as one:
+        rows, _ = await found(one, query("STUDY", {ID: "1"}), limit=3)
+        assert len(rows) == 3
+        await until(lambda: pacs.open_now == 0)
+        assert not pacs.cancelled
+
+
+@pytest.mark.req("W-130", "W-32")
+async def test_find_max_ends_a_query_and_says_so() -> None:
+    def many(head: Head) -> Iterable[dict[int, Any]]:
+        return ({STUDY: f"1.{n}", ID: "1"} for n in range(1, 3_000))
+
+    async with running(ScriptedPacs(many)) as pacs, upstream(pacs.terms(find_max=7)) as one:
+        rows, warnings = await found(one, query("STUDY", {ID: "1"}))
+        assert len(rows) == 7
+        assert warnings == ["source old has more than 7 matches; narrow the query"]
+        await until(lambda: pacs.cancelled)
+
+
+@pytest.mark.req("W-60")
+async def test_no_more_associations_than_allowed_and_a_full_pool_is_503() -> None:
+    async with (
+        running(ScriptedPacs(tree)) as pacs,
+        upstream(pacs.terms(find_most=2, find_s=5.0)) as one,
+    ):
+        answers = await asyncio.gather(
+            *(found(one, query("STUDY", {ID: "1"})) for _ in range(12)),
+            *(found(one, query("IMAGE", {ID: "1"})) for _ in range(3)),
+        )
+        assert all(rows for rows, _ in answers)
+        assert pacs.most_open <= 2
+        async with (
+            one.association(STUDY_ROOT_FIND, b""),
+            one.association(STUDY_ROOT_FIND, b""),
+        ):
+            one.terms = pacs.terms(find_most=2, find_s=0.1)
+            failure = await fails(one)
+    assert (failure.status, failure.retryable) == (503, True)
+
+
+@pytest.mark.req("W-60", "W-59")
+async def test_an_association_that_ended_while_it_lingered_is_replaced_unseen() -> None:
+    async with running(ScriptedPacs(tree)) as pacs, upstream(pacs.terms()) as one:
+        await found(one, query("STUDY", {ID: "1"}))
+        await pacs.stop()
+        await pacs.start()
+        rows, _ = await found(one, query("STUDY", {ID: "1"}))
+        assert len(rows) == 2
+        assert pacs.associations == 2
+
+
+@pytest.mark.req("W-61")
+async def test_one_operation_at_a_time_where_a_pacs_wants_it() -> None:
+    terms: dict[str, Any] = {"quirks": frozenset({"sequential"}), "find_s": 5.0}
+    async with running(ScriptedPacs(tree)) as pacs, upstream(pacs.terms(**terms)) as one:
+        async with one.turn():
+            task = asyncio.create_task(found(one, query("STUDY", {ID: "1"})))
+            for _ in range(20):
+                await asyncio.sleep(0)
+            assert not pacs.asked
+        assert len((await task)[0]) == 2

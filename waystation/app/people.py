@@ -1,0 +1,100 @@
+"""Who may come in at the web of a node, and the audit trail: hung onto the node (`Annex`).
+
+Contract: ``audit.key`` in the data folder is made once and read by nobody but the node's owner;
+``api.key`` is another at each start: a command on this machine that can read it acts for the
+owner.  Start, stop and each configuration that comes into force are in the trail (S-64).
+"""
+
+import hashlib
+import os
+import secrets
+from collections.abc import Coroutine, Mapping
+from pathlib import Path
+from typing import Any
+
+import waystation
+from waystation.app.node import Node
+from waystation.app.settings import Settings
+from waystation.app.wiring_dicomweb import terms_in_force
+from waystation.flows.auditing import Trail
+from waystation.flows.desk import Services
+from waystation.journal.audit import Event
+from waystation.web.accounts import Accounts
+from waystation.web.administration import Administration
+from waystation.web.surroundings import Surroundings
+
+AUDIT_KEY, LOCAL_KEY = "audit.key", "api.key"
+NODE = "node"
+
+
+class People:
+    """An annex."""
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+        self._data = node.data
+        self._text = node.text
+        self.trail = Trail(node.database, audit_key(node.data), lambda: node.clock())
+        self.around = Surroundings(terms_in_force(node))
+        self._local_key = secrets.token_urlsafe(32)
+        self.accounts = Accounts(
+            node.database, self.trail, lambda: node.clock(), self.around, self._local_key
+        )
+        self.administration = Administration(self.accounts)
+
+    @property
+    def services(self) -> Services:
+        """Nothing over associations."""
+        return {}
+
+    async def start(self) -> None:
+        """See who is known; from now on commands on this machine can come in."""
+        await self.accounts.start()
+        write_private(self._data / LOCAL_KEY, self._local_key.encode())
+        await self.trail.record(
+            Event.STARTED, NODE, version=waystation.__version__, configuration=_digest(self._text)
+        )
+
+    def belts(self) -> Mapping[str, Coroutine[Any, Any, None]]:
+        """Return its belts, not yet running, by name."""
+        return {"audit head": self.trail.run()}
+
+    def check(self, settings: Settings) -> None:
+        """Settings that were read can be put in force."""
+
+    async def change(self, settings: Settings) -> None:
+        """Write down that another configuration is in force."""
+        before, self._text = self._text, self._node.text
+        await self.trail.record(
+            Event.CONFIGURED, NODE, before=_digest(before), after=_digest(self._text)
+        )
+
+    async def stop(self) -> None:
+        """Nobody comes in any more."""
+        (self._data / LOCAL_KEY).unlink(missing_ok=True)
+        await self.trail.record(Event.STOPPED, NODE)
+        self.accounts.close()
+
+
+def audit_key(data: Path) -> bytes:
+    """Return the key of the audit chain; it is made where there is none yet."""
+    path = data / AUDIT_KEY
+    if not path.exists():
+        write_private(path, secrets.token_bytes(32))
+    return path.read_bytes()
+
+
+def write_private(path: Path, content: bytes) -> None:
+    """Write a file that only its owner can read, whole or not at all."""
+    beside = path.with_name(path.name + ".new")
+    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        os.fchmod(descriptor, 0o600)
+        file.write(content)
+        file.flush()
+        os.fsync(descriptor)
+    beside.rename(path)
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()

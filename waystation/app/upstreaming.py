@@ -1,0 +1,64 @@
+"""The PACS behind the broker, hung onto the node (`Annex`): asked, probed, changed on reload.
+
+Contract: `upstreams` and `federation` are what everything that asks a PACS goes through.
+"""
+
+from collections.abc import Coroutine, Mapping
+from datetime import tzinfo
+from typing import Any
+
+from waystation.app.node import Node
+from waystation.app.settings import Settings
+from waystation.app.wiring_pacs import upstream_terms
+from waystation.app.wiring_tls import call_tls
+from waystation.flows.desk import Services
+from waystation.flows.federate import Federation
+from waystation.flows.upstreams import Upstreams
+from waystation.index.search import Search
+from waystation.model.errors import ConfigError
+from waystation.model.query import Query
+from waystation.net.tls import client_context
+
+
+class Upstreaming:
+    """An annex."""
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+        self.upstreams = Upstreams(upstream_terms(node.settings))
+        self.federation = Federation(self.upstreams, self._search, self._zone)
+
+    def _search(self, query: Query) -> Search:
+        return self._node.archivist.archive.search(query, home=self._zone())
+
+    def _zone(self) -> tzinfo | None:
+        return self._node.router.routing.zone
+
+    @property
+    def services(self) -> Services:
+        """What it serves of its own: nothing."""
+        return {}
+
+    async def start(self) -> None:
+        """Nothing has to be made ready."""
+
+    def belts(self) -> Mapping[str, Coroutine[Any, Any, None]]:
+        """Return its belts, not yet running, by name."""
+        return {"upstreams": self.upstreams.run()}
+
+    def check(self, settings: Settings) -> None:
+        """Raise `ConfigError` if a PACS cannot be called as these settings say."""
+        for name, table in settings.pacs.items():
+            try:
+                if files := call_tls(table.tls):
+                    client_context(files)
+            except (OSError, LookupError) as error:
+                raise ConfigError(f"pacs.{name}.tls", f"not usable: {error}") from error
+
+    async def change(self, settings: Settings) -> None:
+        """Go over to other PACS and terms."""
+        self.upstreams.change(upstream_terms(settings))
+
+    async def stop(self) -> None:
+        """End the associations."""
+        await self.upstreams.close()

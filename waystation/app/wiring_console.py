@@ -1,0 +1,25 @@
+"""Node → the routes that its parts hang into the site.  Nothing is started here."""
+
+from collections.abc import Sequence
+
+from waystation.app.node import Node
+from waystation.app.people import People
+from waystation.app.wiring_brokered import fetches
+from waystation.web.api_fetches import fetches_api
+from waystation.web.api_users import api_users
+from waystation.web.pages.sign_in import sign_in_pages
+from waystation.web.pages.trail import trail_pages
+from waystation.web.pages.users import users_pages
+from waystation.web.site import Part
+
+
+def console_parts(node: Node) -> Sequence[Part]:
+    """Return the routes, pages and API, of all parts that have some."""
+    accounts = node.annexes.of(People).accounts
+    return [
+        fetches_api(fetches(node)),
+        api_users(accounts),
+        sign_in_pages(accounts),
+        users_pages(accounts),
+        trail_pages(accounts),
+    ]

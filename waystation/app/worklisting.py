@@ -1,0 +1,124 @@
+"""The worklist of a node: its steps, its services and its belts, hung onto the node (`Annex`).
+
+Contract: `steps` is what page, API, HL7 and folder share.  Areas, charsets and terms are those of
+the settings in force at each request.
+"""
+
+from collections.abc import Coroutine, Mapping
+from typing import Any
+
+from waystation.app import wiring
+from waystation.app.node import Node
+from waystation.app.settings import Settings
+from waystation.app.settings_destination import DicomDestination
+from waystation.app.wiring_worklist import area_of, id_forms
+from waystation.dicom.uids import MODALITY_WORKLIST_FIND, MPPS
+from waystation.flows.desk import Asked, Services
+from waystation.flows.mpps import Court, Procedures
+from waystation.flows.mpps_forward import MppsForward, Targets
+from waystation.flows.step_ends import StepEnds, StepTerms
+from waystation.flows.step_images import StepImages
+from waystation.flows.steps import Steps
+from waystation.flows.worklist import Ward, Worklist
+from waystation.model.peer import Remote
+
+
+class Worklisting:
+    """An annex.  steps: all of them.  worklist: the service that modalities ask."""
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+        self.steps = Steps(
+            node.database,
+            node.ids,
+            lambda: node.clock(),
+            lambda area: id_forms(node.settings, area),
+        )
+        self.worklist = Worklist(
+            Ward(
+                database=node.database,
+                ids=node.ids,
+                clock=lambda: node.clock(),
+                area=lambda called, peer: area_of(node.settings, called, peer),
+                may=_may,
+                zone=lambda: node.router.routing.zone,
+            )
+        )
+        self.forward = MppsForward(
+            node.database,
+            lambda: node.clock(),
+            Targets(names=lambda: node.settings.worklist.forward, remote=self._remote),
+        )
+        self.images = StepImages(
+            self.steps, node.database, lambda: node.clock(), node.gathers.performed
+        )
+        self.ends = StepEnds(
+            self.steps,
+            node.database,
+            lambda: node.clock(),
+            self._terms,
+            lambda: node.router.routing.zone,
+        )
+        self.procedures = Procedures(self._court())
+
+    def _court(self) -> Court:
+        node = self._node
+        return Court(
+            steps=self.steps,
+            ids=node.ids,
+            clock=lambda: node.clock(),
+            may=_may,
+            serves=lambda called, peer: area_of(node.settings, called, peer) is not None,
+            relist=lambda: node.settings.worklist.relist,
+            forward=lambda: node.settings.worklist.forward,
+            queued=self.forward.wake,
+            ended=self.images.ended,
+        )
+
+    @property
+    def services(self) -> Services:
+        """What it serves, by abstract syntax."""
+        return {MODALITY_WORKLIST_FIND: self.worklist, MPPS: self.procedures}
+
+    async def start(self) -> None:
+        """Take up what was under way."""
+        await self.images.start()
+        self._node.watching.heard.append(self.images.came)
+
+    def belts(self) -> Mapping[str, Coroutine[Any, Any, None]]:
+        """Return its belts, not yet running, by name."""
+        return {
+            "mpps forward": self.forward.run(),
+            "worklist ends": self.ends.run(),
+            "worklist images": self.images.run(),
+            "worklist queries": self.worklist.run(),
+        }
+
+    def check(self, settings: Settings) -> None:
+        """Settings that were read can be put in force."""
+
+    async def change(self, settings: Settings) -> None:
+        """Everything is asked of the settings in force; what waits for a target may go now."""
+        self.forward.wake()
+
+    async def stop(self) -> None:
+        """Write down what was asked last."""
+        await self.worklist.settle()
+
+    def _terms(self) -> StepTerms:
+        table = self._node.settings.worklist
+        areas = {
+            name: area.keep_done for name, area in table.area.items() if area.keep_done is not None
+        }
+        return StepTerms(expire_s=table.expire, keep_done_s=table.keep_done, areas=areas)
+
+    def _remote(self, target: str) -> Remote | None:
+        settings = self._node.settings
+        table = settings.destination.get(target)
+        if not isinstance(table, DicomDestination):
+            return None
+        return wiring.remote(target, table, settings.dicom.ae_title)
+
+
+def _may(operation: str, asked: Asked) -> bool:
+    return operation in asked.rights

@@ -1,0 +1,432 @@
+"""The broker's retrievals of one node: single flight, cache hits, failures, progress (W-104 to W-119).
+
+Contract: `waystation.flows.fetch.Fetches`.  There is one Fetch for a source and study at any time;
+whoever wants some of it attaches.  A failure is told again for a short while and then forgotten.
+"""
+
+import asyncio
+import itertools
+import secrets
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from waystation.db.engine import Database
+from waystation.flows import fetch_failures as failures
+from waystation.flows.admitting import Keeping
+from waystation.flows.cache import Cache
+from waystation.flows.claims import Claimant, Claims
+from waystation.flows.fetch import FetchFailed, Progress, Reading, Whole
+from waystation.flows.fetch_get import GetTaker
+from waystation.flows.fetch_manifest import WHOLE, Aim, aim_of
+from waystation.flows.fetch_places import Places
+from waystation.flows.fetch_progress import progress_of
+from waystation.flows.fetch_reading import Following, Shelf, again, chosen, doubts
+from waystation.flows.fetch_survey import Survey
+from waystation.flows.fetch_transfer import GET, MOVE
+from waystation.flows.fetch_work import FetchParts
+from waystation.flows.fetching import Fetch
+from waystation.flows.upstream import Upstream
+from waystation.index.cache_reading import Book
+from waystation.journal.shelved import outgoing
+from waystation.model.arrival import Arrival, Source
+from waystation.model.errors import StorageError
+from waystation.model.upstream import UpstreamFailed
+from waystation.net.pool import CallPool
+from waystation.net.query_call import QueryCall
+
+# How many Fetches that ended are remembered for the progress resource, and how long.
+REMEMBERED = 200
+# So often at most a follower hears, seconds.
+TICK_S = 0.25
+# More waiting retrievals than this at one PACS: come again later.
+MOST_WAITING = 64
+MESSAGE_IDS = 65_535
+NO_GET_S = 600.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BrokerTerms:
+    """What holds for every source.
+
+    partial: "serve" for what is known to be incomplete, marked as such (W-90), else "refuse".
+    memory_s: how long a failure is told again.  leave_s: how long after its last reader a Fetch
+    is cancelled.  linger_s: how long stragglers are claimed.  retry_after_s: no wait is longer.
+    """
+
+    partial: str = "refuse"
+    memory_s: float = 10.0
+    leave_s: float = 5.0
+    linger_s: float = 60.0
+    retry_after_s: float = 60.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BrokerParts:
+    """What the broker needs of the node.
+
+    upstream: of a name, None if there is none.  sends: whether objects of a source may come from
+    an address.  keeping: what receiving needs.  full: why nothing can be stored, or "".
+    listens: where our listener is, in words.
+    """
+
+    upstream: Callable[[str], Upstream | None]
+    sends: Callable[[str, str], bool]
+    database: Database
+    cache: Cache
+    claims: Claims
+    keeping: Callable[[], Keeping]
+    full: Callable[[], str]
+    clock: Callable[[], float]
+    next_id: Callable[[], int]
+    listens: Callable[[], str]
+
+
+class Broker:
+    """`waystation.flows.fetch.Fetches`."""
+
+    def __init__(self, terms: BrokerTerms, parts: BrokerParts) -> None:
+        self.terms = terms
+        self._parts = parts
+        self._open: dict[tuple[str, str], Fetch] = {}
+        self._holds: dict[str, Callable[[], None]] = {}
+        self._readers: dict[str, set[Following]] = {}
+        self._leaving: dict[str, asyncio.TimerHandle] = {}
+        self._ended: OrderedDict[str, Progress] = OrderedDict()
+        self._failed: dict[tuple[str, str, Aim], tuple[float, FetchFailed]] = {}
+        self._places: dict[str, tuple[int, Places]] = {}
+        self._no_get: dict[str, float] = {}
+        self._numbers = itertools.cycle(range(1, MESSAGE_IDS + 1))
+        self._calls = CallPool()
+        self._lingering: dict[str, tuple[Fetch, asyncio.TimerHandle]] = {}
+        self._stopped = False
+
+    # what readers call
+
+    async def want(
+        self,
+        source: str,
+        path: Mapping[str, str],
+        *,
+        filed: bool = False,
+        prefetch: bool = False,
+    ) -> Reading:
+        """Attach a reader; see `waystation.flows.fetch.Fetches.want`."""
+        upstream = self._upstream(source)
+        aim, study = aim_of(path), path["study"]
+        while True:
+            whole = None if prefetch else await self.whole(source, path)
+            if whole is not None:
+                return whole.reading
+            if (told := self._told(source, study, aim)) is not None:
+                return await self._partial(source, study, aim, told)
+            fetch = self._fetch(upstream, study)
+            if fetch.accepting:
+                return await self._attach(fetch, aim, filed=filed, prefetch=prefetch)
+            await fetch.over.wait()
+
+    async def _attach(self, fetch: Fetch, aim: Aim, *, filed: bool, prefetch: bool) -> Reading:
+        visitors = self._readers[fetch.id]
+        waiting = Following(fetch, fetch.visit(aim), filed=filed, gone=self._gone)
+        visitors.add(waiting)
+        self._stay(fetch)
+        admitted = False
+        try:
+            waiting.goal = await fetch.admit(aim, prefetch=prefetch)
+            admitted = True
+        except FetchFailed as failure:
+            self._remember(fetch, aim, failure)
+            raise
+        finally:
+            if not admitted:
+                await waiting.close()
+        return waiting
+
+    async def whole(self, source: str, path: Mapping[str, str]) -> Whole | None:
+        """Return what is wanted if the cache has it complete and checked not long ago."""
+        upstream = self._upstream(source)
+        aim, study = aim_of(path), path["study"]
+        release = self._parts.cache.hold(source, study)
+        kept = False
+        try:
+            book = await self._parts.cache.book(source, study)
+            verified = self._fresh(book, aim, upstream.terms.revalidate_s)
+            objects = chosen([outgoing(row) for row in book.objects], aim) if verified else []
+            if not objects:
+                return None
+            kept = True
+        finally:
+            if not kept:
+                release()
+        warnings = doubts(source, verified)
+        reading = Shelf(objects, gone=release, verified=verified, warnings=warnings)
+        return Whole(objects=objects, reading=reading)
+
+    def _fresh(self, book: Book, aim: Aim, revalidate_s: float) -> str:
+        """Return against what an aim was found complete, "" if it was not, or long ago."""
+        if aim.instance:
+            # An instance is all there or not there at all.
+            return "uids"
+        for series in dict.fromkeys((aim.series, WHOLE.series)):
+            scope = book.complete(series)
+            if scope is not None and self._parts.clock() - scope.checked_at <= revalidate_s:
+                return scope.verified
+        return ""
+
+    async def exists(self, source: str, path: Mapping[str, str]) -> int | None:
+        """Return how many instances there are, None if nobody said; starts nothing (W-17)."""
+        whole = await self.whole(source, path)
+        if whole is not None:
+            await whole.reading.close()
+            return len(whole.objects)
+        aim = aim_of(path)
+        survey = Survey(self._upstream(source), path["study"], lambda: None)
+        try:
+            n = await survey.exists(aim)
+        except UpstreamFailed as error:
+            raise failures.of_upstream(error, "") from error
+        if n == -1:
+            raise failures.not_there(source, aim)
+        return n
+
+    async def prefetch(self, source: str, path: Mapping[str, str]) -> Progress:
+        """Begin to fetch without a reader.  Raises `FetchFailed`."""
+        reading = await self.want(source, path, prefetch=True)
+        assert isinstance(reading, Following)
+        fetch = reading.fetch
+        # It holds the Fetch until that is over.
+        fetch.keep(reading)
+        return self._progress(fetch)
+
+    async def cancel(self, fetch: str) -> bool:
+        """End a Fetch and its readers; False if there is none under way."""
+        found = next((one for one in self._open.values() if one.id == fetch), None)
+        if found is None or not found.accepting:
+            return False
+        found.cancel()
+        return True
+
+    async def forget(self, source: str, path: Mapping[str, str]) -> int:
+        """Drop what the cache holds of a study; return how many objects.  In use: 0."""
+        return await self._parts.cache.forget(source, path["study"])
+
+    # progress
+
+    def progress(self, fetch: str = "") -> Sequence[Progress]:
+        """Return the Fetches under way and those that ended lately, or the one with that id."""
+        known = dict(self._ended)
+        known |= {one.id: self._progress(one) for one in self._open.values()}
+        if not fetch:
+            return sorted(known.values(), key=lambda one: one.began_at, reverse=True)
+        return [known[fetch]] if fetch in known else []
+
+    async def follow(self, fetch: str) -> AsyncIterator[Progress]:
+        """Yield how far a Fetch is whenever that changes, its end last."""
+        last: Progress | None = None
+        while True:
+            found = next((one for one in self._open.values() if one.id == fetch), None)
+            now = self._progress(found) if found is not None else self._ended.get(fetch)
+            if now is None:
+                return
+            if now != last:
+                last = now
+                yield now
+            if found is None:
+                return
+            await asyncio.sleep(TICK_S)
+            if self._progress(found) == last and not found.over.is_set():
+                await found.stock.wait()
+
+    def _progress(self, fetch: Fetch) -> Progress:
+        return progress_of(fetch, len(self._readers.get(fetch.id, ())), self._parts.clock())
+
+    # the Fetches
+
+    def _upstream(self, source: str) -> Upstream:
+        found = self._parts.upstream(source)
+        if found is None:
+            raise failures.unknown(source)
+        return found
+
+    def _fetch(self, upstream: Upstream, study: str) -> Fetch:
+        """Return the one Fetch of a study.  Raises `FetchFailed` if none can begin."""
+        key = (upstream.name, study)
+        found = self._open.get(key)
+        if found is not None:
+            return found
+        why = self._parts.cache.no_room() or self._parts.full()
+        if self._stopped or why:
+            raise failures.no_room(upstream.name, why or "the node stops")
+        places = self._places_of(upstream)
+        if places.waiting >= MOST_WAITING:
+            raise failures.too_many(upstream.name, self.terms.retry_after_s)
+        fetch = Fetch(self._fetch_parts(upstream, places), secrets.token_hex(8), study)
+        self._open[key] = fetch
+        self._readers[fetch.id] = set()
+        self._holds[fetch.id] = self._parts.cache.hold(*key)
+        self._parts.claims.open(fetch.stock)
+        return fetch
+
+    def _fetch_parts(self, upstream: Upstream, places: Places) -> FetchParts:
+        parts, source = self._parts, upstream.name
+        return FetchParts(
+            upstream=upstream,
+            database=parts.database,
+            claims=parts.claims,
+            places=places,
+            clock=parts.clock,
+            next_id=parts.next_id,
+            next_message_id=self._next_number,
+            sends=lambda address: parts.sends(source, address),
+            way=lambda: self._way(upstream),
+            no_get=lambda: self._no_get.__setitem__(source, parts.clock() + NO_GET_S),
+            taker=lambda claimant, call: self._taker(upstream, claimant, call),
+            retire=self._calls.retire,
+            listens=parts.listens,
+            grew=parts.cache.grew,
+            no_room=parts.cache.no_room,
+            forget=parts.cache.forget,
+            ended=self._over,
+            linger_s=self.terms.linger_s,
+        )
+
+    def _places_of(self, upstream: Upstream) -> Places:
+        most = upstream.terms.retrieve_most
+        known = self._places.get(upstream.name)
+        if known is None or known[0] != most:
+            known = self._places[upstream.name] = (most, Places(most))
+        return known[1]
+
+    def _next_number(self) -> int:
+        """Return a Message ID that no open C-MOVE has (W-110)."""
+        stocks = [
+            one.stock
+            for one in (*self._open.values(), *(fetch for fetch, _ in self._lingering.values()))
+        ]
+        while any(one.used(number := next(self._numbers)) for one in stocks):
+            continue
+        return number if stocks else next(self._numbers)
+
+    def _way(self, upstream: Upstream) -> str:
+        wanted = upstream.terms.retrieve
+        if wanted in (GET, MOVE):
+            return wanted
+        if self._no_get.get(upstream.name, 0.0) > self._parts.clock():
+            return MOVE
+        return GET if upstream.takes_get else MOVE
+
+    def _taker(self, upstream: Upstream, claimant: Claimant, call: QueryCall) -> GetTaker:
+        remote = upstream.terms.get
+        source = Source(
+            peer="",
+            calling_ae=remote.ae_title,
+            called_ae=remote.calling_ae,
+            address=remote.host,
+            way_in="fetch",
+            tls=remote.tls is not None,
+            fetched_from=upstream.name,
+        )
+        return GetTaker(self._parts.keeping(), source, claimant, call.hold, call.go_on)
+
+    # readers come and go
+
+    def _stay(self, fetch: Fetch) -> None:
+        timer = self._leaving.pop(fetch.id, None)
+        if timer is not None:
+            timer.cancel()
+
+    def _gone(self, reader: Following) -> None:
+        fetch = reader.fetch
+        readers = self._readers.get(fetch.id)
+        if readers is None:
+            return
+        readers.discard(reader)
+        if not readers and fetch.accepting:
+            loop = asyncio.get_running_loop()
+            self._stay(fetch)
+            self._leaving[fetch.id] = loop.call_later(self.terms.leave_s, self._left, fetch)
+
+    def _left(self, fetch: Fetch) -> None:
+        if not self._readers.get(fetch.id) and fetch.accepting:
+            fetch.cancel()
+
+    def _over(self, fetch: Fetch) -> None:
+        """A Fetch has ended; stragglers are claimed for a while."""
+        source, study = fetch.terms.name, fetch.study
+        self._ended[fetch.id] = self._progress(fetch)
+        while len(self._ended) > REMEMBERED:
+            self._ended.popitem(last=False)
+        self._open.pop((source, study), None)
+        self._readers.pop(fetch.id, None)
+        self._stay(fetch)
+        for goal in fetch.goals.values():
+            if goal.failure is not None and not fetch.cancelled:
+                self._remember(fetch, goal.aim, goal.failure)
+        self._holds.pop(fetch.id)()
+        if self._stopped:
+            self._parts.claims.close(fetch.stock)
+            return
+        loop = asyncio.get_running_loop()
+        timer = loop.call_later(self.terms.linger_s, self._forget_claims, fetch)
+        self._lingering[fetch.id] = (fetch, timer)
+
+    def _forget_claims(self, fetch: Fetch) -> None:
+        self._parts.claims.close(fetch.stock)
+        self._lingering.pop(fetch.id, None)
+
+    def filed(self, arrivals: Sequence[Arrival]) -> None:
+        """Hear which fetched objects are in the tables."""
+        stocks = [one.stock for one in self._open.values()]
+        stocks += [one.stock for one, _ in self._lingering.values()]
+        for arrival in arrivals:
+            any(one.has_filed(arrival.id) for one in stocks)
+
+    # failures
+
+    def _remember(self, fetch: Fetch, aim: Aim, failure: FetchFailed) -> None:
+        if failure.status == failures.NOT_FOUND or fetch.cancelled:
+            return
+        now = asyncio.get_running_loop().time()
+        self._failed = {key: one for key, one in self._failed.items() if one[0] > now}
+        until = now + self.terms.memory_s
+        self._failed.setdefault((fetch.terms.name, fetch.study, aim), (until, failure))
+
+    def _told(self, source: str, study: str, aim: Aim) -> FetchFailed | None:
+        known = self._failed.get((source, study, aim))
+        left = known[0] - asyncio.get_running_loop().time() if known is not None else 0.0
+        return again(known[1], left) if known is not None and left > 0 else None
+
+    async def _partial(self, source: str, study: str, aim: Aim, told: FetchFailed) -> Reading:
+        """Return what there is of something incomplete, where that is served; else raise."""
+        if self.terms.partial != "serve" or not told.missing:
+            raise told
+        release = self._parts.cache.hold(source, study)
+        try:
+            book = await self._parts.cache.book(source, study)
+        except StorageError:
+            release()
+            raise
+        objects = chosen([outgoing(row) for row in book.objects], aim)
+        if not objects:
+            release()
+            raise told
+        text = f"{told.missing} of {len(objects) + told.missing} instances cannot be had: "
+        return Shelf(objects, gone=release, missing=told.missing, warnings=[text + told.text])
+
+    # the end
+
+    def change(self, terms: BrokerTerms) -> None:
+        """Go by other terms."""
+        self.terms = replace(terms)
+        self._no_get.clear()
+
+    async def stop(self) -> None:
+        """End every Fetch; what arrived stays as incomplete entries (W-117)."""
+        self._stopped = True
+        for timer in self._leaving.values():
+            timer.cancel()
+        for fetch, timer in self._lingering.values():
+            timer.cancel()
+            await fetch.stock.stop()
+        await asyncio.gather(*(one.stop() for one in list(self._open.values())))
+        await self._calls.close()

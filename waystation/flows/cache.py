@@ -1,0 +1,227 @@
+"""The broker's cache: who holds what, and what has to go (W-120 to W-125).
+
+Contract: an entry that is being read or fetched, or is pinned, is never evicted.  Eviction goes by
+the cache book: the least recently read first, when its time is over or there is too much; nothing
+is scanned and no file times are asked.  Nothing is emptied at the start.  While everything that
+could go is in use, `no_room` says why nothing more may come in.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import Executor
+from dataclasses import dataclass
+
+import structlog
+
+from waystation.blobs.folder import BlobFolder
+from waystation.blobs.volume import look
+from waystation.db.engine import Database
+from waystation.db.statement import Transaction
+from waystation.index import cache_book, cache_reading
+from waystation.index.cache_reading import Book, Candidate
+from waystation.journal import keeping
+from waystation.model.errors import StorageError
+
+log = structlog.get_logger()
+AT_ONCE = 50
+# How long what could not be evicted is left alone, seconds.
+AGAIN_S = 5.0
+# How often the volume is looked at, in bytes that came in.
+LOOK_BYTES = 64 << 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CacheLimits:
+    """``[cache]``.  max_bytes: of all that it holds; max_age_s: since it was read last."""
+
+    max_bytes: int = 200 << 30
+    min_free_bytes: int = 5 << 30
+    max_age_s: float = 86_400.0
+
+
+Key = tuple[str, str]
+
+
+class Cache:
+    """Of one node."""
+
+    def __init__(
+        self,
+        limits: CacheLimits,
+        database: Database,
+        blobs: BlobFolder,
+        disk: Executor,
+        clock: Callable[[], float],
+    ) -> None:
+        self.limits = limits
+        self.size_bytes = 0
+        self.free_bytes: int | None = None
+        self._database = database
+        self._blobs = blobs
+        self._disk = disk
+        self._clock = clock
+        self._held: Counter[Key] = Counter()
+        self._going: dict[Key, asyncio.Event] = {}
+        self._wake = asyncio.Event()
+        self._stuck = ""
+        self._unseen = 0
+
+    async def start(self) -> None:
+        """Take up what an earlier life left; what is damaged goes."""
+        if n := await self._database.write(cache_book.mend()):
+            log.warning("damaged objects left the cache", n=n)
+        await self._measure()
+
+    def change(self, limits: CacheLimits) -> None:
+        """Go by other limits."""
+        self.limits = limits
+        self._wake.set()
+
+    # who uses what
+
+    def hold(self, source: str, study: str) -> Callable[[], None]:
+        """Keep an entry as long as the function that is returned was not called."""
+        key = (source, study)
+        self._held[key] += 1
+        let_go = False
+
+        def release() -> None:
+            nonlocal let_go
+            if let_go:
+                return
+            let_go = True
+            self._held[key] -= 1
+            if self._held[key] <= 0:
+                del self._held[key]
+            self._wake.set()
+
+        return release
+
+    async def book(self, source: str, study: str) -> Book:
+        """Read what there is of a study, and note that it was read; `hold` it first."""
+        while (going := self._going.get((source, study))) is not None:
+            await going.wait()
+        found = await self._database.read(cache_reading.book_of(source, study))
+        if found.id:
+            seen = cache_book.read_at({found.id: self._clock()})
+            self._database.submit(seen, urgent=False).add_done_callback(_note)
+        return found
+
+    def grew(self, size_bytes: int) -> None:
+        """An object came in."""
+        self.size_bytes += size_bytes
+        self._unseen += size_bytes
+        if self.size_bytes > self.limits.max_bytes or self._unseen >= LOOK_BYTES:
+            self._wake.set()
+
+    def no_room(self) -> str:
+        """Return why nothing more can be taken, "" if it can (W-121)."""
+        return self._stuck
+
+    # what goes
+
+    async def run(self) -> None:
+        """Evict what has to go, until cancelled."""
+        while True:
+            self._wake.clear()
+            try:
+                sleep_s = await self.tidy()
+            except StorageError as error:
+                log.error("eviction failed", error=str(error))
+                sleep_s = AGAIN_S
+            except Exception:
+                log.exception("eviction failed")
+                sleep_s = AGAIN_S
+            try:
+                async with asyncio.timeout(sleep_s):
+                    await self._wake.wait()
+            except TimeoutError:
+                continue
+
+    async def tidy(self) -> float | None:
+        """Evict; return when to look again, seconds, None for when something happens."""
+        await self._measure()
+        busy: set[int] = set()
+        while True:
+            found = await self._database.read(cache_reading.oldest(AT_ONCE + len(busy)))
+            found = [one for one in found if one.id not in busy]
+            if not found:
+                break
+            for one in found:
+                why = self._why(one)
+                if not why:
+                    self._stuck = ""
+                    return self._until(one)
+                if not await self._evict(one, why):
+                    busy.add(one.id)
+        over = self._over()
+        self._stuck = over and f"the cache is full ({over}) and all of it is in use"
+        return AGAIN_S if busy else None
+
+    def _until(self, one: Candidate) -> float:
+        return max(one.read_at + self.limits.max_age_s - self._clock(), 0.0) + 0.05
+
+    def _why(self, one: Candidate) -> str:
+        if one.read_at + self.limits.max_age_s <= self._clock():
+            return "age"
+        return self._over()
+
+    def _over(self) -> str:
+        limits = self.limits
+        if self.size_bytes > limits.max_bytes:
+            return "max_size"
+        low = self.free_bytes is not None and self.free_bytes < limits.min_free_bytes
+        return "min_free" if low else ""
+
+    async def _evict(self, one: Candidate, why: str) -> bool:
+        key = (one.source, one.study)
+        if self._held[key] or key in self._going:
+            return False
+        # Who comes to read it now waits, and finds nothing.
+        self._going[key] = asyncio.Event()
+        try:
+            await self._take_out(one)
+        finally:
+            self._going.pop(key).set()
+        log.info("evicted", source=one.source, why=why, size_bytes=one.size_bytes)
+        await self._measure()
+        return True
+
+    async def _take_out(self, one: Candidate) -> None:
+        before = self._clock() + 1.0
+
+        def job(transaction: Transaction) -> list[str]:
+            return keeping.drop(cache_book.evict(transaction, one.id), before)(transaction)
+
+        names = await self._database.write(job, urgent=False)
+        await asyncio.get_running_loop().run_in_executor(self._disk, self._drop_all, names)
+
+    async def forget(self, source: str, study: str) -> int:
+        """Drop what there is of a study unless somebody uses it; return how many objects."""
+        if self._held[source, study]:
+            return 0
+        book = await self._database.read(cache_reading.book_of(source, study))
+        if not book.id:
+            return 0
+        gone = Candidate(id=book.id, source=source, study=study, read_at=0.0, size_bytes=0)
+        return len(book.objects) if await self._evict(gone, "asked") else 0
+
+    def _drop_all(self, names: list[str]) -> None:
+        for name in names:
+            try:
+                self._blobs.drop(name)
+            except OSError as error:
+                log.error("blob not removed", blob=name, error=str(error))
+
+    async def _measure(self) -> None:
+        """Add up what there is, and look at the volume."""
+        self._unseen = 0
+        self.size_bytes = await self._database.read(cache_reading.size())
+        space = await asyncio.get_running_loop().run_in_executor(self._disk, look, self._blobs.root)
+        self.free_bytes = space.free_bytes
+
+
+def _note(done: "asyncio.Future[None]") -> None:
+    if not done.cancelled() and (error := done.exception()) is not None:
+        log.warning("reading not noted", error=str(error))

@@ -1,0 +1,72 @@
+"""What a Fetch is made with, and what it works at."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from waystation.db.engine import Database
+from waystation.flows.claims import Claimant, Claims
+from waystation.flows.fetch import FetchFailed
+from waystation.flows.fetch_get import GetTaker
+from waystation.flows.fetch_manifest import Aim
+from waystation.flows.fetch_places import Places
+from waystation.flows.upstream import Upstream
+from waystation.net.query_call import QueryCall
+
+if TYPE_CHECKING:
+    from waystation.flows.fetching import Fetch
+
+
+@dataclass(slots=True)
+class Goal:
+    """An aim that is worked at.
+
+    prefetch: no reader waits for it.  not_before: of the next attempt, by the clock of the loop.
+    verified: against what it was found complete.
+    """
+
+    aim: Aim
+    prefetch: bool
+    attempts: int = 0
+    not_before: float = 0.0
+    done: bool = False
+    failure: FetchFailed | None = None
+    verified: str = "none"
+
+    @property
+    def closed(self) -> bool:
+        """Whether nothing more will be done for it."""
+        return self.done or self.failure is not None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FetchParts:
+    """What Fetches of one PACS share.
+
+    places: for retrievals at one time.  sends: whether objects may come from an address.
+    way: ``get`` or ``move``; no_get: C-GET turned out not to be taken.
+    taker: makes what takes the objects of a C-GET.  retire: ends an association in order.
+    listens: where our listener is, in words.  clock: Unix seconds.
+    grew: told of bytes that came into the cache; no_room: why it takes nothing more, or "".
+    forget: drops what the cache has of a study.  ended: told of the end.
+    linger_s: how long stragglers are claimed after the end.
+    """
+
+    upstream: Upstream
+    database: Database
+    claims: Claims
+    places: Places
+    clock: Callable[[], float]
+    next_id: Callable[[], int]
+    next_message_id: Callable[[], int]
+    sends: Callable[[str], bool]
+    way: Callable[[], str]
+    no_get: Callable[[], None]
+    taker: Callable[[Claimant, QueryCall], GetTaker]
+    retire: Callable[[QueryCall], None]
+    listens: Callable[[], str]
+    grew: Callable[[int], None]
+    no_room: Callable[[], str]
+    forget: Callable[[str, str], Awaitable[int]]
+    ended: Callable[["Fetch"], None]
+    linger_s: float = 60.0

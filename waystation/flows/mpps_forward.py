@@ -1,0 +1,114 @@
+"""Performed procedure steps go on to other SCPs, in their order (T-58).
+
+Contract: what was taken is in the journal before its sender hears success, and goes on to each
+target one after the other: an N-SET never overtakes its N-CREATE.  A target that is away is tried
+again, with longer pauses, for seven days; a message that it refuses is given up and told of,
+and the next one is sent.  A duplicate (0111) counts as arrived: we cannot know how far an attempt
+came that broke off.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import structlog
+
+from waystation.db.engine import Database
+from waystation.dicom.uids import EXPLICIT_VR_LE, IMPLICIT_VR_LE, MPPS
+from waystation.flows.rounds import keep_going
+from waystation.index import mpps
+from waystation.index.mpps import CREATE, DONE, GIVEN_UP, Message
+from waystation.matching.entry_data import recoded
+from waystation.model.errors import WaystationError
+from waystation.model.peer import Remote
+from waystation.net.query_call import QueryCall
+from waystation.wire.negotiate import propose
+from waystation.wire.status import Category, category, status_text
+
+log = structlog.get_logger()
+AGAIN_S = 5.0
+FIRST_S, CAP_S, LIFETIME_S = 15.0, 1800.0, 7 * 86_400.0
+DUPLICATE = 0x0111
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Targets:
+    """Who hears of procedures.  remote: where a target is, None if nobody knows any more."""
+
+    names: Callable[[], Sequence[str]]
+    remote: Callable[[str], Remote | None]
+
+
+class MppsForward:
+    """The lane of each target."""
+
+    def __init__(self, database: Database, clock: Callable[[], float], targets: Targets) -> None:
+        self._database = database
+        self._clock = clock
+        self._targets = targets
+        self._wake = asyncio.Event()
+
+    def wake(self) -> None:
+        """Something has to go on."""
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Go on until cancelled."""
+        await keep_going("mpps forward", self.look, self._wake, self._clock, AGAIN_S)
+
+    async def look(self) -> float | None:
+        """Send what is due; return for how long nothing is."""
+        names = await self._database.read(mpps.targets())
+        pauses = await asyncio.gather(*(self._lane(name) for name in names))
+        waits = [pause for pause in pauses if pause is not None]
+        return min(waits) if waits else None
+
+    async def _lane(self, target: str) -> float | None:
+        """Send to one target until nothing is left, or it has to wait; return for how long."""
+        while True:
+            message = await self._database.read(mpps.first_of(target))
+            if message is None:
+                return None
+            pause = message.due - self._clock()
+            if pause > 0:
+                return pause
+            await self._try(message)
+
+    async def _try(self, message: Message) -> None:
+        now = self._clock()
+        remote = self._targets.remote(message.target)
+        try:
+            if remote is None:
+                await self._give_up(message, "the configuration has no such destination")
+                return
+            status = await self._send(remote, message)
+        except WaystationError as error:
+            if now - message.created_at >= LIFETIME_S:
+                await self._give_up(message, str(error))
+                return
+            pause = min(FIRST_S * 2.0 ** min(message.attempts, 16), CAP_S)
+            await self._database.write(mpps.again(message.id, now + pause, str(error)))
+            log.warning("performed procedure step waits", target=message.target, why=str(error))
+            return
+        arrived = category(status) in (Category.SUCCESS, Category.WARNING)
+        if arrived or (status == DUPLICATE and message.operation == CREATE):
+            await self._database.write(mpps.ended(message.id, DONE))
+            return
+        await self._give_up(message, f"answered {status_text(status)}")
+
+    async def _give_up(self, message: Message, why: str) -> None:
+        await self._database.write(mpps.ended(message.id, GIVEN_UP, why))
+        log.error("performed procedure step not forwarded", target=message.target, why=why)
+
+    async def _send(self, remote: Remote, message: Message) -> int:
+        call = await QueryCall.open(remote, propose([(MPPS, [EXPLICIT_VR_LE, IMPLICIT_VR_LE])])[0])
+        try:
+            context = call.context_of(MPPS)
+            data = recoded(message.data, context.transfer_syntax)
+            send = call.create if message.operation == CREATE else call.set
+            answer = await send(context, message.sop_instance, data)
+        except BaseException:
+            call.abort()
+            raise
+        await call.release()
+        return answer.status

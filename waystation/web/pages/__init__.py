@@ -1,0 +1,1 @@
+"""The console: pages that a browser shows without any file from elsewhere."""
