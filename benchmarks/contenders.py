@@ -16,9 +16,9 @@ from typing import Protocol
 
 from benchmarks.figures import OURS
 from tests.peers.dcmtk import TUNED, StoreScp
-from tests.peers.node import WAYSTATION, Node, destination, rule_to
+from tests.peers.node import Node, destination, rule_to
 from tests.peers.orthanc import Modality, Orthanc
-from tests.peers.program import HOST, Program, free_port
+from tests.peers.program import HOST, WAYSTATION, Program, free_port
 
 
 class Receiver(Protocol):

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from tests.peers.node import WAYSTATION
+from tests.peers.program import WAYSTATION
 from tests.source import PACKAGE
 from waystation.app.read import load
 from waystation.app.settings_destination import DicomDestination

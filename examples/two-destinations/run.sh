@@ -1,10 +1,10 @@
 #!/bin/bash
-# A PACS that must get everything and a second place that may.  "24 hours" are 3 seconds here.
+# A PACS that must get everything and a second place that may.  "24 hours" are 6 seconds here.
 source "$(dirname "${BASH_SOURCE[0]}")/../stage.sh"
 
 begin two-destinations
 export WAYSTATION__PEER__SCANNERS__ADDRESS='["127.0.0.1/32"]'
-export WAYSTATION__DESTINATION__TEACHING__OPTIONAL_FOR=3s
+export WAYSTATION__DESTINATION__TEACHING__OPTIONAL_FOR=6s
 start_peer pacs PACS
 start_peer teaching TEACHING
 start_node

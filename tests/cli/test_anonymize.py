@@ -2,11 +2,14 @@
 
 import hashlib
 import json
+import re
 import struct
 from pathlib import Path
 from typing import Any
 
 import pytest
+from pydicom import dcmread
+from pydicom.fileset import FileSet
 
 from tests.cli.conftest import Run
 from tests.dicom.building import EXPLICIT, el
@@ -82,14 +85,13 @@ def test_folders_are_written_anew_under_new_names_and_originals_stay(
     for number in range(3):
         written(source / f"muster-{number}.dcm", number)
     (source / "notes.txt").write_text("Muster")
-    (source / "DICOMDIR").write_bytes(b"x")
     before = everything(source)
     done = run("anonymize", source, "--profile", profile, "--output", tmp_path / "out", "--json")
     assert done.code == 0
     assert everything(source) == before
     *files, last = lines(done.out)
     summary = last["summary"]
-    assert (summary["written"], summary["left_out"], summary["directories"]) == (3, 1, 1)
+    assert (summary["written"], summary["left_out"], summary["directories"]) == (3, 1, 0)
     places = [one["place"] for one in files if one["state"] == "written"]
     assert sorted(everything(tmp_path / "out")) == sorted(places)
     for place in places:
@@ -98,6 +100,31 @@ def test_folders_are_written_anew_under_new_names_and_originals_stay(
         assert content[128:132] == b"DICM"
         assert b"uster" not in content
         assert b"4711" not in content
+
+
+@pytest.mark.req("D-19")
+def test_a_dicomdir_is_never_passed_on_but_made_anew_from_the_outputs(
+    tmp_path: Path, run: Run, profile: Path
+) -> None:
+    source, out = tmp_path / "cd", tmp_path / "out"
+    for number in range(3):
+        written(source / f"muster-{number}.dcm", number)
+    (source / "DICOMDIR").write_bytes(b"Muster^Erika")
+    done = run("anonymize", source, "--profile", profile, "--output", out)
+    assert done.code == 0, done.err
+    assert "DICOMDIR made of 3 objects" in done.err
+    content = (out / "DICOMDIR").read_bytes()
+    assert b"uster" not in content
+    found = FileSet(out / "DICOMDIR")
+    assert len(found) == 3
+    for instance in found:
+        stored = dcmread(out / Path(*instance.FileID.split("/")))
+        assert stored.SOPInstanceUID == instance.SOPInstanceUID
+        assert stored.PatientID == instance.PatientID
+    names = [part for place in everything(out) for part in Path(place).parts]
+    assert all(re.fullmatch("[A-Z0-9_]{1,8}", name) for name in names)
+    run("anonymize", source, "--profile", profile, "--output", out)
+    assert (out / "DICOMDIR").read_bytes() == content
 
 
 @pytest.mark.req("D-2", "D-26")

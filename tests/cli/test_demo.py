@@ -7,7 +7,7 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.peers.node import WAYSTATION
+from tests.peers.program import WAYSTATION
 
 
 def test_the_demonstration_delivers_every_image_even_with_its_ports_taken(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import Run
-from tests.peers.node import WAYSTATION
+from tests.peers.program import WAYSTATION
 
 
 def told(story: str, folder: Path) -> str:

@@ -12,8 +12,7 @@ import pytest
 
 from tests.objects.study import make_study
 from tests.peers import dcmtk
-from tests.peers.node import WAYSTATION
-from tests.peers.program import Program, free_port, wait_until
+from tests.peers.program import WAYSTATION, Program, command, free_port, wait_until
 
 READY = re.compile(r"^ready ae=PACS port=(\d+)$", re.MULTILINE)
 
@@ -50,11 +49,9 @@ def made() -> Iterator[list[Pacs]]:
 
 
 def modality(port: int, *options: str, images: int = 4) -> "subprocess.CompletedProcess[str]":
-    command = [str(WAYSTATION), "simulate-peer", "modality", f"PACS@127.0.0.1:{port}"]
     wanted = ["--images", str(images), "--size", "12kB", "--json", *options]
-    return subprocess.run(
-        [*command, *wanted], capture_output=True, text=True, timeout=60, check=False
-    )
+    target = f"PACS@127.0.0.1:{port}"
+    return command(["simulate-peer", "modality", target, *wanted], Path())
 
 
 def endings(done: "subprocess.CompletedProcess[str]") -> list[str]:

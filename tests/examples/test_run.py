@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.examples.making import EXAMPLES, KEYS, STORIES, with_values
+from tests.peers import warm
 from waystation.app.read import load
 
 LINE = re.compile(r"^(?P<site>[a-z-]+)(?P<numbers>(?: +\d+){6})$", re.MULTILINE)
@@ -43,11 +44,29 @@ SHOWN = {
 }
 
 
-def played(example: str, folder: Path, **environment: str) -> "subprocess.CompletedProcess[str]":
+@pytest.fixture(scope="module")
+def programs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of programs in which short commands of ours need not be imported each time."""
+    folder = tmp_path_factory.mktemp("bin")
+    own = Path(sys.executable).parent
+    (folder / "python").symlink_to(own / "python")
+    (folder / "waystation").write_text(
+        "#!/bin/bash\n"
+        # What a story kills must be its own child.
+        f'case "$1 $2" in serve*|*" pacs") exec {own}/waystation "$@";; esac\n'
+        f'exec {own}/python -S -E {warm.__file__} {warm.mother()} "$@"\n'
+    )
+    (folder / "waystation").chmod(0o755)
+    return folder
+
+
+def played(
+    example: str, folder: Path, programs: Path, **environment: str
+) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
         [str(EXAMPLES / example / "run.sh")],
         cwd=folder,
-        env={**os.environ, "TMPDIR": str(folder), **environment},
+        env={**os.environ, "TMPDIR": str(folder), "BIN": str(programs), **environment},
         capture_output=True,
         text=True,
         timeout=170,
@@ -72,8 +91,10 @@ def running_in(folder: Path) -> list[str]:
 @pytest.mark.timeout(180)
 @pytest.mark.req("R-90")
 @pytest.mark.parametrize("example", STORIES)
-def test_an_example_runs_with_one_command_and_leaves_nothing(example: str, tmp_path: Path) -> None:
-    done = played(example, tmp_path, PATIENCE_S="60")
+def test_an_example_runs_with_one_command_and_leaves_nothing(
+    example: str, tmp_path: Path, programs: Path
+) -> None:
+    done = played(example, tmp_path, programs, PATIENCE_S="60")
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.endswith("as promised\n")
     for shown in SHOWN.get(example, []):
@@ -87,8 +108,10 @@ def test_an_example_runs_with_one_command_and_leaves_nothing(example: str, tmp_p
     assert running_in(tmp_path) == []
 
 
-def test_a_story_that_goes_wrong_ends_with_1_and_leaves_nothing_running(tmp_path: Path) -> None:
-    done = played("night-link", tmp_path, PATIENCE_S="0")
+def test_a_story_that_goes_wrong_ends_with_1_and_leaves_nothing_running(
+    tmp_path: Path, programs: Path
+) -> None:
+    done = played("night-link", tmp_path, programs, PATIENCE_S="0")
     assert done.returncode == 1
     assert "NOT as promised: the start of local did not happen within 0 s" in done.stdout
     (kept,) = tmp_path.iterdir()

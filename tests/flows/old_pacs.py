@@ -12,6 +12,7 @@ from typing import Any
 
 from tests.net.sink import ABORT, HOST, SHORT, SILENT, until
 from tests.objects.files import Stored
+from tests.objects.study import KINDS, head, pixels_of, uid_of
 from waystation.dicom import tags
 from waystation.dicom.compose import compose
 from waystation.dicom.head import Head
@@ -56,8 +57,8 @@ class Held:
 
 
 def held(stored: Stored) -> Held:
-    head = Head.from_bytes(stored.data_set, stored.transfer_syntax, tail_missing=True)
-    return Held(stored, head.text(STUDY), head.text(SERIES))
+    found = Head.from_bytes(stored.data_set, stored.transfer_syntax, tail_missing=True)
+    return Held(stored, found.text(STUDY), found.text(SERIES))
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,11 +71,12 @@ class Asked:
     instances: tuple[str, ...]
 
 
-def asked_of(head: Head) -> Asked:
+def asked_of(identifier: Head) -> Asked:
     def uids(tag: int) -> tuple[str, ...]:
-        return tuple(filter(None, head.text(tag).split("\\")))
+        raw = (identifier.raw(tag) or b"").decode().strip("\0 ")
+        return tuple(filter(None, raw.split("\\")))
 
-    return Asked(head.text(LEVEL), head.text(STUDY), uids(SERIES), uids(IMAGE))
+    return Asked(identifier.text(LEVEL), identifier.text(STUDY), uids(SERIES), uids(IMAGE))
 
 
 @dataclass
@@ -283,8 +285,7 @@ class _Service:
     async def _answer(self) -> None:
         command = self._command
         assert command is not None
-        head = Head.from_bytes(bytes(self._data), self._syntax)
-        asked = asked_of(head)
+        asked = asked_of(Head.from_bytes(bytes(self._data), self._syntax))
         if command.field == C_FIND_RQ:
             self._pacs.finds.append(asked)
             await asyncio.sleep(self._pacs.find_s)
@@ -357,3 +358,28 @@ class _Service:
 
 
 GETS = {**ALL_OF_IT, STUDY_ROOT_GET: b""}
+
+
+def series_of(series: int, each: int, seed: object = "series") -> list[Held]:
+    """Return the objects of one study of several series."""
+    kind = KINDS["tiny"]
+    study_uid = uid_of("study of series", seed)
+    found: list[Held] = []
+    for number in range(series):
+        series_uid = uid_of("series", seed, number)
+        for place in range(each):
+            uid = uid_of("object", seed, number, place)
+            data = head(kind, study_uid, series_uid, uid, place + 1) + pixels_of(kind, uid)(place)
+            found.append(
+                Held(
+                    Stored(
+                        sop_class=kind.sop_class,
+                        sop_instance=uid,
+                        transfer_syntax=kind.transfer_syntax,
+                        data_set=data,
+                    ),
+                    study_uid,
+                    series_uid,
+                )
+            )
+    return found

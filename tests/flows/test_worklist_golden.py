@@ -123,7 +123,7 @@ async def test_choices_are_made_as_recommended(hospital: Ward, golden: Path) -> 
         if name == "all-return-keys":
             assert {one.status for one in answers[:-1]} == {0xFF00}
         if name == "pregnancy-status":
-            # Asked with a value, and no matching key: what it says is answered, and filters nothing.
+            # Asked with a value, and no matching key: it is answered and filters nothing.
             assert {text_of(one, "PregnancyStatus") for one in answers[:-1]} == {"4"}
             assert {one.status for one in answers[:-1]} == {0xFF01}
     assert made == CHOICES

@@ -11,7 +11,7 @@ from tests.objects.samples import as_file, sample
 from tests.peers.node import rule_to
 
 pytestmark = pytest.mark.peer
-EXAMPLES = 6
+EXAMPLES = 3
 STREAM = "text/event-stream"
 PART = b"--x\r\nContent-Type: application/dicom\r\n\r\n"
 

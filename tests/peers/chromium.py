@@ -1,20 +1,16 @@
 """Chromium without a window, and the OHIF package that it shows."""
 
-import os
-import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pytest
 from PIL import Image
 
+from tests.peers.npm import package
 from tests.peers.program import need
 
 CHROMIUM = "/usr/bin/chromium"
-PACKAGE = "@ohif/app"
-KEPT = Path.home() / ".cache" / "waystation-peers"
 OPTIONS = (
     *("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--hide-scrollbars"),
     *("--no-first-run", "--disable-background-networking", "--disable-component-update"),
@@ -24,22 +20,7 @@ OPTIONS = (
 
 def ohif() -> Path:
     """Return the package as a file; it is fetched once."""
-    found = sorted(KEPT.glob("ohif-app-*.tgz"))
-    if found:
-        return found[-1]
-    npm = shutil.which("npm")
-    why = "npm is not installed"
-    if npm is not None:
-        KEPT.mkdir(parents=True, exist_ok=True)
-        command = [npm, "pack", PACKAGE, "--pack-destination", str(KEPT), "--silent"]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
-        found = sorted(KEPT.glob("ohif-app-*.tgz"))
-        if found:
-            return found[-1]
-        why = done.stderr.strip()[-200:] or "npm fetched nothing"
-    if os.environ.get("CI") == "true":
-        pytest.fail(f"{PACKAGE} is not here: {why}")
-    pytest.skip(f"{PACKAGE} is not here: {why}")
+    return package("@ohif/app")
 
 
 def screenshot(url: str, folder: Path, *, wait_ms: int = 30_000) -> Any:
@@ -53,3 +34,13 @@ def screenshot(url: str, folder: Path, *, wait_ms: int = 30_000) -> Any:
     nowhere = subprocess.DEVNULL
     subprocess.run(command, stdout=nowhere, stderr=nowhere, timeout=240, check=False)
     return np.asarray(Image.open(picture).convert("L"))
+
+
+def text_of(url: str, folder: Path, *, wait_ms: int = 20_000) -> str:
+    """Return a page in the end, as markup."""
+    command = [
+        *(need(CHROMIUM), *OPTIONS, f"--user-data-dir={folder / 'profile'}"),
+        *("--dump-dom", f"--virtual-time-budget={wait_ms}", url),
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    return done.stdout

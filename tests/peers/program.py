@@ -105,7 +105,7 @@ class Program:
         self._process: subprocess.Popen[bytes] | Warm
         with self.log_file.open("ab") as log:
             if Path(command[0]) == WAYSTATION and warm.takes(environment or {}):
-                self._process = warm.start(command[1:], folder, whole, log, log)
+                self._process = warm.start(command[1:], folder, whole, log.fileno(), log.fileno())
                 return
             self._process = subprocess.Popen(
                 list(command),
@@ -211,7 +211,8 @@ def command(
             check=False,
         )
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
-        process = warm.start(words, folder, {**os.environ, **(environment or {})}, out, err)
+        whole = {**os.environ, **(environment or {})}
+        process = warm.start(words, folder, whole, out.fileno(), err.fileno())
         try:
             code = process.wait(timeout_s)
         except subprocess.TimeoutExpired:

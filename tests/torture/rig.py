@@ -8,8 +8,8 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 
-from tests.peers.node import READY, WAYSTATION, Node, destination, rule_to
-from tests.peers.program import PeerFailed, Program, wait_until
+from tests.peers.node import READY, Node, destination, rule_to
+from tests.peers.program import WAYSTATION, PeerFailed, Program, wait_until
 from tests.torture import journal
 from tests.torture.books import Row, Thing, judge
 from tests.torture.crowd import Crowd, Sink

@@ -7,8 +7,7 @@ import threading
 import time
 from pathlib import Path
 
-from tests.peers.node import WAYSTATION
-from tests.peers.program import memory_kib
+from tests.peers.program import WAYSTATION, memory_kib
 from tests.torture.books import Row
 from tests.torture.crowd import LARGE
 from tests.torture.rig import Rig

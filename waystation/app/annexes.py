@@ -7,7 +7,15 @@ from waystation.app.brokerage import Brokerage
 from waystation.app.hl7_port import Hl7Port
 from waystation.app.node import Node
 from waystation.app.people import People
+from waystation.app.step_folders import StepFolders
 from waystation.app.upstreaming import Upstreaming
 from waystation.app.worklisting import Worklisting
 
-MAKERS: tuple[Callable[[Node], Annex], ...] = (People, Upstreaming, Brokerage, Worklisting, Hl7Port)
+MAKERS: tuple[Callable[[Node], Annex], ...] = (
+    People,
+    Upstreaming,
+    Brokerage,
+    Worklisting,
+    Hl7Port,
+    StepFolders,
+)

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
+from waystation.app.media import file_id
 from waystation.app.object_files import Draft, FileObject, is_dicom, opened
 from waystation.app.settings_deidentify import DeidentifySettings
 from waystation.app.wiring_deidentify import crosswalk_of, deidentifier_from
@@ -49,6 +50,7 @@ class Order:
 
     profile: name and table.  output: folder, None for a dry run.  previews: folder of pictures of
     frames whose pixels change.  approved: what the caller has looked at (`APPROVABLE`).
+    media: outputs get names that a DICOMDIR can hold.
     """
 
     profile: str
@@ -56,6 +58,7 @@ class Order:
     output: Path | None
     previews: Path | None = None
     approved: tuple[str, ...] = ()
+    media: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,7 +155,7 @@ class Anonymizer:
     ) -> tuple[str, str]:
         seen = None if made.check is None else made.check.over(syntax)
         whose = identity(_head(source, made))
-        place = place_of(whose)
+        place = place_of(whose, media=self._order.media)
 
         def watched() -> Iterator[Buffer]:
             for piece in pieces:
@@ -249,9 +252,14 @@ def _judge(seen: Pass | None) -> None:
         raise _held(why)
 
 
-def place_of(whose: Identity) -> str:
-    """Return where an output goes: a name made of its own UIDs (D-19)."""
+def place_of(whose: Identity, *, media: bool = False) -> str:
+    """Return where an output goes: a name made of its own UIDs (D-19).
+
+    media: of so few characters that a DICOMDIR can hold it.
+    """
     names = (whose.study_uid, whose.series_uid, whose.sop_instance_uid)
+    if media:
+        return "/".join(("DICOM", *map(file_id, names)))
     return "/".join(map(safe, names)) + ".dcm"
 
 

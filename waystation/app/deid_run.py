@@ -77,7 +77,7 @@ class Run:
 
 
 def directories(paths: Iterable[Path]) -> int:
-    """Return how many DICOMDIR files folders hold: they are left out, and made by other tools."""
+    """Return how many DICOMDIR files folders hold: none goes out, one is made anew (D-19)."""
     return sum(
         1 for path in paths if path.is_dir() for one in path.rglob(DIRECTORY) if one.is_file()
     )

@@ -8,6 +8,7 @@ owner.  Start, stop and each configuration that comes into force are in the trai
 import hashlib
 import os
 import secrets
+import sys
 from collections.abc import Coroutine, Mapping
 from pathlib import Path
 from typing import Any
@@ -15,15 +16,19 @@ from typing import Any
 import waystation
 from waystation.app.node import Node
 from waystation.app.settings import Settings
+from waystation.app.settings_base import is_loopback
+from waystation.app.settings_node import WebSettings
 from waystation.app.wiring_dicomweb import terms_in_force
 from waystation.flows.auditing import Trail
 from waystation.flows.desk import Services
 from waystation.journal.audit import Event
-from waystation.web.accounts import Accounts
+from waystation.model.errors import ConfigError
+from waystation.web.accounts import Accounts, SetupToken
 from waystation.web.administration import Administration
 from waystation.web.surroundings import Surroundings
 
-AUDIT_KEY, LOCAL_KEY = "audit.key", "api.key"
+AUDIT_KEY, LOCAL_KEY, SETUP_TOKEN = "audit.key", "api.key", "setup.token"
+SETUP_S = 86_400.0
 NODE = "node"
 
 
@@ -50,10 +55,29 @@ class People:
     async def start(self) -> None:
         """See who is known; from now on commands on this machine can come in."""
         await self.accounts.start()
+        self._open_door(self._node.settings.web)
         write_private(self._data / LOCAL_KEY, self._local_key.encode())
         await self.trail.record(
             Event.STARTED, NODE, version=waystation.__version__, configuration=_digest(self._text)
         )
+
+    def _open_door(self, web: WebSettings) -> None:
+        """Raise `ConfigError` where others could come and nobody could sign in (S-55)."""
+        path = self._data / SETUP_TOKEN
+        path.unlink(missing_ok=True)
+        if not web.enabled or not self.accounts.is_open:
+            return
+        if web.setup:
+            token = secrets.token_urlsafe(32)
+            self.accounts.setup = SetupToken(token, self._node.clock() + SETUP_S)
+            write_private(path, token.encode())
+            print(f"set-up token, good for 24 hours: {token}", file=sys.stderr, flush=True)
+        elif not is_loopback(web.host) and web.anonymous == "none":
+            raise ConfigError(
+                "web.host",
+                "others could reach it and nobody could sign in: add the first user with"
+                " waystation user add NAME --role admin, or say setup = true",
+            )
 
     def belts(self) -> Mapping[str, Coroutine[Any, Any, None]]:
         """Return its belts, not yet running, by name."""
@@ -71,7 +95,8 @@ class People:
 
     async def stop(self) -> None:
         """Nobody comes in any more."""
-        (self._data / LOCAL_KEY).unlink(missing_ok=True)
+        for name in (LOCAL_KEY, SETUP_TOKEN):
+            (self._data / name).unlink(missing_ok=True)
         await self.trail.record(Event.STOPPED, NODE)
         self.accounts.close()
 

@@ -16,7 +16,7 @@ from waystation.app.parts import Parts
 from waystation.app.settings_base import Secret, Table
 from waystation.app.settings_destination import DicomDestination, FolderDestination
 from waystation.app.settings_dicom import DicomSettings
-from waystation.app.settings_node import NodeSettings
+from waystation.app.settings_node import NodeSettings, WebSettings
 
 TLS_FILES = ("certificate", "key", "ca", "client_ca")
 
@@ -28,6 +28,9 @@ def files_and_folders(parts: Parts, environ: Mapping[str, str]) -> Iterator[Prob
         yield from _data_folder(node.data)
     if isinstance(dicom, DicomSettings) and dicom.tls is not None:
         yield from tls_problems(dicom.tls, ("dicom", "tls"), environ)
+    web = parts.single.get("web")
+    if isinstance(web, WebSettings) and web.tls is not None:
+        yield from tls_problems(web.tls, ("web", "tls"), environ)
     for name, destination in parts.destinations.items():
         at: KeyPath = ("destination", name)
         if isinstance(destination, DicomDestination) and destination.tls is not None:

@@ -9,6 +9,7 @@ body has to make progress; connections are capped in all and per address.
 import asyncio
 import contextlib
 import socket
+import ssl
 from collections.abc import Iterator
 from typing import Any
 
@@ -114,8 +115,13 @@ class WebServer:
         self._server: _Server | None = None
         self._task: asyncio.Task[None] | None = None
 
-    async def start(self, asgi: Any, host: str, port: int) -> int:
-        """Bind and serve ``asgi``; return the port.  Raises OSError if it cannot be bound."""
+    async def start(
+        self, asgi: Any, host: str, port: int, tls: ssl.SSLContext | None = None
+    ) -> int:
+        """Bind and serve ``asgi``; return the port.  Raises OSError if it cannot be bound.
+
+        tls: to serve https with.
+        """
         bound = await _bind(host, port)
         config = uvicorn.Config(
             asgi,
@@ -131,6 +137,8 @@ class WebServer:
             timeout_graceful_shutdown=STOP_S,
             h11_max_incomplete_event_size=2 * LARGEST_HEAD,
         )
+        config.load()
+        config.ssl = tls
         self._server = _Server(config)
         self._task = asyncio.create_task(self._server.serve(sockets=[bound]), name="web")
         while not self._server.started:

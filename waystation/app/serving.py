@@ -12,6 +12,7 @@ import hashlib
 import json
 import os
 import signal
+import ssl
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -32,8 +33,10 @@ from waystation.app.viewer_install import FOLDER, pages_of
 from waystation.app.wiring_console import console_parts
 from waystation.app.wiring_dicomweb import dicomweb
 from waystation.app.wiring_schedule import calendar_files
+from waystation.app.wiring_tls import web_tls
 from waystation.journal import recovery
 from waystation.model.errors import ConfigError
+from waystation.net.tls import server_context
 from waystation.web.admission import Admission
 from waystation.web.dicomweb import DicomWeb
 from waystation.web.site import site
@@ -91,11 +94,13 @@ class Serving:
         people = self.node.annexes.of(People)
         view.dicomweb.admission = Admission(people.accounts, people.trail)
         app = site(view, view.dicomweb, people.accounts, console_parts(self.node))
-        port = await self._web.start(app, table.host, table.port)
-        await self._serve_viewer(view.dicomweb)
-        return f"http://{table.host}:{port}"
+        files = web_tls(table.tls)
+        tls = server_context(files) if files else None
+        port = await self._web.start(app, table.host, table.port, tls)
+        await self._serve_viewer(view.dicomweb, tls)
+        return f"{'https' if tls else 'http'}://{table.host}:{port}"
 
-    async def _serve_viewer(self, resources: DicomWeb) -> None:
+    async def _serve_viewer(self, resources: DicomWeb, tls: ssl.SSLContext | None) -> None:
         """Serve the web viewer if one is installed; without it everything else works."""
         table = self.node.settings.web
         folder = Path(table.viewer.path) if table.viewer.path else self.node.data / FOLDER
@@ -106,11 +111,11 @@ class Serving:
             return
         try:
             viewer = Viewer(pages, resources)
-            port = await self._viewer.start(viewer, table.host, table.viewer.port)
+            port = await self._viewer.start(viewer, table.host, table.viewer.port, tls)
         except OSError as error:
             log.error("the viewer is not served", error=str(error))
             return
-        log.info("viewer", url=f"http://{table.host}:{port}")
+        log.info("viewer", url=f"{'https' if tls else 'http'}://{table.host}:{port}")
 
     def _say_ready(self, url: str) -> None:
         host = self.node.settings.dicom.host
@@ -163,6 +168,8 @@ def _announce(node: Node, web_url: str) -> None:
         "web": web_url,
         "hl7_port": node.annexes.of(Hl7Port).port,
     }
+    if node.settings.web.tls is not None:
+        known["certificate"] = str(node.settings.web.tls.certificate)
     path = node.data / "node.json"
     beside = path.with_suffix(".new")
     beside.write_text(json.dumps(known))

@@ -61,12 +61,12 @@ def dicomweb(node: Node, broker: Broker | None = None) -> DicomWeb:
         search_resources(_holdings(node), elsewhere),
         lambda: node.settings.pacs,
     )
-    if sources:
-        found.add([sources_resource(sources)])
     found.add(metadata_resources(_descriptions(node, broker)))
     found.add(wado(node, broker))
     found.add(openapi_resource(found))
     found.add(capabilities(found))
+    if sources:
+        found.add([sources_resource(sources)])
     return found
 
 

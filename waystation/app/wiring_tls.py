@@ -5,6 +5,7 @@ from pathlib import Path
 
 from waystation.app.settings_base import SecretSource, reveal
 from waystation.app.settings_destination import CallTls
+from waystation.app.settings_node import WebTls
 from waystation.model.peer import TlsFiles
 
 
@@ -29,4 +30,16 @@ def call_tls(table: CallTls | None) -> TlsFiles | None:
         ca=text(table.ca),
         server_name=table.server_name or "",
         verify=table.verify,
+    )
+
+
+def web_tls(table: WebTls | None) -> TlsFiles | None:
+    """Return the files of the HTTP listener's TLS; None for a plain one."""
+    if table is None:
+        return None
+    return TlsFiles(
+        certificate=str(table.certificate),
+        key=str(table.key),
+        key_password=secret(table.key_password),
+        client_auth="off",
     )

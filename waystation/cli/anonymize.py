@@ -92,11 +92,19 @@ def anonymize(
     if dry_run:
         output = None
     _check_places(found, output, report)
+    from waystation.app.deid_run import directories
+
+    media = reidentify is None and directories(found) > 0
     if reidentify is not None:
         make = _restoring(reidentify, certificate, password_env, output)
     else:
-        make = _removing(profile, config, (output, preview), approve or [])
-    _run(found, make, (jobs, fail_fast), report, as_json=as_json, dry_run=dry_run)
+        make = _removing(profile, config, (output, preview), approve or [], media=media)
+    try:
+        _run(found, make, (jobs, fail_fast), report, as_json=as_json, dry_run=dry_run)
+    finally:
+        # What was written is listed, also if something was held.
+        if media and output is not None and output.is_dir():
+            _list_media(output, as_json=as_json)
 
 
 def make_key(path: Path) -> None:
@@ -134,7 +142,12 @@ def _check_places(paths: Sequence[Path], output: Path | None, report: Path | Non
 
 
 def _removing(
-    profile: str, config: Path | None, places: tuple[Path | None, Path | None], approve: list[str]
+    profile: str,
+    config: Path | None,
+    places: tuple[Path | None, Path | None],
+    approve: list[str],
+    *,
+    media: bool,
 ) -> "Callable[[], Worker[Done]]":
     from waystation.app.anonymizing import Anonymizer, Order
     from waystation.app.profile_file import profile_table
@@ -152,8 +165,25 @@ def _removing(
         raise ConfigError(f"deidentify.{name}.pseudonym.source", problem)
     output, preview = places
     approved = tuple(dict.fromkeys(approve))
-    order = Order(profile=name, table=table, output=output, previews=preview, approved=approved)
+    order = Order(
+        profile=name,
+        table=table,
+        output=output,
+        previews=preview,
+        approved=approved,
+        media=media,
+    )
     return partial(Anonymizer, order)
+
+
+def _list_media(output: Path, *, as_json: bool) -> None:
+    """Make the DICOMDIR of what was written, as the originals had one."""
+    from waystation.app.media import write
+
+    listed, left = write(output)
+    if not as_json:
+        more = f"; {left:,} files have no place in one" if left else ""
+        print(f"DICOMDIR made of {listed:,} objects{more}", file=sys.stderr)
 
 
 def _restoring(

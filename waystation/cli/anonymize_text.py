@@ -59,7 +59,7 @@ def print_run(run: "Run", document: dict[str, Any], *, as_json: bool, dry_run: b
     if files["left_out"]:
         print(f"left out: {files['left_out']} files that are not DICOM", file=sys.stderr)
     if files["directories"]:
-        print(f"left out: {files['directories']} DICOMDIR; none is made", file=sys.stderr)
+        print(f"left out: {files['directories']} DICOMDIR, made anew", file=sys.stderr)
     seconds = document["seconds"]
     rate = f", {files['written'] / seconds:.0f}/s" if files["written"] and seconds else ""
     done_word = "would be written" if dry_run else "written"

@@ -7,6 +7,7 @@ the same port, count as "not running".  Proxies of the environment are never use
 
 import json
 import os
+import ssl
 import tomllib
 import urllib.error
 import urllib.parse
@@ -31,10 +32,12 @@ class NodeApi:
     key: of the node, for whom its data folder belongs to; "" for none.
     """
 
-    def __init__(self, base: str, key: str = "") -> None:
+    def __init__(
+        self, base: str, key: str = "", opener: urllib.request.OpenerDirector | None = None
+    ) -> None:
         self._base = base
         self._key = key
-        self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        self._opener = opener or urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
     def get(self, path: str, params: Mapping[str, object] | None = None) -> Any:
         """Return the JSON of a GET; "" and None parameters are left out."""
@@ -104,7 +107,7 @@ def announced(data: Path) -> tuple[str, int] | None:
         url, pid = str(known["web"]), int(known["pid"])
     except (OSError, ValueError, KeyError, TypeError):
         return None
-    return (url, pid) if url.startswith("http://") else None
+    return (url, pid) if url.startswith(("http://", "https://")) else None
 
 
 def running(data: Path) -> NodeApi | None:
@@ -113,11 +116,25 @@ def running(data: Path) -> NodeApi | None:
     if told is None:
         return None
     url, pid = told
-    api = NodeApi(url, _key(data))
+    api = NodeApi(url, _key(data), opener(data))
     try:
         return api if api.pid() == pid else None
     except (UnreachableError, WaystationError):
         return None
+
+
+def opener(data: Path) -> urllib.request.OpenerDirector:
+    """Return what calls the node on a folder: over TLS only the one with its own certificate."""
+    direct = urllib.request.ProxyHandler({})
+    try:
+        known = json.loads((data / "node.json").read_text(encoding="utf-8"))
+        certificate = str(known["certificate"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return urllib.request.build_opener(direct)
+    context = ssl.create_default_context(cafile=certificate)
+    context.check_hostname = False
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    return urllib.request.build_opener(direct, urllib.request.HTTPSHandler(context=context))
 
 
 def _key(data: Path) -> str:

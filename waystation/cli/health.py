@@ -7,13 +7,12 @@ ready, 1 if it runs and is not (every reason on stdout), 3 if no node answers.
 
 import json
 import urllib.error
-import urllib.request
 from pathlib import Path
 from typing import Any
 
 import typer
 
-from waystation.cli.api import announced, data_folder
+from waystation.cli.api import announced, data_folder, opener
 from waystation.cli.options import ConfigOption, JsonOption
 from waystation.cli.tables import plain
 from waystation.model.errors import UnreachableError
@@ -40,10 +39,9 @@ def _ask(data: Path) -> dict[str, Any]:
             "connect", f"no node is running on {data} (or its web listener is off)"
         )
     url = told[0] + "/health/ready"
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
         try:
-            answer = opener.open(url, timeout=PATIENCE_S)
+            answer = opener(data).open(url, timeout=PATIENCE_S)
         except urllib.error.HTTPError as error:
             # 503 tells its reasons in the same words as 200.
             answer = error

@@ -51,6 +51,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "edit": ("waystation.cli.edit:edit", "Change elements of DICOM files"),
     "deid": ("waystation.cli.deid:deid", "De-identification: reports, approvals, pseudonyms"),
     "render": ("waystation.cli.render:render", "Write images as pictures"),
+    "user": ("waystation.cli.user:user", "Who may sign in at the web, and tokens of programs"),
     "viewer": ("waystation.cli.viewer:viewer", "Install the web viewer"),
     "demo": ("waystation.cli.demo:demo", "Show one small study on its way to a simulated PACS"),
     "simulate-peer": ("waystation.cli.simulate:simulate", "Play a PACS or a modality"),

@@ -44,7 +44,7 @@ class Claimant(Protocol):
         """Tell whether an AE title is ours or that of the PACS itself."""
 
     def lists(self, sop_instance_uid: str) -> bool:
-        """Tell whether the PACS lists an instance."""
+        """Tell whether the PACS lists an instance that may still come."""
 
     async def listed(self) -> None:
         """Wait until it is known what the PACS lists, or that it does not say."""

@@ -190,8 +190,12 @@ class Stock:
         return title in (move.calling_ae, move.ae_title)
 
     def lists(self, sop_instance_uid: str) -> bool:
-        """Tell whether the PACS lists an instance."""
-        return sop_instance_uid in self._survey.manifest.instances
+        """Tell whether the PACS lists an instance that may still come.
+
+        Once nothing is moved any more, what is here already comes for another reason.
+        """
+        expected = self.moving or sop_instance_uid not in self.here
+        return expected and sop_instance_uid in self._survey.manifest.instances
 
     async def listed(self) -> None:
         """Wait until it is known what the PACS lists, or that it does not say."""

@@ -225,6 +225,11 @@ class Fetch:
             goal.attempts += 1
         tally = _Tally()
         manifest, here = self.survey.manifest, self.stock.here
+        # What is here already must not be moved again, and its readers are not kept waiting.
+        begun = [aim for aim in aims if self._has_some(aim)]
+        for aim in begun:
+            self.survey.begin(aim)
+        await self.survey.listed(begun)
         for job in jobs(aims, manifest, here, lists=not self.terms.has("no_uid_list")):
             tally.add(await self._ask(job, goals))
             assert tally.last is not None
@@ -237,6 +242,9 @@ class Fetch:
         await self._quiet(goals, tally)
         for goal in goals:
             self._settle(goal, tally)
+
+    def _has_some(self, aim: Aim) -> bool:
+        return any(aim.holds(series, uid) for uid, series in self.stock.here.items())
 
     async def _ask(self, job: Job, goals: Sequence[Goal]) -> Ended:
         """Move what a job says; by C-MOVE where C-GET fails before its first object (W-107)."""

@@ -1,8 +1,8 @@
 """The last real worklist queries of each caller: what was asked, what was answered (T-62).
 
-Contract: `note` keeps the newest `KEPT` of each calling AE title and forgets the others.  The
-identifier is kept as it came, so that it can be asked again; it may name patients, and is shown to
-those who may see patients.
+Contract: `note` keeps the newest `KEPT` of each calling AE title and forgets the others; what it
+is told twice it keeps once.  The identifier is kept as it came, so that it can be asked again; it
+may name patients, and is shown to those who may see patients.
 """
 
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ _COLUMNS: Final = (
 )
 _INSERT: Final = (
     f"INSERT INTO query_log ({_COLUMNS}) VALUES (:id, :at, :calling_ae, :called_ae, :peer,"
-    " :address, :area, :identifier, :syntax, :options, :status, :answers, :ms)"
+    " :address, :area, :identifier, :syntax, :options, :status, :answers, :ms) ON CONFLICT DO NOTHING"
 )
 _FORGET: Final = (
     "DELETE FROM query_log WHERE calling_ae = :calling_ae AND id NOT IN (SELECT q.id FROM"

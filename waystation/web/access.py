@@ -9,10 +9,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from re import Pattern
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, HTTPException, Request
+from fastapi import APIRouter, Depends, HTTPException, Request
 from fastapi.routing import APIRoute
+from pydantic import Field
 
 KEY: Final = "x-ability"
 
@@ -117,6 +118,14 @@ def who_of(request: Request) -> Who:
     return found
 
 
+# What a body may say of its author.
+AuthorName = Annotated[
+    str, Field(max_length=64, description="Who decides, where nobody has to log in")
+]
+# A parameter of a handler: who asks.
+Asking = Annotated[Who, Depends(who_of)]
+
+
 @dataclass(frozen=True, slots=True)
 class Rule:
     """What one route needs."""
@@ -133,4 +142,5 @@ def rules_of(routers: Iterable[APIRouter]) -> Iterator[Rule]:
         for route in router.routes:
             if isinstance(route, APIRoute):
                 named = (route.openapi_extra or {}).get(KEY, Ability.ADMINISTER.value)
-                yield Rule(frozenset(route.methods or ()), route.path, route.path_regex, Ability(named))
+                methods = frozenset(route.methods or ())
+                yield Rule(methods, route.path, route.path_regex, Ability(named))

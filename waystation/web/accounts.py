@@ -55,8 +55,16 @@ class SignedIn:
     account: Account
 
 
+@dataclass(frozen=True, slots=True)
+class SetupToken:
+    """Who has it may make the first user.  until: Unix seconds."""
+
+    value: str
+    until: float
+
+
 class Accounts:
-    """Of one node.  clock: Unix seconds."""
+    """Of one node.  clock: Unix seconds.  setup: while nobody is known and it is wanted."""
 
     def __init__(
         self,
@@ -70,6 +78,7 @@ class Accounts:
         self.passwords = Passwords()
         self.database = database
         self.now = clock
+        self.setup: SetupToken | None = None
         self._around = around
         self._local_key = local_key
         self._visitor = secrets.token_hex(16)
@@ -94,6 +103,8 @@ class Accounts:
         self._tokens.clear()
         self._basic.clear()
         self._count = len(await self.database.read(book.accounts()))
+        if self._count:
+            self.setup = None
 
     def close(self) -> None:
         """End what runs."""
@@ -102,7 +113,21 @@ class Accounts:
     @property
     def is_open(self) -> bool:
         """Whether nobody has to log in on this machine."""
-        return self._count == 0
+        return self._count == 0 and self.setup is None
+
+    async def begins(self, given: str, address: str) -> bool:
+        """Tell whether somebody has the token of the set-up; HTTPException 429 as in `check`."""
+        now = self.now()
+        wait_s = self._addresses.wait_s(address, now)
+        if wait_s > 0:
+            raise _later(wait_s)
+        setup = self.setup
+        fits = setup is not None and hmac.compare_digest(given.encode(), setup.value.encode())
+        if setup is None or not fits or now > setup.until:
+            self._addresses.failed(address, now)
+            await self.trail.record(Event.LOGIN_FAILED, "set-up", address=address)
+            return False
+        return True
 
     async def fit(self) -> bool:
         """Tell whether it can be recorded who looks at patient data."""
@@ -128,8 +153,11 @@ class Accounts:
         return found or replace(NOBODY, form=self._visitor, address=address)
 
     def _is_local_key(self, value: str, scope: Scope) -> bool:
+        """Commands on this machine; a listener on one address is called from that address."""
         fits = hmac.compare_digest(value.encode(), self._local_key.encode())
-        return fits and self._around.is_local(scope)
+        server = scope.get("server") or ("",)
+        here = self._around.is_local(scope) or self._around.caller(scope) == server[0]
+        return fits and here
 
     async def _session(self, key: str) -> Who | None:
         if not key:

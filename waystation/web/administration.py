@@ -58,7 +58,7 @@ class Administration:
             faults["name"] = "A name has 1 to 64 letters, digits and . _ @ - and begins with one"
         if why := fault_of(password, name):
             faults["password"] = why
-        if not faults and role != "admin" and self._accounts.is_open:
+        if not faults and role != "admin" and not await self.users():
             faults["role"] = "The first user is an admin: somebody must be able to add the others"
         if faults:
             raise Faults(faults)

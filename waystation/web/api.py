@@ -13,7 +13,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from waystation.journal.decisions import Action
 from waystation.journal.entries import Chosen
 from waystation.web import shapes
-from waystation.web.access import Ability, needs
+from waystation.web.access import Ability, Asking, AuthorName, needs
 from waystation.web.api_archive import add_archive
 from waystation.web.api_deid import add_deid
 from waystation.web.api_explain import Where, add_explaining
@@ -73,7 +73,7 @@ class Order(Filters):
 
     ids: list[IdText] = Field(default=[], max_length=1000)
     all: bool = Field(default=False, description="Needed when nothing else is chosen")
-    user: str = Field(min_length=1, max_length=64, description="Who decides")
+    user: AuthorName = ""
     because: str = Field(default="", max_length=500, description="Needed to discard")
     preview: bool = Field(default=False, description="Only count")
 
@@ -83,7 +83,7 @@ class Author(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    user: str = Field(min_length=1, max_length=64)
+    user: AuthorName = ""
 
 
 class Done(BaseModel):
@@ -148,7 +148,7 @@ def _add_queue(router: APIRouter, view: NodeView) -> None:
 
 def _add_actions(router: APIRouter, view: NodeView) -> None:
     @router.post("/deliveries/{action}", tags=["actions"], openapi_extra=needs(Ability.ACT))
-    async def act(action: Action, order: Annotated[Order, Body()]) -> Done:
+    async def act(action: Action, order: Annotated[Order, Body()], who: Asking) -> Done:
         """Retry, hold, release, discard or send again what is chosen."""
         chosen = order.chosen(ids=order.ids, after="", limit=PAGE)
         if chosen.everything and not (order.all or order.where):
@@ -159,7 +159,7 @@ def _add_actions(router: APIRouter, view: NodeView) -> None:
             ActionAsked(
                 action=action,
                 chosen=chosen,
-                user=order.user,
+                user=who.author(order.user),
                 because=order.because,
                 preview=order.preview,
                 where=order.where,
@@ -177,11 +177,14 @@ def _add_actions(router: APIRouter, view: NodeView) -> None:
         "/destinations/{name}/{change}", tags=["actions"], openapi_extra=needs(Ability.ACT)
     )
     async def lane(
-        name: str, change: Literal["pause", "resume"], author: Annotated[Author, Body()]
+        name: str,
+        change: Literal["pause", "resume"],
+        author: Annotated[Author, Body()],
+        who: Asking,
     ) -> dict[str, str]:
         """Pause a lane, or let it go on; receiving and planning are not touched."""
         change_lane = view.pause_lane if change == "pause" else view.resume_lane
-        if not await change_lane(name, author.user):
+        if not await change_lane(name, who.author(author.user)):
             raise HTTPException(404, "There is no such destination")
         return {"destination": name, "change": change}
 

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Body, HTTPException, Query
 from pydantic import BaseModel, ConfigDict, Field
 
 from waystation.web import shapes
-from waystation.web.access import Ability, needs
+from waystation.web.access import Ability, Asking, AuthorName, needs
 from waystation.web.shapes_explain import Explained
 from waystation.web.view import NodeView, ReplayAsked
 
@@ -32,7 +32,7 @@ class Replay(BaseModel):
     again: bool = Field(default=False, description="Also what was delivered there before")
     priority: Literal["low", "normal", "stat"] = "low"
     preview: bool = Field(default=False, description="Only count")
-    user: str = Field(min_length=1, max_length=64, description="Who decides")
+    user: AuthorName = ""
 
 
 def add_explaining(router: APIRouter, view: NodeView) -> None:
@@ -60,7 +60,7 @@ def add_explaining(router: APIRouter, view: NodeView) -> None:
         return shapes.shares(by, await view.shares(by, limit), view.now())
 
     @router.post("/replay", tags=["actions"], openapi_extra=needs(Ability.ACT))
-    async def replay(order: Annotated[Replay, Body()]) -> shapes.Replayed:
+    async def replay(order: Annotated[Replay, Body()], who: Asking) -> shapes.Replayed:
         """Make new deliveries from kept files, or say which they would be."""
         done = await view.replay(
             ReplayAsked(
@@ -71,7 +71,7 @@ def add_explaining(router: APIRouter, view: NodeView) -> None:
                 again=order.again,
                 priority=order.priority,
                 preview=order.preview,
-                user=order.user,
+                user=who.author(order.user),
             )
         )
         return shapes.replayed(done, preview=order.preview)

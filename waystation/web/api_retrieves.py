@@ -8,7 +8,7 @@ from typing import Annotated
 from fastapi import APIRouter, Body, HTTPException
 from pydantic import BaseModel, ConfigDict, Field
 
-from waystation.web.access import Ability, needs
+from waystation.web.access import Ability, Asking, AuthorName, needs
 from waystation.web.view import NodeView, RetrieveView
 
 
@@ -17,7 +17,7 @@ class Stop(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    user: str = Field(min_length=1, max_length=64)
+    user: AuthorName = ""
 
 
 class Retrieve(BaseModel):
@@ -52,9 +52,9 @@ def add_retrieves(router: APIRouter, view: NodeView) -> None:
         return Retrieves(retrieves=[_shape(one) for one in view.retrieves()])
 
     @router.delete("/retrieves/{number}", tags=["archive"], openapi_extra=needs(Ability.ACT))
-    async def stop(number: int, order: Annotated[Stop, Body()]) -> dict[str, str]:
+    async def stop(number: int, order: Annotated[Stop, Body()], who: Asking) -> dict[str, str]:
         """Stop one behind the object in flight; it ends with status FE00."""
-        if not view.stop_retrieve(number, order.user):
+        if not view.stop_retrieve(number, who.author(order.user)):
             raise HTTPException(404, "There is no such retrieval any more")
         return {"retrieve": str(number), "action": "stop"}
 

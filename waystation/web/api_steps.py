@@ -9,7 +9,7 @@ from fastapi import APIRouter, Body, HTTPException
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from waystation.transforms.edit_read import read_edit
-from waystation.web.access import Ability, needs
+from waystation.web.access import Ability, Asking, AuthorName, needs
 from waystation.web.view import NodeView
 
 MOST_EDITS = 100
@@ -36,7 +36,7 @@ class Fix(BaseModel):
         alias="set", min_length=1, max_length=MOST_EDITS, description="Element → new value"
     )
     utf8: bool = Field(default=False, description="Convert the object to UTF-8 where it must be")
-    user: str = Field(min_length=1, max_length=64, description="Who decides")
+    user: AuthorName = ""
 
     def edits(self) -> list[dict[str, Any]]:
         """Return the edits.  Raises ValueError for one that cannot be."""
@@ -59,13 +59,15 @@ def add_steps(router: APIRouter, view: NodeView) -> None:
     @router.post(
         "/deliveries/{delivery_id}/fix", tags=["actions"], openapi_extra=needs(Ability.ACT)
     )
-    async def fix(delivery_id: IdText, order: Annotated[Fix, Body()]) -> dict[str, str]:
+    async def fix(
+        delivery_id: IdText, order: Annotated[Fix, Body()], who: Asking
+    ) -> dict[str, str]:
         """Send a corrected version of what waits or is held; the original stays."""
         try:
             edits = order.edits()
         except ValueError as error:
             raise HTTPException(400, str(error)) from error
-        problem = await view.fix(int(delivery_id, 16), edits, order.user)
+        problem = await view.fix(int(delivery_id, 16), edits, who.author(order.user))
         if problem:
             raise HTTPException(409, problem)
         return {"delivery": delivery_id, "action": "fix"}

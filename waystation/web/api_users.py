@@ -6,20 +6,17 @@ to.  No secret comes out but a new token, once.
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Body, Depends, HTTPException, Query
+from fastapi import APIRouter, Body, FastAPI, HTTPException, Query
 from pydantic import BaseModel, ConfigDict, Field
 
 from waystation.journal import audit
 from waystation.journal.accounts import Account, LastAdmin, Token
 from waystation.journal.audit import Event
-from waystation.web.access import Ability, Who, needs, who_of
+from waystation.web.access import Ability, Asking, AuthorName, needs
 from waystation.web.accounts import Accounts
 from waystation.web.administration import Administration, Faults
+from waystation.web.problems import add_problems
 
-Asking = Annotated[Who, Depends(who_of)]
-AuthorName = Annotated[
-    str, Field(max_length=64, description="Who decides, where nobody has to log in")
-]
 NameText = Annotated[str, Field(min_length=1, max_length=64)]
 ADMIN = needs(Ability.ADMINISTER)
 
@@ -230,3 +227,11 @@ def _add_audit(router: APIRouter, accounts: Accounts) -> None:
             )
             for one in found
         ]
+
+
+def users_alone(accounts: Accounts) -> FastAPI:
+    """Return an application of these routes only; it asks nobody who they are."""
+    app = FastAPI(openapi_url=None)
+    add_problems(app)
+    app.include_router(api_users(accounts))
+    return app

@@ -18,12 +18,14 @@ from typing import Any, Final
 from starlette.requests import Request
 from starlette.responses import Response
 
+from waystation.dicomweb.accept import JSON
 from waystation.dicomweb.json_model import dumped
 from waystation.dicomweb.query import SearchAsked, Wanted, wanted_keys
 from waystation.flows.federate import ARCHIVE, Federation, Outcome, Row
 from waystation.model.query import IMAGE, Key, Query
 from waystation.model.upstream import UpstreamFailed
 from waystation.web.asked import Asked, Refusal
+from waystation.web.capabilities import AS_JSON, OWN
 from waystation.web.dicomweb import Resource
 from waystation.web.qido_page import Kind, Page, Rows, wanted_of
 
@@ -256,19 +258,20 @@ def refusal(failure: UpstreamFailed, retry_max_s: float) -> Refusal:
 def sources_resource(sources: Sources) -> Resource:
     """Return the list of the sources."""
 
-    async def listed(_asked: Asked) -> Response:
-        own = {"name": ARCHIVE, "kind": "archive", "health": "up", "federated": True}
+    async def listed(asked: Asked) -> Response:
+        asked.choices(AS_JSON)
+        own = {**OWN, "federated": True}
         pacs = [
             {
                 "name": one.name,
                 "kind": "pacs",
-                "health": "down" if one.down is not None else "up" if one.abilities else "unknown",
+                "health": "down" if one.down is not None else "ok" if one.abilities else "unknown",
                 "federated": one.terms.federate,
             }
             for one in sources.federation.upstreams
         ]
         text = json.dumps([own, *pacs], ensure_ascii=False)
-        return Response(text, media_type="application/json")
+        return Response(text, media_type=JSON)
 
     return Resource(
         method="GET",
@@ -276,4 +279,5 @@ def sources_resource(sources: Sources) -> Resource:
         handler=listed,
         summary="The sources that can be asked by a root of their own",
         right="search",
+        offers=AS_JSON,
     )

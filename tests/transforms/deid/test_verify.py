@@ -189,6 +189,17 @@ def test_a_word_of_the_allow_list_counts_where_people_write() -> None:
 
 
 @pytest.mark.req("D-42")
+def test_a_comment_in_a_compressed_frame_holds_whatever_it_says(made: Deidentified) -> None:
+    for text, holds in ((b"some words", True), (b"Created by IJG", False)):
+        code = b"\xff\xd8\xff\xfe\0" + bytes((len(text) + 2,)) + text + b"\xff\xda\0\2\xff\xd9"
+        comment = encapsulated(b"", code)
+        tail = comment[comment.index(el(0x7FE00010, "OB", size=OPEN)) :]
+        assert faults(made, tail=tail, syntax=JPEG) == holds * (
+            "verification: a comment stands in a compressed frame"
+        )
+
+
+@pytest.mark.req("D-42")
 def test_pixels_are_searched_for_what_is_not_there_by_chance(made: Deidentified) -> None:
     for text, counts in ((b"Zyxwvut", False), (b"1.2.3.4.5.2", True), (b"ann", False)):
         value = bytes(100) + text + bytes(100)
@@ -196,7 +207,7 @@ def test_pixels_are_searched_for_what_is_not_there_by_chance(made: Deidentified)
             counts
         )
     for text, counts in ((b"Zyxwvut", True), (b"ann", False)):
-        code = b"\xff\xd8\xff\xfe\0\x20" + text.ljust(8) + b"\xff\xd9"
+        code = b"\xff\xd8\xff\xda\0\2" + text.ljust(8) + b"\xff\xd9"
         comment = encapsulated(b"", code)
         tail = comment[comment.index(el(0x7FE00010, "OB", size=OPEN)) :]
         assert faults(made, tail=tail, syntax=JPEG) == counts * (

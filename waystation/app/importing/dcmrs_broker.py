@@ -187,6 +187,7 @@ def _web(known: _Known, page: Page) -> None:
     page.table("web")
     page.set("host", "0.0.0.0", because=OPEN)
     page.set("port", HTTP_PORT, because="fixed there")
+    page.set("insecure", True, because="plain HTTP, as there; better: TLS here or at a proxy")
     page.set("anonymous", "read", because="console and API stay closed until there is a user")
     page.set("aliases", list(dict.fromkeys(bases)))
     for name in ("qido.url_base", "wado.url_base"):

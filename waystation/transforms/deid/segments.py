@@ -23,7 +23,7 @@ JPEG_COMMENT, J2K_COMMENT = 0xFE, 0x64
 MOST: Final = 4 << 20
 # Markers that have no length: restarts, and TEM.
 BARE: Final = frozenset({0x01, *range(0xD0, 0xD8)})
-# Nothing like this occurs among coded pixels: there a byte FF is followed by 00, or by less than 80.
+# Nothing like this occurs among coded pixels: there FF is followed by a byte below 80.
 LATER: Final = re.compile(rb"\xff[\xe0-\xef\xfe]")
 # What compressors say of themselves.
 MAKERS: Final = re.compile(
@@ -33,7 +33,8 @@ MAKERS: Final = re.compile(
 )
 KEPT: Final = {
     0xE2: (b"ICC_PROFILE\0",),
-    0xE8: (b"SPIFF\0", b"mrfx"),
+    # SPIFF (ISO/IEC 10918-3 F): its header, and the end of a directory without entries.
+    0xE8: (b"SPIFF\0", b"\0\0\0\1", b"mrfx"),
     0xEE: (b"Adobe",),
 }
 Told = Callable[[int, bytes], None]
@@ -42,7 +43,7 @@ COMMENT, CAMERA = (
     "camera data stand in a compressed frame",
 )
 THUMBNAIL = "a small picture stands in a compressed frame"
-LONG = "the headers of a compressed frame are too long to be looked through"
+LONG = "the headers of a compressed frame cannot be looked through"
 
 
 class Segments:
@@ -143,13 +144,16 @@ class Segments:
             # JFIF: the size of a thumbnail stands in bytes 12 and 13.
             if not content.startswith(b"JFIF\0") or content[12:14] != b"\0\0":
                 self.faults[THUMBNAIL] = None
-        elif self._is_jpeg and 0xE1 <= marker <= 0xEF:
-            if not content.startswith(KEPT.get(marker, ())):
-                self.faults[CAMERA] = None
+        elif self._is_jpeg and 0xE1 <= marker <= 0xEF and not _is_kept(marker, content):
+            self.faults[CAMERA] = None
 
     def _comment(self, content: bytes) -> None:
         if content.strip(b"\0 ") and not MAKERS.match(content):
             self.faults[COMMENT] = None
+
+
+def _is_kept(marker: int, content: bytes) -> bool:
+    return content.startswith(KEPT.get(marker, ()))
 
 
 def _segments_of(data: bytes, told: Told) -> int:

@@ -11,7 +11,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from waystation.web.access import Ability, needs, who_of
 from waystation.web.accounts import Accounts, digest_of
 from waystation.web.administration import Administration, Faults
-from waystation.web.pages.frame import console_of, form_of, onward, page
+from waystation.web.pages.frame import TOKEN, console_of, form_of, onward, page
 
 ANYBODY: Final = needs(Ability.NOTHING)
 WRONG: Final = "Name and password do not fit together"
@@ -27,6 +27,7 @@ def sign_in_pages(accounts: Accounts) -> APIRouter:
     """Return the routes."""
     router = APIRouter(include_in_schema=False)
     _add_sign_in(router, accounts)
+    _add_setup(router, accounts)
     _add_account(router, accounts)
     return router
 
@@ -36,7 +37,7 @@ def _alone(
 ) -> Response:
     console, form = console_of(request), form_of(request)
     onto = onward_path(form["next"] or request.query_params.get("next", "/"))
-    values = {"who": who_of(request), "token_name": "form_token", "next": onto}
+    values = {"who": who_of(request), "token_name": TOKEN, "next": onto}
     values |= {"again": again, "error": error, "name": name}
     return HTMLResponse(console.alone("sign-in.html", values), status_code=status)
 
@@ -44,8 +45,8 @@ def _alone(
 def _add_sign_in(router: APIRouter, accounts: Accounts) -> None:
     @router.get("/sign-in", openapi_extra=ANYBODY)
     async def ask(request: Request) -> Response:
-        if accounts.is_open:
-            return RedirectResponse("/", status_code=303)
+        if accounts.is_open or accounts.setup is not None:
+            return RedirectResponse("/" if accounts.is_open else "/setup", status_code=303)
         return _alone(request, again=False)
 
     @router.post("/sign-in", openapi_extra=ANYBODY)
@@ -84,6 +85,37 @@ def _add_sign_in(router: APIRouter, accounts: Accounts) -> None:
         onto = RedirectResponse(onward_path(form["next"]), status_code=303)
         accounts.give_cookie(onto, done.key, request.scope)
         return onto
+
+
+def _add_setup(router: APIRouter, accounts: Accounts) -> None:
+    people = Administration(accounts)
+
+    def shown(request: Request, errors: dict[str, str], status: int = 200) -> Response:
+        form = form_of(request)
+        values = {"who": who_of(request), "token_name": TOKEN, "errors": errors}
+        values |= {"typed": form.values(("name", "setup"))}
+        text = console_of(request).alone("setup.html", values)
+        return HTMLResponse(text, status_code=status)
+
+    @router.get("/setup", openapi_extra=ANYBODY)
+    async def ask(request: Request) -> Response:
+        if accounts.setup is None:
+            return RedirectResponse("/", status_code=303)
+        return shown(request, {})
+
+    @router.post("/setup", openapi_extra=ANYBODY)
+    async def make(request: Request) -> Response:
+        form = form_of(request)
+        if not await accounts.begins(form["setup"], who_of(request).address):
+            return shown(request, {"setup": "This is not the token, or it is too old"}, 422)
+        try:
+            if form.raw("password") != form.raw("again"):
+                raise Faults({"again": "This is not what stands above"})
+            name, password = form["name"], form.raw("password")
+            await people.add(name, "admin", ("phi", "audit"), password, "set-up")
+        except Faults as error:
+            return shown(request, error.by_field, 422)
+        return RedirectResponse("/sign-in", status_code=303)
 
 
 def _add_account(router: APIRouter, accounts: Accounts) -> None:

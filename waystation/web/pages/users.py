@@ -43,6 +43,7 @@ def users_pages(accounts: Accounts) -> APIRouter:
     people = Administration(accounts)
     _add_list(router, people)
     _add_one(router, people)
+    _add_one_more(router, people)
     _add_tokens(router, people)
     return router
 
@@ -83,41 +84,49 @@ def _add_list(router: APIRouter, people: Administration) -> None:
         return onward(request, "/users", f"{name} can sign in now")
 
 
+async def _found(people: Administration, name: str) -> Account:
+    user = await people.user(name)
+    if user is None:
+        raise HTTPException(404, "There is no such user")
+    return user
+
+
+async def _user_page(
+    request: Request,
+    people: Administration,
+    user: Account,
+    status: int = 200,
+    errors: dict[str, str] | None = None,
+    refused: str = "",
+) -> Response:
+    return await page(
+        request,
+        "user.html",
+        status=status,
+        user=user,
+        roles=ROLE_WORDS,
+        sessions=await people.sessions(user.name),
+        errors=errors or {},
+        refused=refused,
+    )
+
+
 def _add_one(router: APIRouter, people: Administration) -> None:
-    async def found(name: str) -> Account:
-        user = await people.user(name)
-        if user is None:
-            raise HTTPException(404, "There is no such user")
-        return user
-
-    async def shown(request: Request, user: Account, status: int = 200, **more: Any) -> Response:
-        values: dict[str, Any] = {"errors": {}, "refused": ""}
-        sessions = await people.sessions(user.name)
-        return await page(
-            request,
-            "user.html",
-            status=status,
-            user=user,
-            roles=ROLE_WORDS,
-            sessions=sessions,
-            **values | more,
-        )
-
     @router.get("/users/{name}", openapi_extra=ADMIN)
     async def one(request: Request, name: str) -> Response:
-        return await shown(request, await found(name))
+        return await _user_page(request, people, await _found(people, name))
 
     @router.post("/users/{name}", openapi_extra=ADMIN)
     async def change(request: Request, name: str) -> Response:
         form, by = form_of(request), who_of(request).author("console")
-        user = await found(name)
+        user = await _found(people, name)
         try:
             disabled = not form["enabled"]
             await people.change(name, form["role"], _grants(form), disabled, by)
         except Faults as error:
-            return await shown(request, user, 422, errors=error.by_field)
+            return await _user_page(request, people, user, 422, error.by_field)
         except LastAdmin as error:
-            return await shown(request, user, 409, refused=str(error))
+            return await _user_page(request, people, user, 409, refused=str(error))
         before = {"role": user.role, "grants": " ".join(user.grants)}
         before |= {} if user.disabled else {"enabled": "1"}
         return onward(
@@ -127,7 +136,7 @@ def _add_one(router: APIRouter, people: Administration) -> None:
     @router.post("/users/{name}/undo", openapi_extra=ADMIN)
     async def undo(request: Request, name: str) -> Response:
         form, by = form_of(request), who_of(request).author("console")
-        await found(name)
+        await _found(people, name)
         try:
             grants = form["grants"].split()
             await people.change(name, form["role"], grants, not form["enabled"], by)
@@ -135,31 +144,33 @@ def _add_one(router: APIRouter, people: Administration) -> None:
             return onward(request, "/users", str(error), kind="failed")
         return onward(request, "/users", f"{name} is as before")
 
+
+def _add_one_more(router: APIRouter, people: Administration) -> None:
     @router.post("/users/{name}/password", openapi_extra=ADMIN)
     async def password(request: Request, name: str) -> Response:
         form, by = form_of(request), who_of(request).author("console")
-        user = await found(name)
+        user = await _found(people, name)
         try:
             await people.set_password(name, form.raw("password"), by)
         except Faults as error:
-            return await shown(request, user, 422, errors=error.by_field)
+            return await _user_page(request, people, user, 422, error.by_field)
         return onward(request, f"/users/{name}", f"{name} has a new password and is logged out")
 
     @router.post("/users/{name}/log-out", openapi_extra=ADMIN)
     async def log_out(request: Request, name: str) -> Response:
         by = who_of(request).author("console")
-        await found(name)
+        await _found(people, name)
         ended = await people.log_out(name, by)
         return onward(request, f"/users/{name}", f"{ended} logins of {name} have ended")
 
     @router.post("/users/{name}/remove", openapi_extra=ADMIN)
     async def remove(request: Request, name: str) -> Response:
         by = who_of(request).author("console")
-        user = await found(name)
+        user = await _found(people, name)
         try:
             await people.remove(name, by)
         except LastAdmin as error:
-            return await shown(request, user, 409, refused=str(error))
+            return await _user_page(request, people, user, 409, refused=str(error))
         return onward(request, "/users", f"{name} was removed")
 
 
