@@ -6,6 +6,7 @@ again and again.  Counted are the growth of resident memory and the 95th percent
 compared with that before.
 """
 
+import multiprocessing
 import socket
 import threading
 import time
@@ -13,6 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from benchmarks.contenders import fresh
@@ -71,45 +73,52 @@ def _study(bench: Bench, objects: int) -> Study:
     return kept(bench.inputs / f"slow-{objects}", make)
 
 
-class _Reader(threading.Thread):
-    """Reads an answer slowly until it is told to stop."""
+def _request(asker: Asker, url: str) -> bytes:
+    parts = urlsplit(url)
+    fields = {**asker.headers, "Accept": AS_STORED, "Host": parts.netloc}
+    path = f"{parts.path}/studies/{uid_of(SEED, 'study')}"
+    lines = [f"GET {path} HTTP/1.1", *(f"{name}: {text}" for name, text in fields.items())]
+    return "\r\n".join([*lines, "", ""]).encode()
 
-    def __init__(self, asker: Asker, url: str, over: threading.Event) -> None:
-        super().__init__(daemon=True)
-        parts = urlsplit(url)
-        assert parts.hostname is not None
-        assert parts.port is not None
-        self._address = parts.hostname, parts.port
-        fields = {**asker.headers, "Accept": AS_STORED, "Host": parts.netloc}
-        path = f"{parts.path}/studies/{uid_of(SEED, 'study')}"
-        lines = [f"GET {path} HTTP/1.1", *(f"{name}: {text}" for name, text in fields.items())]
-        self._request = "\r\n".join([*lines, "", ""]).encode()
-        self._over = over
-        self.received = 0
 
-    def run(self) -> None:
-        """Read."""
-        with socket.socket() as connection:
-            connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, BUFFER)
-            connection.settimeout(60)
-            connection.connect(self._address)
-            connection.sendall(self._request)
-            while not self._over.wait(PIECE / RATE):
-                self.received += len(connection.recv(PIECE))
+def _read(address: tuple[str, int], request: bytes, over: Any, received: Any, place: int) -> None:
+    """Read an answer slowly until it is told to stop."""
+    with socket.socket() as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, BUFFER)
+        connection.settimeout(60)
+        connection.connect(address)
+        connection.sendall(request)
+        while not over.wait(PIECE / RATE):
+            received[place] += len(connection.recv(PIECE))
+
+
+def _crowd(address: tuple[str, int], request: bytes, over: Any, received: Any) -> None:
+    crowd = [
+        threading.Thread(target=_read, args=(address, request, over, received, place), daemon=True)
+        for place in range(len(received))
+    ]
+    for one in crowd:
+        one.start()
+    for one in crowd:
+        one.join()
 
 
 @contextmanager
-def _reading(asker: Asker, url: str, readers: int) -> Iterator[list[_Reader]]:
-    over = threading.Event()
-    crowd = [_Reader(asker, url, over) for _ in range(readers)]
-    for one in crowd:
-        one.start()
+def _reading(asker: Asker, url: str, readers: int) -> Iterator[Any]:
+    """Read in a process of their own: they must not slow the one that measures."""
+    parts = urlsplit(url)
+    context = multiprocessing.get_context("spawn")
+    over, received = context.Event(), context.Array("q", readers)
+    address = parts.hostname, parts.port
+    crowd = context.Process(
+        target=_crowd, args=(address, _request(asker, url), over, received), daemon=True
+    )
+    crowd.start()
     try:
-        yield crowd
+        yield received
     finally:
         over.set()
-        for one in crowd:
-            one.join(timeout=60)
+        crowd.join(timeout=60)
 
 
 def slow(bench: Bench, say: Callable[[str], None]) -> list[Figure]:
@@ -139,12 +148,12 @@ def slow(bench: Bench, say: Callable[[str], None]) -> list[Figure]:
             base = program.resident_kib()
             most, asked = base, []
             ends = time.monotonic() + load.seconds
-            with _reading(asker, url, load.readers) as crowd:
+            with _reading(asker, url, load.readers) as received:
                 while time.monotonic() < ends:
                     asked.append(asker.ms("/studies", 1))
                     most = max(most, program.resident_kib())
                     time.sleep(0.02)
-                if not all(one.received for one in crowd):
+                if not all(received):
                     say(f"slow readers: {name} has not answered all of them yet")
             memory.add(name, (most - base) / 1024)
             before.add(name, percentile(quiet, 0.95))

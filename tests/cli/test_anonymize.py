@@ -118,7 +118,7 @@ def test_a_dicomdir_is_never_passed_on_but_made_anew_from_the_outputs(
     found = FileSet(out / "DICOMDIR")
     assert len(found) == 3
     for instance in found:
-        stored = dcmread(out / Path(*instance.FileID.split("/")))
+        stored = dcmread(instance.path)
         assert stored.SOPInstanceUID == instance.SOPInstanceUID
         assert stored.PatientID == instance.PatientID
     names = [part for place in everything(out) for part in Path(place).parts]

@@ -29,8 +29,8 @@ calling_ae = "BROKER"
 [pacs.old.timeouts]
 connect = "1s"
 associate = "1s"
-find = "400ms"
-retrieve = "300ms"
+find = "{find}"
+retrieve = "{retrieve}"
 quiet = "{quiet}"
 [pacs.old.retry]
 attempts = {attempts}
@@ -52,11 +52,19 @@ class BrokerRig:
         self.config = ""
 
     async def start(
-        self, extra: str = "", *, more: str = "", attempts: int = 2, quiet: str = "40ms"
+        self,
+        extra: str = "",
+        *,
+        more: str = "",
+        attempts: int = 2,
+        quiet: str = "40ms",
+        find: str = "4s",
+        retrieve: str = "4s",
     ) -> None:
         if not self.pacs.port:
             await self.pacs.start()
-        own = PACS.format(port=self.pacs.port, extra=extra, attempts=attempts, quiet=quiet)
+        waits = {"attempts": attempts, "quiet": quiet, "find": find, "retrieve": retrieve}
+        own = PACS.format(port=self.pacs.port, extra=extra, **waits)
         self.config = own + more
         await self.run()
 

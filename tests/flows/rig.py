@@ -6,13 +6,14 @@ reads its tables.  Short pauses everywhere, so that a retry takes a fraction of 
 
 import os
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from tests.net.sink import Sink, call_to, store, until_async
 from tests.objects.files import Stored
 from tests.objects.samples import sample
+from waystation.app.annex import Annex
 from waystation.app.node import Node
 from waystation.app.read import load_text
 from waystation.app.settings import Settings
@@ -79,6 +80,7 @@ class Rig:
         self.data = folder / "data"
         self.node: Node
         self.running = False
+        self.makers: tuple[Callable[[Node], Annex], ...] = ()
         self._config = ""
         self._sinks: list[Sink] = []
 
@@ -100,7 +102,7 @@ class Rig:
 
     async def start(self, config: str | None = None, *, dicom: str = "", keep: str = "24h") -> None:
         self._config = self._config if config is None else config
-        self.node = Node(self.settings(self._config, dicom, keep))
+        self.node = Node(self.settings(self._config, dicom, keep), "", self.makers)
         await self.node.start()
         self.running = True
 

@@ -73,7 +73,7 @@ class Room:
         return answer.status, answer.command.error_id
 
 
-WRONG_ENTRY = {
+WRONG_ENTRY: dict[str, Any] = {
     "PerformedProcedureStepDiscontinuationReasonCodeSequence": [
         {
             "CodeValue": "110514",
@@ -157,7 +157,7 @@ async def test_what_is_performed_moves_its_step(
             more = {"PerformedProcedureStepStatus": word} if word else {}
             statuses.append(await room.create(number, **more))
             continue
-        reason: Any = WRONG_ENTRY if "wrong" in word else {}
+        reason = WRONG_ENTRY if "wrong" in word else {}
         status, error_id = await room.set(word.partition(" wrong")[0], number, **reason)
         statuses.append(status)
         assert (error_id == 0xA710) == (status == 0x0110)
@@ -174,7 +174,7 @@ async def test_a_completed_step_leaves_the_list_and_a_wrong_entry_comes_back(
     assert await hospital.names(asked) == ["On^List"]
     await room.create()
     assert await hospital.names(asked) == []
-    await room.set("DISCONTINUED", **WRONG_ENTRY)
+    await room.set("DISCONTINUED", 1, **WRONG_ENTRY)
     assert await hospital.names(asked) == ["On^List"]
     await room.create(2)
     await room.set("COMPLETED", 2)

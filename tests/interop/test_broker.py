@@ -26,7 +26,8 @@ from waystation.app.viewer_install import install
 STAR = 'multipart/related; type="application/dicom"; transfer-syntax=*'
 BOTH = study(6, "broker both")
 ONLY = study(3, "broker only")
-MANY = study(40, "broker many", "ct")
+MANY = study(40, "broker many")
+BIG = study(30, "broker big", "ct")
 PRESSED = [in_syntax("1.2.840.10008.1.2.4.80", seed=f"broker {n}") for n in range(2)]
 CURL = "/usr/bin/curl"
 
@@ -53,7 +54,6 @@ class Place:
         self.orthanc = Orthanc(
             folder / "orthanc",
             modalities=[Modality(name="node", ae_title="WAYSTATION", port=port)],
-            settings={"DicomModalities": {"node": ["WAYSTATION", "127.0.0.1", port]}},
         )
         write(folder / "old", [*ONLY, *MANY, *BOTH, *slices()])
         self.qrscp.load(folder / "old")
@@ -200,13 +200,14 @@ def test_the_curl_lines_of_the_readme_of_dcmrs_broker_get_the_images_at_once(pla
 @pytest.mark.peer
 @pytest.mark.req("W-90", "W-16", "WT-8")
 def test_a_pacs_that_dies_meanwhile_breaks_the_answer(tmp_path: Path) -> None:
-    with Orthanc(tmp_path / "orthanc") as dying:
-        dying.upload(*write(tmp_path / "files", MANY))
+    node_itself = Modality(name="node", ae_title="WAYSTATION", port=free_port())
+    with Orthanc(tmp_path / "orthanc", modalities=[node_itself]) as dying:
+        dying.upload(*write(tmp_path / "files", BIG))
         table = pacs("old", "ORTHANC", dying.port, "retry = { attempts = 1 }\n")
         with Node(tmp_path / "node", table) as node:
-            url = f"{node.web}/dicom-web/sources/old{path_of(MANY[0], 'study')}"
+            url = f"{node.web}/dicom-web/sources/old{path_of(BIG[0], 'study')}"
             with httpx2.stream("GET", url, timeout=60) as answer:
-                assert answer.status_code == 200
+                assert answer.status_code == 200, answer.read()
                 pieces = answer.iter_raw(65_536)
                 next(pieces)
                 dying.kill()

@@ -106,6 +106,8 @@ def main() -> None:
     gc.freeze()
     print("ready", flush=True)
     words = mother.serve()
+    # Programs are called by what they were begun as.
+    sys.modules["__main__"].__package__ = None
     sys.argv = [str(Path(sys.executable).parent / "waystation"), *words]
     from waystation.cli.main import main as run
 

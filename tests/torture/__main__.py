@@ -38,6 +38,7 @@ from tests.torture import (
     row_reload,
     row_slow,
     row_uids,
+    row_web,
 )
 from tests.torture.books import HEAD, Row, line
 
@@ -96,6 +97,11 @@ FAULTS: dict[str, Fault] = {
         row_hl7.killed_between_frames,
         {"kills": (30, 200, 1000), "orders": (300, 2000, 4600)},
     ),
+    "WT-17": Fault(
+        row_web.frames_and_metadata,
+        {"frames": (200, 2000, 2000), "instances": (300, 2000, 5000)},
+    ),
+    "WT-18": Fault(row_web.large_upload, {"parts": (4, 4, 4), "part_mib": (64, 1024, 1024)}),
     "N-14": Fault(row_kill.killed_while_sending, {"images": (1000, 1000, 10_000)}),
     "S-30 F1": Fault(control.answers_before_commit, {"kills": (3, 8, 8)}),
     "S-30 F2": Fault(control.answers_before_commit_at_calls, {"most": (6, 8, 12)}),

@@ -18,6 +18,7 @@ from tests.objects.study import uid_of
 from tests.peers.node import Node, rule_to
 from tests.peers.program import memory_kib, wait_until
 from tests.torture.books import Row
+from tests.web.living import path_of
 
 FRAME_BYTES = SIDE * SIDE
 KIND = 'multipart/related; type="application/dicom"; boundary=torture'
@@ -42,7 +43,7 @@ def frames_and_metadata(folder: Path, *, seed: int, frames: int = 200, instances
         _store(node, [files / "film.dcm"])
         for one in many:
             (files / f"{one.sop_instance}.dcm").write_bytes(as_file(one))
-        _store(node, sorted(files.glob("[0-9]*.dcm")))
+        _store(node, [files / f"{one.sop_instance}.dcm" for one in many])
         wait_until(lambda: _count(node) == 1 + instances, "the archive", within_s=60)
         path = _path(f"film {seed}")
         for _ in range(WARM):
@@ -57,7 +58,7 @@ def frames_and_metadata(folder: Path, *, seed: int, frames: int = 200, instances
         if max(costs.values()) > MOST_READ:
             row.faults.append(f"one frame of {FRAME_BYTES} bytes made it read {costs}")
         base = memory_kib(node.pid, "VmHWM")
-        study = f"/studies/{_text(_head(many[0].data_set), 0x0020000D)}"
+        study = path_of(many[0], "study")
         for _ in range(WARM):
             _, body = _get(node, f"{study}/metadata", JSON, keep=True)
             row.delivered = len(json.loads(body))

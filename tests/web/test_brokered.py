@@ -13,9 +13,10 @@ from tests.objects.samples import study
 from tests.web.living import DICOM_PARTS, Living, parts_of, path_of
 from tests.web.scripted_origin import PACS, Script, Scripted, Watcher
 from waystation.flows.fetch import FetchFailed
+from waystation.flows.together import together
 from waystation.journal import shelved
 from waystation.model.delivery import Delivery
-from waystation.web.brokered import Broker, together
+from waystation.web.brokered import Broker
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 SENT = study(3, seed="brokered")

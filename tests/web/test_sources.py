@@ -76,7 +76,7 @@ class Site:
         return await self.client.get(root + path, headers=fields)
 
     async def found(self, path: str) -> list[dict[str, Any]]:
-        answer = await self.ask(path)
+        answer = await self.ask(path, accept="*/*")
         assert answer.status_code == 200, answer.text
         rows: list[dict[str, Any]] = answer.json()
         return rows

@@ -20,6 +20,7 @@ from waystation.app.settings_deidentify import DeidentifySettings
 from waystation.app.settings_destination import DestinationSettings
 from waystation.app.settings_dicom import PeerSettings
 from waystation.app.settings_group import GroupSettings
+from waystation.app.settings_inbox import InboxSettings
 from waystation.app.settings_kinds import KINDS
 from waystation.app.settings_pacs import PacsSettings
 from waystation.app.settings_rule import RuleSettings
@@ -31,6 +32,7 @@ Model = TypeVar("Model", bound=Table)
 # Tables with names of their own, like [schedule.night], that have one model each.
 NAMED_TABLES: dict[str, type[Table]] = {
     "schedule": ScheduleSettings,
+    "inbox": InboxSettings,
     "group": GroupSettings,
     "report": ReportTable,
     "validate": ValidateSettings,

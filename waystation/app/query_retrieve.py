@@ -24,16 +24,21 @@ from waystation.db.engine import Database
 from waystation.destinations.dicom import DicomDestination, DicomSettings
 from waystation.dicom import uids
 from waystation.dicom.charsets import DEFAULT_GUESSES
+from waystation.flows.borrowing import Borrowed, paths_of
 from waystation.flows.cargo import JournalCargo
 from waystation.flows.catalogue import IndexCatalogue
 from waystation.flows.commit import Commitment, Vows
 from waystation.flows.correcting import CorrectedCargo, Corrections
 from waystation.flows.desk import Asked, Services
+from waystation.flows.federate import Federation
 from waystation.flows.find import PATIENT_STUDY_ONLY_FIND, SUPPORTED, Catalogue, Finding, Manner
+from waystation.flows.find_sources import SourceCatalogue, is_online
+from waystation.flows.holders import Holders
 from waystation.flows.recent import Recent
 from waystation.flows.retrieve import Going, Retrieval, Shelf, Taker
 from waystation.flows.verify import Verification
 from waystation.journal.ids import IdSource
+from waystation.matching.unique import Wanted
 from waystation.model.arrival import Source
 from waystation.model.peer import Remote
 from waystation.model.query import Key
@@ -125,8 +130,13 @@ class QueryRetrieve:
             parts.settled,
             parts.corrections.shown,
         )
-        search = catalogue.search
-        finding = Finding(Catalogue(search=search, manner=self.manner, may=self.may, zone=zone))
+        # Set by the annex that asks PACS.
+        self.federation: Federation | None = None
+        self.lender: Holders | None = None
+        search = SourceCatalogue(catalogue, lambda: self.federation, self._sees_all).search
+        finding = Finding(
+            Catalogue(search=search, manner=self.manner, may=self.may, zone=zone, online=is_online)
+        )
         verifiers = Verifiers(parts.settings)
         self.verification = Verification(parts.database, parts.clock, verifiers.terms, parts.wake)
         self.commitment = Commitment(
@@ -153,6 +163,7 @@ class QueryRetrieve:
             stored=stored,
             as_received=self._as_received,
             codecs=parts.codecs,
+            elsewhere=self._elsewhere,
         )
         retrieval = Retrieval(self._shelf)
         self.services: Services = {
@@ -160,6 +171,18 @@ class QueryRetrieve:
             **dict.fromkeys(RETRIEVE, retrieval),
             uids.STORAGE_COMMITMENT: self.commitment,
         }
+
+    def _sees_all(self, title: str) -> bool:
+        """Tell whether PACS are asked besides the archive under a called AE title."""
+        return self._settings().archive.federate and not self.shown(title)
+
+    def _elsewhere(self, wanted: Wanted, title: str) -> Borrowed | None:
+        """Return what is wanted of the archive and PACS together, None for the archive alone."""
+        lender = self.lender
+        if lender is None or not lender.federated or not self._sees_all(title):
+            return None
+        paths = list(paths_of(wanted))
+        return Borrowed(lender, paths) if paths else None
 
     def belts(self) -> dict[str, Coroutine[Any, Any, None]]:
         """Return the belts, not yet running, by name."""
@@ -194,12 +217,14 @@ class QueryRetrieve:
         """Return the way to an AE title, None if the configuration has none for this caller."""
         for name, peer, place in self._takers(title):
             if self._allowed(title, peer, place, asked.source):
-                remote = _remote(name, title, place, asked.source.called_ae)
+                own = asked.source.called_ae
+                remote = _remote(name, title, place, own)
                 originator = (asked.source.calling_ae, asked.command.message_id)
                 settings = DicomSettings(
                     remote=remote,
                     # Over several associations the objects of one study go by turns.
-                    linger_s=LINGER_S if place.parallel > 1 else 0.0,
+                    # What a PACS sends meanwhile leaves some at a time.
+                    linger_s=LINGER_S if place.parallel > 1 or self._sees_all(own) else 0.0,
                     transcode="decompress",
                     originator=originator,
                 )

@@ -12,6 +12,7 @@ from waystation.app.settings_completeness import CompletenessSettings
 from waystation.app.settings_deidentify import DeidentifySettings
 from waystation.app.settings_dicom import DicomSettings, PeerSettings
 from waystation.app.settings_group import GroupSettings
+from waystation.app.settings_inbox import InboxSettings
 from waystation.app.settings_kinds import AnyDestination
 from waystation.app.settings_node import (
     DuplicateSettings,
@@ -59,6 +60,9 @@ class Settings(Table):
     )
     deidentify: dict[str, DeidentifySettings] = Field(
         default_factory=dict, description="Profiles of de-identification"
+    )
+    inbox: dict[str, InboxSettings] = Field(
+        default_factory=dict, description="Folders whose files are taken in"
     )
     rule: tuple[RuleSettings, ...] = Field(default=(), description="What goes where")
     routing: RoutingSettings = Field(

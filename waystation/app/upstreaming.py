@@ -27,6 +27,7 @@ class Upstreaming:
         self._node = node
         self.upstreams = Upstreams(upstream_terms(node.settings))
         self.federation = Federation(self.upstreams, self._search, self._zone)
+        node.queries.federation = self.federation
 
     def _search(self, query: Query) -> Search:
         return self._node.archivist.archive.search(query, home=self._zone())

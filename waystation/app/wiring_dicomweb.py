@@ -8,16 +8,19 @@ from waystation.app.settings_dicomweb import DicomwebSettings
 from waystation.app.upstreaming import Upstreaming
 from waystation.app.wiring_brokered import brokered
 from waystation.app.wiring_wado import wado
+from waystation.app.wiring_worklist import named_area
 from waystation.flows.correcting import CorrectedTexts
 from waystation.index import object_texts
 from waystation.index.deletion import was_here
 from waystation.index.object_texts import Described
 from waystation.index.search import Search
+from waystation.index.step_search import StepSearch
 from waystation.model.query import Query
 from waystation.web.brokered import Broker
 from waystation.web.capabilities import capabilities
 from waystation.web.dicomweb import DicomWeb
 from waystation.web.metadata import Descriptions, metadata_resources
+from waystation.web.mwl import Schedule, mwl_resource
 from waystation.web.openapi import openapi_resource
 from waystation.web.qido import Holdings, SearchTerms, search_resources
 from waystation.web.qido_sources import Sources, SourceSearch, sources_resource
@@ -63,6 +66,7 @@ def dicomweb(node: Node, broker: Broker | None = None) -> DicomWeb:
     )
     found.add(metadata_resources(_descriptions(node, broker)))
     found.add(wado(node, broker))
+    found.add([mwl_resource(_schedule(node))])
     found.add(openapi_resource(found))
     found.add(capabilities(found))
     if sources:
@@ -95,6 +99,16 @@ def _holdings(node: Node) -> Holdings:
         )
 
     return Holdings(search=search, terms=limits, folder=node.data)
+
+
+def _schedule(node: Node) -> Schedule:
+    def search(query: Query) -> StepSearch | None:
+        area = named_area(node.settings, "")
+        if area is None or not node.settings.worklist.enabled:
+            return None
+        return StepSearch(node.database, query, area.scope, home=node.router.routing.zone)
+
+    return Schedule(search=search, terms=_holdings(node).terms, folder=node.data)
 
 
 def _descriptions(node: Node, broker: Broker | None) -> Descriptions:

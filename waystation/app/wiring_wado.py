@@ -1,8 +1,7 @@
 """Settings and node → retrieval and storing over DICOMweb.  Nothing is started here."""
 
-
 from waystation.app.node import Node
-from waystation.app.wiring_brokered import archived
+from waystation.app.uniting import archived
 from waystation.codecs.abilities import reads, writes
 from waystation.dicomweb.leaving import Codecs
 from waystation.flows.bulk import BulkValues

@@ -5,6 +5,7 @@ the settings in force at each request.
 """
 
 from collections.abc import Coroutine, Mapping
+from datetime import datetime
 from typing import Any
 
 from waystation.app import wiring
@@ -20,11 +21,15 @@ from waystation.flows.step_ends import StepEnds, StepTerms
 from waystation.flows.step_images import StepImages
 from waystation.flows.steps import Steps
 from waystation.flows.worklist import Ward, Worklist
+from waystation.flows.worklist_why import Window, WorklistView
 from waystation.model.peer import Remote
 
 
 class Worklisting:
-    """An annex.  steps: all of them.  worklist: the service that modalities ask."""
+    """An annex.  steps: all of them.  worklist: the service that modalities ask.
+
+    view: what a modality would see, and why not.
+    """
 
     def __init__(self, node: Node) -> None:
         self._node = node
@@ -60,6 +65,17 @@ class Worklisting:
             lambda: node.router.routing.zone,
         )
         self.procedures = Procedures(self._court())
+        self.view = WorklistView(
+            Window(
+                database=node.database,
+                steps=self.steps,
+                area=lambda called, peer: area_of(node.settings, called, peer),
+                called=lambda: node.settings.dicom.ae_title,
+                zone=lambda: node.router.routing.zone,
+                today=self._today,
+                settled=self.worklist.settle,
+            )
+        )
 
     def _court(self) -> Court:
         node = self._node
@@ -104,6 +120,10 @@ class Worklisting:
     async def stop(self) -> None:
         """Write down what was asked last."""
         await self.worklist.settle()
+
+    def _today(self) -> str:
+        zone = self._node.router.routing.zone
+        return datetime.fromtimestamp(self._node.clock(), zone).strftime("%Y%m%d")
 
     def _terms(self) -> StepTerms:
         table = self._node.settings.worklist

@@ -14,7 +14,7 @@ import urllib.parse
 import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from waystation.model.errors import ConfigError, UnreachableError, WaystationError
 
@@ -24,6 +24,7 @@ TIMEOUT_S = 60.0
 DECISION_S = 3600.0
 ASK_S = 5.0
 BAD_REQUEST = 400
+NONE_STORED = 409
 
 
 class NodeApi:
@@ -68,6 +69,27 @@ class NodeApi:
             method=method,
         )
         return self._ask(request, TIMEOUT_S)
+
+    def upload(self, path: str, file: IO[bytes], size: int, kind: str) -> Any:
+        """Send a file of a media type; return the JSON of the answer, also of a refusal."""
+        headers = {
+            "Content-Type": kind,
+            "Content-Length": str(size),
+            "Accept": "application/dicom+json",
+        }
+        request = urllib.request.Request(self._base + path, data=file, headers=headers)
+        if self._key:
+            request.add_unredirected_header("Authorization", f"Bearer {self._key}")
+        try:
+            with self._opener.open(request, timeout=DECISION_S) as answer:
+                return json.load(answer)
+        except urllib.error.HTTPError as error:
+            if error.code == NONE_STORED:
+                return json.load(error)
+            return _problem(error)
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "reason", error)
+            raise UnreachableError("connect", f"{self._base}: {reason}") from error
 
     def _ask(self, request: urllib.request.Request, timeout_s: float) -> Any:
         if self._key:
@@ -143,6 +165,12 @@ def _key(data: Path) -> str:
         return (data / "api.key").read_text(encoding="ascii")
     except (OSError, ValueError):
         return ""
+
+
+def store_path(data: Path) -> str:
+    """Return the path at which the node on the folder ``data`` takes objects (PS3.18 10.5)."""
+    known = json.loads((data / "node.json").read_text(encoding="utf-8"))
+    return f"{known.get('dicomweb', '/dicom-web')}/studies"
 
 
 def data_folder(stated: Path | None) -> Path:

@@ -42,6 +42,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "archive": ("waystation.cli.archive:archive", "What the archive holds, and if it is right"),
     "echo": ("waystation.cli.echo:echo", "Ask a peer whether it is there (C-ECHO)"),
     "send": ("waystation.cli.send:send", "Send files and folders to a peer (C-STORE)"),
+    "import": ("waystation.cli.take_in:take_in", "Give files to the running node"),
     "find": ("waystation.cli.find:find", "Ask a peer what it has (C-FIND)"),
     "get": ("waystation.cli.retrieve:get", "Fetch objects from a peer (C-GET)"),
     "move": ("waystation.cli.retrieve:move", "Have a peer send objects (C-MOVE)"),

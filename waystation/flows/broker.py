@@ -1,39 +1,32 @@
-"""The broker's retrievals of one node: single flight, cache hits, failures, progress (W-104 to W-119).
+"""The broker's retrievals of one node: single flight, cache hits, failures, progress.
 
-Contract: `waystation.flows.fetch.Fetches`.  There is one Fetch for a source and study at any time;
-whoever wants some of it attaches.  A failure is told again for a short while and then forgotten.
+Contract (W-104 to W-119): `waystation.flows.fetch.Fetches`.  There is one Fetch for a source and
+study at any time; whoever wants some of it attaches.  A failure is told again for a short while and
+then forgotten.
 """
 
 import asyncio
-import itertools
 import secrets
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from waystation.db.engine import Database
 from waystation.flows import fetch_failures as failures
-from waystation.flows.admitting import Keeping
-from waystation.flows.cache import Cache
-from waystation.flows.claims import Claimant, Claims
 from waystation.flows.fetch import FetchFailed, Progress, Reading, Whole
-from waystation.flows.fetch_get import GetTaker
+from waystation.flows.fetch_making import BrokerParts, Maker
 from waystation.flows.fetch_manifest import WHOLE, Aim, aim_of
-from waystation.flows.fetch_places import Places
+from waystation.flows.fetch_memory import Memory
 from waystation.flows.fetch_progress import progress_of
-from waystation.flows.fetch_reading import Following, Shelf, again, chosen, doubts
+from waystation.flows.fetch_reading import Following, Shelf, chosen, doubts
+from waystation.flows.fetch_stock import Stock
 from waystation.flows.fetch_survey import Survey
-from waystation.flows.fetch_transfer import GET, MOVE
-from waystation.flows.fetch_work import FetchParts
 from waystation.flows.fetching import Fetch
 from waystation.flows.upstream import Upstream
 from waystation.index.cache_reading import Book
 from waystation.journal.shelved import outgoing
-from waystation.model.arrival import Arrival, Source
+from waystation.model.arrival import Arrival
 from waystation.model.errors import StorageError
 from waystation.model.upstream import UpstreamFailed
-from waystation.net.pool import CallPool
-from waystation.net.query_call import QueryCall
 
 # How many Fetches that ended are remembered for the progress resource, and how long.
 REMEMBERED = 200
@@ -41,8 +34,6 @@ REMEMBERED = 200
 TICK_S = 0.25
 # More waiting retrievals than this at one PACS: come again later.
 MOST_WAITING = 64
-MESSAGE_IDS = 65_535
-NO_GET_S = 600.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,27 +52,6 @@ class BrokerTerms:
     retry_after_s: float = 60.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BrokerParts:
-    """What the broker needs of the node.
-
-    upstream: of a name, None if there is none.  sends: whether objects of a source may come from
-    an address.  keeping: what receiving needs.  full: why nothing can be stored, or "".
-    listens: where our listener is, in words.
-    """
-
-    upstream: Callable[[str], Upstream | None]
-    sends: Callable[[str, str], bool]
-    database: Database
-    cache: Cache
-    claims: Claims
-    keeping: Callable[[], Keeping]
-    full: Callable[[], str]
-    clock: Callable[[], float]
-    next_id: Callable[[], int]
-    listens: Callable[[], str]
-
-
 class Broker:
     """`waystation.flows.fetch.Fetches`."""
 
@@ -93,11 +63,8 @@ class Broker:
         self._readers: dict[str, set[Following]] = {}
         self._leaving: dict[str, asyncio.TimerHandle] = {}
         self._ended: OrderedDict[str, Progress] = OrderedDict()
-        self._failed: dict[tuple[str, str, Aim], tuple[float, FetchFailed]] = {}
-        self._places: dict[str, tuple[int, Places]] = {}
-        self._no_get: dict[str, float] = {}
-        self._numbers = itertools.cycle(range(1, MESSAGE_IDS + 1))
-        self._calls = CallPool()
+        self._memory = Memory()
+        self._maker = Maker(parts, self._stocks, self._over)
         self._lingering: dict[str, tuple[Fetch, asyncio.TimerHandle]] = {}
         self._stopped = False
 
@@ -118,7 +85,7 @@ class Broker:
             whole = None if prefetch else await self.whole(source, path)
             if whole is not None:
                 return whole.reading
-            if (told := self._told(source, study, aim)) is not None:
+            if (told := self._memory.told((source, study, aim))) is not None:
                 return await self._partial(source, study, aim, told)
             fetch = self._fetch(upstream, study)
             if fetch.accepting:
@@ -257,76 +224,14 @@ class Broker:
         why = self._parts.cache.no_room() or self._parts.full()
         if self._stopped or why:
             raise failures.no_room(upstream.name, why or "the node stops")
-        places = self._places_of(upstream)
-        if places.waiting >= MOST_WAITING:
+        if self._maker.places(upstream).waiting >= MOST_WAITING:
             raise failures.too_many(upstream.name, self.terms.retry_after_s)
-        fetch = Fetch(self._fetch_parts(upstream, places), secrets.token_hex(8), study)
+        fetch = Fetch(self._maker.parts(upstream), secrets.token_hex(8), study)
         self._open[key] = fetch
         self._readers[fetch.id] = set()
         self._holds[fetch.id] = self._parts.cache.hold(*key)
         self._parts.claims.open(fetch.stock)
         return fetch
-
-    def _fetch_parts(self, upstream: Upstream, places: Places) -> FetchParts:
-        parts, source = self._parts, upstream.name
-        return FetchParts(
-            upstream=upstream,
-            database=parts.database,
-            claims=parts.claims,
-            places=places,
-            clock=parts.clock,
-            next_id=parts.next_id,
-            next_message_id=self._next_number,
-            sends=lambda address: parts.sends(source, address),
-            way=lambda: self._way(upstream),
-            no_get=lambda: self._no_get.__setitem__(source, parts.clock() + NO_GET_S),
-            taker=lambda claimant, call: self._taker(upstream, claimant, call),
-            retire=self._calls.retire,
-            listens=parts.listens,
-            grew=parts.cache.grew,
-            no_room=parts.cache.no_room,
-            forget=parts.cache.forget,
-            ended=self._over,
-            linger_s=self.terms.linger_s,
-        )
-
-    def _places_of(self, upstream: Upstream) -> Places:
-        most = upstream.terms.retrieve_most
-        known = self._places.get(upstream.name)
-        if known is None or known[0] != most:
-            known = self._places[upstream.name] = (most, Places(most))
-        return known[1]
-
-    def _next_number(self) -> int:
-        """Return a Message ID that no open C-MOVE has (W-110)."""
-        stocks = [
-            one.stock
-            for one in (*self._open.values(), *(fetch for fetch, _ in self._lingering.values()))
-        ]
-        while any(one.used(number := next(self._numbers)) for one in stocks):
-            continue
-        return number if stocks else next(self._numbers)
-
-    def _way(self, upstream: Upstream) -> str:
-        wanted = upstream.terms.retrieve
-        if wanted in (GET, MOVE):
-            return wanted
-        if self._no_get.get(upstream.name, 0.0) > self._parts.clock():
-            return MOVE
-        return GET if upstream.takes_get else MOVE
-
-    def _taker(self, upstream: Upstream, claimant: Claimant, call: QueryCall) -> GetTaker:
-        remote = upstream.terms.get
-        source = Source(
-            peer="",
-            calling_ae=remote.ae_title,
-            called_ae=remote.calling_ae,
-            address=remote.host,
-            way_in="fetch",
-            tls=remote.tls is not None,
-            fetched_from=upstream.name,
-        )
-        return GetTaker(self._parts.keeping(), source, claimant, call.hold, call.go_on)
 
     # readers come and go
 
@@ -376,25 +281,21 @@ class Broker:
 
     def filed(self, arrivals: Sequence[Arrival]) -> None:
         """Hear which fetched objects are in the tables."""
-        stocks = [one.stock for one in self._open.values()]
-        stocks += [one.stock for one, _ in self._lingering.values()]
+        stocks = self._stocks()
         for arrival in arrivals:
             any(one.has_filed(arrival.id) for one in stocks)
+
+    def _stocks(self) -> list[Stock]:
+        """Return those of what is open, and of what still claims stragglers."""
+        lingering = [one.stock for one, _ in self._lingering.values()]
+        return [*(one.stock for one in self._open.values()), *lingering]
 
     # failures
 
     def _remember(self, fetch: Fetch, aim: Aim, failure: FetchFailed) -> None:
-        if failure.status == failures.NOT_FOUND or fetch.cancelled:
-            return
-        now = asyncio.get_running_loop().time()
-        self._failed = {key: one for key, one in self._failed.items() if one[0] > now}
-        until = now + self.terms.memory_s
-        self._failed.setdefault((fetch.terms.name, fetch.study, aim), (until, failure))
-
-    def _told(self, source: str, study: str, aim: Aim) -> FetchFailed | None:
-        known = self._failed.get((source, study, aim))
-        left = known[0] - asyncio.get_running_loop().time() if known is not None else 0.0
-        return again(known[1], left) if known is not None and left > 0 else None
+        if not fetch.cancelled:
+            key = (fetch.terms.name, fetch.study, aim)
+            self._memory.note(key, failure, self.terms.memory_s)
 
     async def _partial(self, source: str, study: str, aim: Aim, told: FetchFailed) -> Reading:
         """Return what there is of something incomplete, where that is served; else raise."""
@@ -417,8 +318,8 @@ class Broker:
 
     def change(self, terms: BrokerTerms) -> None:
         """Go by other terms."""
-        self.terms = replace(terms)
-        self._no_get.clear()
+        self.terms = terms
+        self._maker.change()
 
     async def stop(self) -> None:
         """End every Fetch; what arrived stays as incomplete entries (W-117)."""
@@ -429,4 +330,4 @@ class Broker:
             timer.cancel()
             await fetch.stock.stop()
         await asyncio.gather(*(one.stop() for one in list(self._open.values())))
-        await self._calls.close()
+        await self._maker.close()

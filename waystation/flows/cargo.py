@@ -11,6 +11,7 @@ import errno
 import hashlib
 from collections.abc import AsyncGenerator
 from concurrent.futures import Executor
+from functools import partial
 from typing import NoReturn
 
 import structlog
@@ -41,6 +42,7 @@ class JournalCargo:
         self._database = database
         self._blobs = blobs
         self._disk = disk
+        self._looks: dict[str, asyncio.Future[None]] = {}
 
     def at_hand(self, delivery: Delivery) -> bytes | None:
         """Return the data set if it came in a moment ago."""
@@ -88,17 +90,34 @@ class JournalCargo:
                 raise StorageError(DAMAGED)
             return data
         loop = asyncio.get_running_loop()
-        read = self._whole if delivery.size_bytes <= WHOLE_BYTES else self._look
         while True:
             try:
-                data = await loop.run_in_executor(self._disk, read, delivery)
+                if delivery.size_bytes <= WHOLE_BYTES:
+                    return await loop.run_in_executor(self._disk, self._whole, delivery)
+                await self._looked(delivery)
             except StorageError as error:
                 if not _passes(error):
                     raise
                 log.error("reading waits", error=str(error))
                 await asyncio.sleep(AGAIN_S)
             else:
-                return Pieces(self._pieces(delivery)) if data is None else data
+                return Pieces(self._pieces(delivery))
+
+    async def _looked(self, delivery: Delivery) -> None:
+        """Compare a big object with its digest; who wants it meanwhile waits for the same look."""
+        look = self._looks.get(delivery.blob)
+        if look is None:
+            loop = asyncio.get_running_loop()
+            look = loop.run_in_executor(self._disk, self._look, delivery)
+            self._looks[delivery.blob] = look
+            look.add_done_callback(partial(self._seen, delivery.blob))
+        await asyncio.shield(look)
+
+    def _seen(self, blob: str, look: asyncio.Future[None]) -> None:
+        del self._looks[blob]
+        if not look.cancelled():
+            # Told to those who wait; if nobody does any more, the next one finds it again.
+            look.exception()
 
     async def _parcel(self, arrival_id: int) -> bytes | None:
         """Read a small object from the journal, however long that takes."""
@@ -109,20 +128,19 @@ class JournalCargo:
                 log.error("reading waits for the journal", error=str(error))
                 await asyncio.sleep(AGAIN_S)
 
-    def _whole(self, delivery: Delivery) -> bytes | None:
+    def _whole(self, delivery: Delivery) -> bytes:
         data = self._blobs.read(delivery.blob, delivery.size_bytes)
         if hashlib.sha256(data).hexdigest() != delivery.sha256:
             self._damaged(delivery)
         return data
 
-    def _look(self, delivery: Delivery) -> bytes | None:
+    def _look(self, delivery: Delivery) -> None:
         """Compare a big object with its digest; it is read again when it is sent."""
         digest = hashlib.sha256()
         for piece in self._blobs.pieces(delivery.blob, delivery.size_bytes):
             digest.update(piece)
         if digest.hexdigest() != delivery.sha256:
             self._damaged(delivery)
-        return None
 
     def _damaged(self, delivery: Delivery) -> NoReturn:
         try:

@@ -60,7 +60,7 @@ class IndexCatalogue:
 
     async def search(self, query: Query, title: str) -> AsyncGenerator[Record, None]:
         """Yield what matches, in the order of answers."""
-        await self._settle()
+        await self.settle()
         async with aclosing(self.found(query, title)) as answers:
             async for answer in answers:
                 yield answer.record
@@ -73,7 +73,7 @@ class IndexCatalogue:
 
     async def instances(self, wanted: Wanted, title: str) -> list[Delivery]:
         """Return the objects of what is wanted, as far as the area shows them."""
-        await self._settle()
+        await self.settle()
         chosen = await self._database.read(
             shelved.objects(
                 patients=wanted.patient_ids,
@@ -95,7 +95,7 @@ class IndexCatalogue:
         depth = LEVELS.index(level)
         return [one for one, place in zip(chosen, places, strict=True) if place[:depth] in shown]
 
-    async def _settle(self) -> None:
+    async def settle(self) -> None:
         """Wait for what was acknowledged a moment ago, but not for what keeps coming (T-29)."""
         with suppress(TimeoutError):
             async with asyncio.timeout(SETTLED_S):

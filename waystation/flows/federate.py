@@ -7,9 +7,9 @@ warning while another one has matches, else an `UpstreamFailed`: never silently 
 """
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import tzinfo
 from typing import Final
 
@@ -20,8 +20,8 @@ from waystation.flows.inquiry import Inquiry
 from waystation.flows.upstream import Upstream
 from waystation.flows.upstreams import Upstreams
 from waystation.index import levels
-from waystation.index.search import Search
-from waystation.model.query import Query, Record
+from waystation.index.search import Found, Search
+from waystation.model.query import PATIENT, STUDY, Query, Record
 from waystation.model.upstream import TIMED_OUT, UpstreamFailed, joint_status
 
 log = structlog.get_logger()
@@ -93,12 +93,19 @@ class Federation:
         self._home = home
 
     async def search(
-        self, query: Query, source: str = "", *, limit: int = 0, most: int = 5000
+        self,
+        query: Query,
+        source: str = "",
+        *,
+        own: AsyncGenerator[Found, None] | None = None,
+        limit: int = 0,
+        most: int = 5000,
     ) -> Outcome:
         """Return what matches, in the order of W-33; with a limit, one PACS's own order is kept.
 
-        source: a PACS, or "" for everything that is federated.  limit: matches that are wanted of
-        one PACS, 0 for all.  most: rows in all.  Raises `UpstreamFailed`.
+        source: a PACS, or "" for everything that is federated.  own: what the archive has, where
+        that is not a plain search.  limit: matches that are wanted of one PACS, 0 for all.
+        most: rows in all.  Raises `UpstreamFailed`.
         """
         if source:
             one = self.upstreams.get(source)
@@ -106,7 +113,7 @@ class Federation:
             heard = [await self._pacs(one, query, limit)]
         else:
             limit = 0
-            heard = await self._all(query, most)
+            heard = await self._all(query, own, most)
         found = merged(heard)
         if not limit:
             found.rows.sort(key=_order)
@@ -115,24 +122,20 @@ class Federation:
             found.capped = True
         return found
 
-    async def _all(self, query: Query, most: int) -> list[_Heard]:
+    async def _all(
+        self, query: Query, own: AsyncGenerator[Found, None] | None, most: int
+    ) -> list[_Heard]:
         """Return what every federated source says, the preferred one first."""
         asked = [
             self._pacs(one, query) if one.down is None else _absent(one.name, one.down)
             for one in self.upstreams.federated
         ]
-        return list(await asyncio.gather(self._own(query, most), *asked))
+        archive = self._own(query, most) if own is None else _archived(own, query.level, most)
+        return list(await asyncio.gather(archive, *asked))
 
     async def _own(self, query: Query, most: int) -> _Heard:
-        heard = _Heard(ARCHIVE)
         search = self._archive(query)
-        async with aclosing(search.run()) as answers:
-            async for found in answers:
-                if len(heard.rows) == most:
-                    heard.capped = True
-                    break
-                image = found.image.sop_instance_uid if found.image is not None else ""
-                heard.rows.append(((found.study_uid, found.series_uid, image), found.record))
+        heard = await _archived(search.run(), query.level, most)
         if search.unreadable:
             text = f"{search.unreadable} objects could not be read and are left out"
             heard.warnings.append(text)
@@ -140,11 +143,15 @@ class Federation:
 
     async def _pacs(self, one: Upstream, query: Query, limit: int = 0) -> _Heard:
         heard = _Heard(one.name)
-        inquiry = Inquiry(one, query, limit=limit, home=self._home())
+        # PACS are asked by the Study Root model: patients are those of their studies.
+        of_patients = query.level == PATIENT
+        asked = replace(query, level=STUDY) if of_patients else query
+        inquiry = Inquiry(one, asked, limit=limit, home=self._home())
         try:
             async with asyncio.timeout(SOURCE_S), aclosing(inquiry.run()) as matches:
                 async for match in matches:
-                    heard.rows.append((match.uids, match.record))
+                    uids = _patient(match.record) if of_patients else match.uids
+                    heard.rows.append((uids, match.record))
         except UpstreamFailed as failure:
             heard.failure = failure
         except TimeoutError:
@@ -153,6 +160,25 @@ class Federation:
         heard.warnings = inquiry.warnings
         heard.capped = inquiry.capped
         return heard
+
+
+async def _archived(search: AsyncGenerator[Found, None], level: str, most: int) -> _Heard:
+    """Return what our archive has, up to ``most``."""
+    heard = _Heard(ARCHIVE)
+    async with aclosing(search) as answers:
+        async for found in answers:
+            if len(heard.rows) == most:
+                heard.capped = True
+                break
+            image = found.image.sop_instance_uid if found.image is not None else ""
+            uids = (found.study_uid, found.series_uid, image)
+            heard.rows.append((_patient(found.record) if level == PATIENT else uids, found.record))
+    return heard
+
+
+def _patient(record: Record) -> Uids:
+    """Return what makes a patient one and the same at several sources."""
+    return next(iter(record.values(PATIENT_ID, "LO")), "").strip(), "", ""
 
 
 async def _absent(name: str, failure: UpstreamFailed) -> _Heard:

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable, Sequence
 
-from waystation.flows.fetch import LINK, FetchFailed
+from waystation.flows.fetch import LINK
 from waystation.flows.fetch_manifest import Aim
 from waystation.flows.fetch_work import Goal
 from waystation.flows.fetching import Fetch
@@ -126,20 +126,6 @@ class Shelf:
         if not self._closed:
             self._closed = True
             self._gone()
-
-
-def again(failure: FetchFailed, left_s: float) -> FetchFailed:
-    """Return a failure as it is told once more, so long before the next attempt (W-116)."""
-    return FetchFailed(
-        failure.status,
-        failure.title,
-        failure.text,
-        source=failure.source,
-        retry_after_s=max(1.0, left_s),
-        dimse_status=failure.dimse_status,
-        fetch=failure.fetch,
-        missing=failure.missing,
-    )
 
 
 def chosen(objects: Sequence[Delivery], aim: Aim) -> list[Delivery]:

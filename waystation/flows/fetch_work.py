@@ -1,15 +1,16 @@
 """What a Fetch is made with, and what it works at."""
 
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from waystation.db.engine import Database
-from waystation.flows.claims import Claimant, Claims
+from waystation.flows.claims import Claimant
 from waystation.flows.fetch import FetchFailed
 from waystation.flows.fetch_get import GetTaker
-from waystation.flows.fetch_manifest import Aim
+from waystation.flows.fetch_manifest import IMAGE, SERIES, WHOLE, Aim
 from waystation.flows.fetch_places import Places
+from waystation.flows.fetch_transfer import Ended
 from waystation.flows.upstream import Upstream
 from waystation.net.query_call import QueryCall
 
@@ -49,12 +50,10 @@ class FetchParts:
     listens: where our listener is, in words.  clock: Unix seconds.
     grew: told of bytes that came into the cache; no_room: why it takes nothing more, or "".
     forget: drops what the cache has of a study.  ended: told of the end.
-    linger_s: how long stragglers are claimed after the end.
     """
 
     upstream: Upstream
     database: Database
-    claims: Claims
     places: Places
     clock: Callable[[], float]
     next_id: Callable[[], int]
@@ -69,4 +68,36 @@ class FetchParts:
     no_room: Callable[[], str]
     forget: Callable[[str, str], Awaitable[int]]
     ended: Callable[["Fetch"], None]
-    linger_s: float = 60.0
+
+
+@dataclass(slots=True)
+class Tally:
+    """What the transfers of an attempt came to."""
+
+    last: Ended | None = None
+    failed: int = 0
+    failed_uids: set[str] = field(default_factory=set)
+    clean: bool = True
+    told: int | None = 0
+
+    def add(self, ended: Ended) -> None:
+        """Take one of them."""
+        self.last = ended
+        self.failed += ended.failed or 0
+        self.failed_uids |= ended.failed_uids
+        self.clean = self.clean and ended.clean
+        self.told = None if ended.told is None or self.told is None else self.told + ended.told
+
+
+def batch(due: Sequence[Goal]) -> list[Goal]:
+    """Return the goals for one attempt: those that somebody waits for, then one that nobody does.
+
+    Goals of one level go together: the PACS is asked once.
+    """
+    waited = [goal for goal in due if not goal.prefetch]
+    first = (waited or list(due))[0]
+    if first.aim == WHOLE or first.prefetch:
+        return [first]
+    level = first.aim.level
+    alike = level in (SERIES, IMAGE)
+    return [one for one in waited if alike and one.aim.level == level] or [first]

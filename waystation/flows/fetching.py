@@ -8,7 +8,6 @@ ends: transfers and queries have time-outs, retries a limit, and nothing polls.
 
 import asyncio
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 
 import structlog
 
@@ -21,7 +20,7 @@ from waystation.flows.fetch_failures import (
     of_upstream,
     refused_destination,
 )
-from waystation.flows.fetch_manifest import IMAGE, SERIES, WHOLE, Aim, Job, jobs
+from waystation.flows.fetch_manifest import WHOLE, Aim, Job, jobs
 from waystation.flows.fetch_stock import Stock
 from waystation.flows.fetch_survey import Survey
 from waystation.flows.fetch_transfer import (
@@ -31,28 +30,10 @@ from waystation.flows.fetch_transfer import (
     Ended,
     Transfer,
 )
-from waystation.flows.fetch_work import FetchParts, Goal
+from waystation.flows.fetch_work import FetchParts, Goal, Tally, batch
 from waystation.model.upstream import UpstreamFailed, UpstreamTerms
 
 log = structlog.get_logger()
-
-
-@dataclass(slots=True)
-class _Tally:
-    """What the transfers of an attempt came to."""
-
-    last: Ended | None = None
-    failed: int = 0
-    failed_uids: set[str] = field(default_factory=set)
-    clean: bool = True
-    told: int | None = 0
-
-    def add(self, ended: Ended) -> None:
-        self.last = ended
-        self.failed += ended.failed or 0
-        self.failed_uids |= ended.failed_uids
-        self.clean = self.clean and ended.clean
-        self.told = None if ended.told is None or self.told is None else self.told + ended.told
 
 
 class Fetch:
@@ -217,13 +198,13 @@ class Fetch:
         if not due:
             await self.stock.wait(min(goal.not_before for goal in goals) - now)
             return
-        await self._attempt(_batch(due))
+        await self._attempt(batch(due))
 
     async def _attempt(self, goals: Sequence[Goal]) -> None:
         aims = [goal.aim for goal in goals]
         for goal in goals:
             goal.attempts += 1
-        tally = _Tally()
+        tally = Tally()
         manifest, here = self.survey.manifest, self.stock.here
         # What is here already must not be moved again, and its readers are not kept waiting.
         begun = [aim for aim in aims if self._has_some(aim)]
@@ -290,7 +271,7 @@ class Fetch:
                 doing.cancel()
                 await asyncio.gather(doing, return_exceptions=True)
 
-    async def _quiet(self, goals: Iterable[Goal], tally: _Tally) -> None:
+    async def _quiet(self, goals: Iterable[Goal], tally: Tally) -> None:
         """Wait for what is still on its way after the final answer of a C-MOVE (W-114)."""
         last = tally.last
         if last is None or last.way == GET or last.refused or last.failure is not None:
@@ -306,7 +287,7 @@ class Fetch:
                 return
             await self.stock.wait(left)
 
-    def _awaited(self, goals: Iterable[Goal], tally: _Tally) -> bool:
+    def _awaited(self, goals: Iterable[Goal], tally: Tally) -> bool:
         """Tell whether anything lacks that the PACS does not say it failed to send."""
         lacking: set[str] = set()
         for goal in goals:
@@ -318,7 +299,7 @@ class Fetch:
             lacking.update(missing)
         return len(lacking - tally.failed_uids) > max(0, tally.failed - len(tally.failed_uids))
 
-    def _agrees(self, goal: Goal, tally: _Tally) -> bool:
+    def _agrees(self, goal: Goal, tally: Tally) -> bool:
         """Tell whether as much is here as the PACS counts, where it lists nothing (W-108)."""
         here = sum(goal.aim.holds(series, uid) for uid, series in self.stock.here.items())
         count = self.survey.manifest.count(goal.aim)
@@ -326,7 +307,7 @@ class Fetch:
             return here >= count > 0
         return here > 0 and (tally.told is None or self.stock.n_landed >= tally.told)
 
-    def _settle(self, goal: Goal, tally: _Tally) -> None:
+    def _settle(self, goal: Goal, tally: Tally) -> None:
         """Decide about a goal after an attempt."""
         self.look(goal)
         if goal.closed:
@@ -401,17 +382,3 @@ class Fetch:
             self.over.set()
             self.stock.ring()
             self._parts.ended(self)
-
-
-def _batch(due: Sequence[Goal]) -> list[Goal]:
-    """Return the goals for one attempt: those that somebody waits for, then one that nobody does.
-
-    Goals of one level go together: the PACS is asked once.
-    """
-    waited = [goal for goal in due if not goal.prefetch]
-    first = (waited or list(due))[0]
-    if first.aim == WHOLE or first.prefetch:
-        return [first]
-    level = first.aim.level
-    alike = level in (SERIES, IMAGE)
-    return [one for one in waited if alike and one.aim.level == level] or [first]

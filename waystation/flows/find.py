@@ -24,6 +24,7 @@ from waystation.matching.identifier import read_identifier
 from waystation.matching.keys import BadIdentifier
 from waystation.matching.match import Matcher
 from waystation.matching.unique import LEVEL
+from waystation.model.errors import RefusedError
 from waystation.model.query import Options, Query, Record
 from waystation.wire.status import (
     CANCELLED,
@@ -65,7 +66,8 @@ class Manner:
 class Catalogue:
     """What finding needs of the node.
 
-    search: the records that match, in the order of the answers, in the area of a called AE title.
+    search: the records that match, in the order of the answers, in the area of a called AE title;
+    raises `RefusedError` behind them if they are not all.  online: whether images are at hand.
     may: whether the caller's rights and those of the area allow it.  zone: of records that
     name none.
     """
@@ -74,6 +76,7 @@ class Catalogue:
     manner: Callable[[Asked], Manner]
     may: Callable[[str, Asked], bool]
     zone: Callable[[], tzinfo | None]
+    online: Callable[[Record], bool] = lambda _record: True
 
 
 class Finding:
@@ -97,31 +100,33 @@ class Finding:
     async def _answer_all(self, asked: Asked, query: Query, manner: Manner) -> None:
         matcher = Matcher(query, home=self.catalogue.zone())
         pending = PENDING_KEYS_UNSUPPORTED if query.unknown else PENDING
-        extra = (
+        ours = (
             (LEVEL, "CS", (query.level,)),
             (RETRIEVE_AE, "AE", (asked.source.called_ae,)),
-            (AVAILABILITY, "CS", ("ONLINE",)),
         )
-        count = 0
+        count, status, comment = 0, SUCCESS, ""
         search = self.catalogue.search(query, asked.source.called_ae)
-        async with aclosing(search) as records:
-            async for record in records:
-                count += 1
-                if count > MOST:
-                    await asked.answer(OUT_OF_RESOURCES, comment=TOO_MANY)
-                    return
-                made = answer(
-                    matcher,
-                    query,
-                    record,
-                    asked.context.transfer_syntax,
-                    charset=manner.charset,
-                    transliterate=manner.transliterate,
-                    extra=extra,
-                )
-                await asked.answer(pending, data=made.data)
+        try:
+            async with aclosing(search) as records:
+                async for record in records:
+                    count += 1
+                    if count > MOST:
+                        raise RefusedError(OUT_OF_RESOURCES, TOO_MANY)
+                    at_hand = "ONLINE" if self.catalogue.online(record) else "NEARLINE"
+                    made = answer(
+                        matcher,
+                        query,
+                        record,
+                        asked.context.transfer_syntax,
+                        charset=manner.charset,
+                        transliterate=manner.transliterate,
+                        extra=(*ours, (AVAILABILITY, "CS", (at_hand,))),
+                    )
+                    await asked.answer(pending, data=made.data)
+        except RefusedError as error:
+            status, comment = error.status, error.comment
         self._tell(asked, query, count)
-        await asked.answer(SUCCESS)
+        await asked.answer(status, comment=comment)
 
     def _tell(self, asked: Asked, query: Query, count: int) -> None:
         """Write down who asked (S-64); never for whom."""

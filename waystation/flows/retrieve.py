@@ -17,6 +17,7 @@ from waystation.destinations.base import Cargo
 from waystation.destinations.dicom import DicomDestination
 from waystation.dicom.compose import compose
 from waystation.dicom.uids import PATIENT_ROOT_GET, PATIENT_ROOT_MOVE
+from waystation.flows.borrowing import Borrowed, follow
 from waystation.flows.desk import Asked
 from waystation.flows.suboperations import GetOut, MoveOut, Progress, Way
 from waystation.matching.unique import Unfit, Wanted, read_wanted
@@ -77,6 +78,7 @@ class Shelf:
     may: whether the caller's rights and those of the area allow an operation.
     cargo: objects as they leave; stored: as they were received; as_received: who gets those.
     policy: how far `GetOut` may convert.
+    elsewhere: what is wanted from the archive and PACS together, None for the archive alone.
     """
 
     instances: Callable[[Wanted, str], Awaitable[Sequence[Delivery]]]
@@ -88,6 +90,7 @@ class Shelf:
     as_received: Callable[[Source], bool]
     codecs: CodecPool | None
     policy: str = "decompress"
+    elsewhere: Callable[[Wanted, str], Borrowed | None] = lambda _wanted, _title: None
     going: list[Going] = field(default_factory=list)
     numbers: Iterator[int] = field(default_factory=lambda: count(1))
 
@@ -138,15 +141,20 @@ class Retrieval:
         await asked.answer(status, comment=comment, offending=offending)
 
     async def _send(self, asked: Asked, wanted: Wanted, way: Way) -> None:
-        deliveries = await self._shelf.instances(wanted, asked.source.called_ae)
-        progress = Progress(asked, len(deliveries))
+        title = asked.source.called_ae
+        borrowed = self._shelf.elsewhere(wanted, title)
+        found = [] if borrowed else await self._shelf.instances(wanted, title)
+        progress = Progress(asked, len(found))
         to = asked.command.move_destination or asked.source.calling_ae
         going = Going(id=next(self._shelf.numbers), source=asked.source, to=to, progress=progress)
         self._shelf.going.append(going)
         try:
-            if deliveries:
-                await way.send(deliveries, progress)
+            if borrowed is not None:
+                await follow(borrowed, way, progress)
+            elif found:
+                await way.send(found, progress)
         finally:
+            await way.close()
             self._shelf.going.remove(going)
             self._tell(going, wanted)
         status, comment = _ending(progress, wanted)

@@ -37,7 +37,10 @@ CHUNK = 32
 
 @dataclass(slots=True)
 class Progress:
-    """How far a retrieval is.  left: objects that were not tried; problem: the first failure."""
+    """How far a retrieval is.  problem: the first failure.
+
+    lacking: objects that are in no list because nobody gave them to us.
+    """
 
     asked: Asked
     total: int
@@ -47,17 +50,19 @@ class Progress:
     sent_bytes: int = 0
     problem: str = ""
     stopped: bool = False
+    lacking: int = 0
     began: float = field(default_factory=time.monotonic)
     _told_at: float = field(default_factory=time.monotonic)
 
     @property
     def counts(self) -> Counts:
         """The numbers for an answer."""
-        done = self.completed + self.warning + len(self.failed)
+        failed = len(self.failed) + self.lacking
+        done = self.completed + self.warning + failed
         return Counts(
             remaining=self.total - done,
             completed=self.completed,
-            failed=len(self.failed),
+            failed=failed,
             warning=self.warning,
         )
 
@@ -88,7 +93,10 @@ class Way(Protocol):
     """How the objects of one retrieval leave."""
 
     async def send(self, deliveries: Sequence[Delivery], progress: Progress) -> None:
-        """Send all of them, or as many as may be."""
+        """Send all of them, or as many as may be; may be called again with more."""
+
+    async def close(self) -> None:
+        """Nothing more follows."""
 
 
 class MoveOut:
@@ -107,15 +115,16 @@ class MoveOut:
         waiting = deque(deliveries)
         lanes = max(1, min(self._parallel, len(deliveries) // PER_LANE))
         share = CHUNK if lanes > 1 else len(deliveries)
-        try:
-            await self._lanes(waiting, progress, lanes, share)
-            if lanes > 1 and 0 < len(waiting) < len(deliveries):
-                # Given back by one association when the others had ended already.
-                await self._lanes(waiting, progress, 1, len(waiting))
-        finally:
-            await self._destination.close()
+        await self._lanes(waiting, progress, lanes, share)
+        if lanes > 1 and 0 < len(waiting) < len(deliveries):
+            # Given back by one association when the others had ended already.
+            await self._lanes(waiting, progress, 1, len(waiting))
         while waiting and not progress.over:
             await progress.ended(waiting.popleft(), None, progress.problem)
+
+    async def close(self) -> None:
+        """End the associations."""
+        await self._destination.close()
 
     async def _lanes(
         self, waiting: deque[Delivery], progress: Progress, lanes: int, share: int
@@ -213,6 +222,9 @@ class GetOut:
                 progress.problem = str(error)
                 return
             await progress.ended(delivery, status, why)
+
+    async def close(self) -> None:
+        """The association is the requester's."""
 
     async def _one(
         self, asked: Asked, delivery: Delivery, takes: dict[tuple[str, str], int], command: Command

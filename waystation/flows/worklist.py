@@ -78,6 +78,7 @@ class Worklist:
         self._ward = ward
         self._unkept: list[Asking] = []
         self._wake = asyncio.Event()
+        self._writing = asyncio.Lock()
 
     async def serve(self, asked: Asked) -> None:
         """Answer one request to its end."""
@@ -155,10 +156,11 @@ class Worklist:
 
     async def settle(self) -> None:
         """Write down what is not yet."""
-        asked = self._unkept[:]
-        if asked:
-            await self._ward.database.write(query_book.note(asked), urgent=False)
-            del self._unkept[: len(asked)]
+        async with self._writing:
+            asked = self._unkept[:]
+            if asked:
+                await self._ward.database.write(query_book.note(asked), urgent=False)
+                del self._unkept[: len(asked)]
 
 
 @dataclass(slots=True)

@@ -114,7 +114,7 @@ def status_states(query: Query) -> frozenset[StepState] | None:
     )
 
 
-def _without_status(query: Query) -> Query:
+def without_status(query: Query) -> Query:
     """Return a query whose status is only asked for: which states it means is known."""
     step = query.key(STEPS)
     if step is None:
@@ -138,7 +138,7 @@ class StepSearch:
         self, database: Reads, query: Query, scope: Scope, *, home: tzinfo | None = None
     ) -> None:
         self._database = database
-        self.matcher = Matcher(_without_status(query), home=home)
+        self.matcher = Matcher(without_status(query), home=home)
         shown = query.with_keys(in_step(scope.when))
         self._area = Matcher(shown, home=home) if scope.when else None
         self._scope = scope

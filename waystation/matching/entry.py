@@ -36,6 +36,7 @@ PRIORITY: Final = 0x00401003
 PLACER, FILLER = 0x00402016, 0x00402017
 CODES: Final = (0x00080100, 0x00080119, 0x00080120)
 NO_DAY: Final = "99999999"
+_STATUS_VR: Final = {STATUS: "CS"}
 
 # What makes an entry complete; where there are several, one of them (T-51).
 NEEDED: Final = (
@@ -117,17 +118,17 @@ def entry(row: Row, state: StepState) -> Row:
 
     A scheduled step whose source named no status names none either: that is what the entry says.
     """
-    items = row.items(STEPS)
+    items = row.sequences.get(STEPS, ())
     if state is not StepState.SCHEDULED or any(item.texts.get(STATUS) for item in items):
         status = {STATUS: (state.value.upper(),)}
         items = tuple(
-            replace(item, texts=item.texts | status, vrs=item.vrs | {STATUS: "CS"})
-            for item in items
+            Row(one.texts | status, one.sequences, one.vrs | _STATUS_VR, one.charset, one.zone)
+            for one in items
         )
     texts = row.texts
     if not any(texts.get(PREGNANCY, ())):
         texts = texts | {PREGNANCY: ("4",)}
-    return replace(row, texts=texts, sequences={**row.sequences, STEPS: items})
+    return Row(texts, row.sequences | {STEPS: items}, row.vrs, row.charset, row.zone)
 
 
 def answered(query: Query, record: Row) -> Query:

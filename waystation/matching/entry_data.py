@@ -36,6 +36,7 @@ STEP_KEYWORDS: Final = frozenset(_OF_STEP.split())
 # Of a question or a file, not of an entry.
 NOT_KEPT: Final = frozenset({0x00080052, 0x00080001})
 Made = dict[int, tuple[str, Any]]
+Write = Callable[[Any, str], bytes]
 
 
 def entry_data(head: Head) -> bytes:
@@ -73,6 +74,15 @@ def recoded(data: bytes, transfer_syntax_uid: str) -> bytes:
     return compose(contents(Head.from_bytes(data, EXPLICIT_VR_LE)), transfer_syntax_uid)
 
 
+def encoded(values: Values) -> bytes:
+    """Return a data set of texts, nested as they are, empty ones too: a query or a message."""
+    charset = "" if _all_fit(values, "") else UTF_8
+    made = _item(values, _writer(charset), keep_empty=True)
+    if charset:
+        made[tags.SPECIFIC_CHARACTER_SET] = ("CS", UTF_8.encode())
+    return compose(made, EXPLICIT_VR_LE)
+
+
 def split(data: bytes) -> list[bytes]:
     """Return one data set for each item of the step sequence, all else in each of them."""
     made = contents(Head.from_bytes(data, EXPLICIT_VR_LE))
@@ -85,28 +95,26 @@ def split(data: bytes) -> list[bytes]:
     return found
 
 
-def _put(made: Made, tag: int, said: Any, write: Callable[[Any, str], bytes]) -> None:
+def _put(made: Made, tag: int, said: Any, write: Write, *, keep_empty: bool = False) -> None:
     vr = vr_of(tag)
     if vr == "SQ":
-        made[tag] = ("SQ", [_item(one, write) for one in said])
-        if not said:
-            del made[tag]
-        return
-    raw = write(said, vr)
-    if raw:
-        made[tag] = (vr, raw)
+        value: Any = [_item(one, write, keep_empty=keep_empty) for one in said]
+    else:
+        value = write(said, vr)
+    if value or keep_empty:
+        made[tag] = (vr, value)
     else:
         made.pop(tag, None)
 
 
-def _item(values: Mapping[str, Any], write: Callable[[Any, str], bytes]) -> Made:
+def _item(values: Mapping[str, Any], write: Write, *, keep_empty: bool = False) -> Made:
     item: Made = {}
     for keyword, said in values.items():
-        _put(item, tags.tag_for(keyword), said, write)
+        _put(item, tags.tag_for(keyword), said, write, keep_empty=keep_empty)
     return item
 
 
-def _writer(charset: str) -> Callable[[Any, str], bytes]:
+def _writer(charset: str) -> Write:
     def write(said: Any, vr: str) -> bytes:
         return value_bytes([said] if isinstance(said, str) else list(said), vr, charset)
 

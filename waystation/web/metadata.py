@@ -28,11 +28,12 @@ from waystation.dicomweb.accept import DICOM_JSON, DICOM_XML, MULTIPART
 from waystation.dicomweb.json_model import EDITION, dumped, placed
 from waystation.dicomweb.query import Wanted, read_fields
 from waystation.dicomweb.xml_model import to_xml
+from waystation.flows.together import together
 from waystation.index.object_texts import Described
 from waystation.model.delivery import Delivery
 from waystation.web.asked import Asked, Refusal
 from waystation.web.bodies import Streamed
-from waystation.web.brokered import Broker, Live, together
+from waystation.web.brokered import Broker, Live
 from waystation.web.dicomweb import Resource
 from waystation.web.qido import OFFERS
 from waystation.web.sending import PRIVATE, is_unchanged, unchanged

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+import structlog
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
@@ -48,11 +49,15 @@ from waystation.model.arrival import Source
 from waystation.web.asked import Asked, Refusal
 from waystation.web.dicomweb import Resource
 from waystation.web.stow_metadata import ByMetadata
+from waystation.web.stow_zip import ByZip, ZipError
+
+log = structlog.get_logger()
 
 LARGEST_BODY: Final = 16 << 30
 OFFERS: Final = (Offer(DICOM_JSON, aliases=(JSON,)), Offer(DICOM_XML))
 INNER: Final = (DICOM, DICOM_JSON, DICOM_XML)
-TAKES: Final = (*(f'{MULTIPART}; type="{inner}"' for inner in INNER), DICOM)
+ZIP: Final = "application/zip"
+TAKES: Final = (*(f'{MULTIPART}; type="{inner}"' for inner in INNER), DICOM, ZIP)
 # So long, at most, an answer waits until searches find what it speaks of.
 VISIBLE_S: Final = 2.0
 NOT_UNDERSTOOD: Final = "The request is not understood"
@@ -106,7 +111,7 @@ def _kind_of(asked: Asked) -> Range:
     if len(found) == 1:
         kind = found[0]
         whole = f"{kind.main}/{kind.sub}"
-        if whole == DICOM or (whole == MULTIPART and _inner(kind) in INNER):
+        if whole in (DICOM, ZIP) or (whole == MULTIPART and _inner(kind) in INNER):
             return kind
     raise Refusal(
         415, "This cannot be stored", "Send " + " or ".join(TAKES), headers={"Accept": TAKES[0]}
@@ -136,7 +141,9 @@ async def _store(asked: Asked, intake: Intake, kind: Range) -> list[Outcome]:
     deposit = Deposit(intake.keeping(), source)
     study = asked.path.get("study", "")
     try:
-        if kind.main == "application":
+        if kind.sub == "zip":
+            await _zipped(asked, intake, deposit, study)
+        elif kind.main == "application":
             await _whole_body(asked, deposit, study)
         elif _inner(kind) == DICOM:
             await _parts(asked, deposit, kind.param("boundary") or "", study)
@@ -156,6 +163,20 @@ async def _store(asked: Asked, intake: Intake, kind: Range) -> list[Outcome]:
         async with asyncio.timeout(VISIBLE_S):
             await intake.keeping().settled()
     return outcomes
+
+
+async def _zipped(asked: Asked, intake: Intake, deposit: Deposit, study: str) -> None:
+    """Take a body that is an archive of files."""
+    made = ByZip(deposit, study, intake.folder, intake.keeping().disk)
+    try:
+        await made.take(asked.request.stream())
+    except ZipError as error:
+        raise Refusal(400, NOT_UNDERSTOOD, str(error)) from None
+    except OSError as error:
+        log.error("upload not written", error=str(error))
+        raise _not_now("the disk does not take the upload") from error
+    finally:
+        made.close()
 
 
 async def _whole_body(asked: Asked, deposit: Deposit, study: str) -> None:

@@ -14,6 +14,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -87,15 +88,7 @@ class Console:
         self._said: OrderedDict[str, Said] = OrderedDict()
         self._health: tuple[float, list[str]] = (float("-inf"), [])
         self._name = "Waystation"
-        self._jinja = Environment(
-            loader=FileSystemLoader(HERE / "templates"),
-            autoescape=True,
-            undefined=StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
-        self._jinja.filters.update(age=age_text, size=size_text, count=count_text, when=when_text)
-        self._jinja.globals["asset"] = lambda name: f"/static/{self.edition}/{name}"
+        self._jinja = _environment()
 
     def say(self, said: Said) -> str:
         """Keep what the next page says; return the id that its cookie carries."""
@@ -134,12 +127,36 @@ class Console:
             now=self.now(),
             said=self.heard(request),
             token_name=TOKEN,
+            asset=self._asset,
             **values,
         )
 
+    async def learn(self) -> None:
+        """Learn the name of the node, for pages without the frame."""
+        self._name = (await self.view.status()).name
+
     def alone(self, name: str, values: Mapping[str, Any]) -> str:
         """Return a page without the frame, as text; asks nobody for anything."""
-        return self._jinja.get_template(name).render(node=self._name, **values)
+        return self._jinja.get_template(name).render(node=self._name, asset=self._asset, **values)
+
+    def _asset(self, name: str) -> str:
+        """Return the address of a file that pages are shown with."""
+        return f"/static/{self.edition}/{name}"
+
+
+@lru_cache(maxsize=1)
+def _environment() -> Environment:
+    made = Environment(
+        loader=FileSystemLoader(HERE / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.filters.update(
+        age=age_text, size=size_text, count=count_text, when=when_text, instant=instant_text
+    )
+    return made
 
 
 def _read_static() -> dict[str, bytes]:
@@ -218,3 +235,8 @@ def form_of(request: Request) -> Form:
 def when_text(at: float) -> str:
     """Return an instant in the time of this machine."""
     return datetime.fromtimestamp(at).astimezone().strftime("%Y-%m-%d %H:%M")
+
+
+def instant_text(at: float) -> str:
+    """Return an instant to the second in the time of this machine."""
+    return datetime.fromtimestamp(at).astimezone().strftime("%Y-%m-%d %H:%M:%S")

@@ -32,10 +32,11 @@ def sign_in_pages(accounts: Accounts) -> APIRouter:
     return router
 
 
-def _alone(
+async def _alone(
     request: Request, again: bool, error: str = "", name: str = "", status: int = 200
 ) -> Response:
     console, form = console_of(request), form_of(request)
+    await console.learn()
     onto = onward_path(form["next"] or request.query_params.get("next", "/"))
     values = {"who": who_of(request), "token_name": TOKEN, "next": onto}
     values |= {"again": again, "error": error, "name": name}
@@ -47,7 +48,7 @@ def _add_sign_in(router: APIRouter, accounts: Accounts) -> None:
     async def ask(request: Request) -> Response:
         if accounts.is_open or accounts.setup is not None:
             return RedirectResponse("/" if accounts.is_open else "/setup", status_code=303)
-        return _alone(request, again=False)
+        return await _alone(request, again=False)
 
     @router.post("/sign-in", openapi_extra=ANYBODY)
     async def sign_in(request: Request) -> Response:
@@ -56,7 +57,7 @@ def _add_sign_in(router: APIRouter, accounts: Accounts) -> None:
 
     @router.get("/sign-in/again", openapi_extra=needs(Ability.SEE))
     async def ask_again(request: Request) -> Response:
-        return _alone(request, again=True, name=who_of(request).name)
+        return await _alone(request, again=True, name=who_of(request).name)
 
     @router.post("/sign-in/again", openapi_extra=needs(Ability.SEE))
     async def sign_in_again(request: Request) -> Response:
@@ -77,11 +78,11 @@ def _add_sign_in(router: APIRouter, accounts: Accounts) -> None:
         except HTTPException as error:
             wait = (error.headers or {}).get("Retry-After", "60")
             text = f"Too many attempts. Try again in {wait} seconds."
-            answer = _alone(request, again, text, name, 429)
+            answer = await _alone(request, again, text, name, 429)
             answer.headers["retry-after"] = wait
             return answer
         if done is None:
-            return _alone(request, again, WRONG, name, 401)
+            return await _alone(request, again, WRONG, name, 401)
         onto = RedirectResponse(onward_path(form["next"]), status_code=303)
         accounts.give_cookie(onto, done.key, request.scope)
         return onto

@@ -15,11 +15,7 @@ from waystation.web.administration import Administration, Faults
 from waystation.web.pages.frame import Form, form_of, onward, page
 
 ADMIN: Final = needs(Ability.ADMINISTER)
-ROLE_WORDS: Final = (
-    ("viewer", "Viewer: sees health, queues and counts"),
-    ("operator", "Operator: also retries, holds, releases, discards, pauses"),
-    ("admin", "Administrator: also changes rules, users and secrets"),
-)
+ROLE_WORDS: Final = (("viewer", "Viewer"), ("operator", "Operator"), ("admin", "Administrator"))
 SCOPE_WORDS: Final = (
     ("see", "See health, queues and counts"),
     ("search", "Search with DICOMweb"),
