@@ -92,13 +92,14 @@ def _read(address: tuple[str, int], request: bytes, over: Any, received: Any, pl
             received[place] += len(connection.recv(PIECE))
 
 
-def _crowd(address: tuple[str, int], request: bytes, over: Any, received: Any) -> None:
+def _crowd(address: tuple[str, int], request: bytes, begun: Any, over: Any, received: Any) -> None:
     crowd = [
         threading.Thread(target=_read, args=(address, request, over, received, place), daemon=True)
         for place in range(len(received))
     ]
     for one in crowd:
         one.start()
+    begun.set()
     for one in crowd:
         one.join()
 
@@ -108,12 +109,13 @@ def _reading(asker: Asker, url: str, readers: int) -> Iterator[Any]:
     """Read in a process of their own: they must not slow the one that measures."""
     parts = urlsplit(url)
     context = multiprocessing.get_context("spawn")
-    over, received = context.Event(), context.Array("q", readers)
+    begun, over, received = context.Event(), context.Event(), context.Array("q", readers)
     address = parts.hostname, parts.port
     crowd = context.Process(
-        target=_crowd, args=(address, _request(asker, url), over, received), daemon=True
+        target=_crowd, args=(address, _request(asker, url), begun, over, received), daemon=True
     )
     crowd.start()
+    begun.wait(60)
     try:
         yield received
     finally:
@@ -147,8 +149,8 @@ def slow(bench: Bench, say: Callable[[str], None]) -> list[Figure]:
             quiet = [asker.ms("/studies", 1) for _ in range(ASKED)]
             base = program.resident_kib()
             most, asked = base, []
-            ends = time.monotonic() + load.seconds
             with _reading(asker, url, load.readers) as received:
+                ends = time.monotonic() + load.seconds
                 while time.monotonic() < ends:
                     asked.append(asker.ms("/studies", 1))
                     most = max(most, program.resident_kib())

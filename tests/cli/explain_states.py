@@ -14,7 +14,8 @@ from waystation.app.explaining_now import LaneNow, Standing
 from waystation.app.past_rules import routing_of, settings_of
 from waystation.app.wiring_completeness import terms_of
 from waystation.dicom.head import Head
-from waystation.flows.route import Routing, announced
+from waystation.flows.announced import announced
+from waystation.flows.route import Routing
 from waystation.journal import configs
 from waystation.journal.adoption import Adoption, adopt
 from waystation.journal.gather_endings import Ending, begin_ending, end_page

@@ -4,8 +4,9 @@ Contract: `ward` starts a node on loopback with the tables of a configuration; `
 `set_` are what a modality does, each on an association of its own.
 """
 
+import asyncio
 import os
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -16,15 +17,10 @@ from waystation.app.annexes import MAKERS
 from waystation.app.node import Node
 from waystation.app.read import load_text
 from waystation.app.worklisting import Worklisting
-from waystation.dicom import tags
-from waystation.dicom.charsets import UTF_8
-from waystation.dicom.compose import compose
 from waystation.dicom.head import Head
-from waystation.dicom.part10 import read_meta
-from waystation.dicom.uids import EXPLICIT_VR_LE, MODALITY_WORKLIST_FIND, MPPS
-from waystation.dicom.value_bytes import value_bytes
+from waystation.dicom.uids import MODALITY_WORKLIST_FIND, MPPS
 from waystation.flows.steps import Steps
-from waystation.matching.entry_data import entry_data, laid_over
+from waystation.matching.entry_data import encoded, entry_data, laid_over
 from waystation.model.peer import Remote
 from waystation.model.step import Author, StepDraft, Values
 from waystation.net.query_call import Answer
@@ -120,50 +116,14 @@ class Ward:
         call = await open_call(self.remote(), MPPS)
         context: AcceptedContext = call.context_of(MPPS)
         send = call.create if operation == "create" else call.set
-        answer = await send(context, uid, plain_data(values))
+        answer = await send(context, uid, encoded(values))
         await call.release()
         return answer
 
 
 def identifier(asked: Values, of_step: Values) -> bytes:
     """Return a worklist query."""
-    return plain_data({**asked, "ScheduledProcedureStepSequence": [of_step]}, keep_empty=True)
-
-
-def plain_data(values: Values, *, keep_empty: bool = False) -> bytes:
-    """Return a data set made of texts, nested as they are."""
-
-    def made(items: Values) -> dict[int, tuple[str, Any]]:
-        found: dict[int, tuple[str, Any]] = {}
-        for keyword, said in items.items():
-            tag = tags.tag_for(keyword)
-            vr = tags.vr_of(tag)
-            if vr == "SQ":
-                found[tag] = (vr, [made(item) for item in said])  # type: ignore[arg-type]
-            elif said or keep_empty or said == "":
-                texts = [said] if isinstance(said, str) else list(said)
-                found[tag] = (vr, value_bytes(texts, vr, UTF_8))  # type: ignore[arg-type]
-        return found
-
-    whole = made(values)
-    if any(ord(one) > 127 for one in repr(values)):
-        whole[tags.SPECIFIC_CHARACTER_SET] = ("CS", UTF_8.encode())
-    return compose(whole, EXPLICIT_VR_LE)
-
-
-def text_of(answer: Answer, path: str) -> str:
-    """Return the first value of an answer, "" if there is none."""
-    values = Head.from_bytes(answer.data, EXPLICIT_VR_LE).values(path) or [""]
-    return str(values[0])
-
-
-def head_of(path: Path) -> Head:
-    """Return the head of a file, with or without file header."""
-    data = path.read_bytes()
-    meta = read_meta(data)
-    return Head.from_bytes(
-        data[meta.data_set_offset :], meta.transfer_syntax_uid, tail_missing=True
-    )
+    return encoded({**asked, "ScheduledProcedureStepSequence": [of_step]})
 
 
 def heads_of(folder: Path) -> list[Head]:
@@ -178,11 +138,13 @@ def wl_data(values: Values) -> bytes:
 
 @asynccontextmanager
 async def ward(
-    folder: Path, config: str = "", dicom: str = "", makers: Sequence[Any] = MAKERS
+    folder: Path, config: str = "", dicom: str = "", port: int = 0
 ) -> AsyncIterator[Ward]:
     """Start a node; end it."""
-    text = BASE.format(data=folder / "data", dicom=dicom, keep="24h") + config
-    node = Node(load_text(text, folder / "waystation.toml", os.environ).settings, text, makers)
+    await asyncio.to_thread(folder.mkdir, exist_ok=True)
+    base = BASE.replace("port = 0", f"port = {port}")
+    text = base.format(data=folder / "data", dicom=dicom, keep="24h") + config
+    node = Node(load_text(text, folder / "waystation.toml", os.environ).settings, text, MAKERS)
     await node.start()
     try:
         yield Ward(node)

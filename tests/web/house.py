@@ -57,7 +57,7 @@ class House:
 
     def __init__(self, folder: Path, resources: Sequence[Resource] = ()) -> None:
         path = folder / "journal.db"
-        path.write_bytes(_empty(str(folder)))
+        path.write_bytes(_empty(str(folder.parent)))
         self.database = Database(path)
         self.database.open()
         self.now = NOW

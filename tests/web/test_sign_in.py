@@ -189,7 +189,12 @@ async def test_somebody_unknown_costs_the_same_work(
 ) -> None:
     await house.open(ADMIN)
     worked: list[str] = []
-    monkeypatch.setattr(passwords, "matches", lambda kept, _: bool(worked.append(kept)))
+
+    def matches(kept: str, _: str) -> bool:
+        worked.append(kept)
+        return False
+
+    monkeypatch.setattr(passwords, "matches", matches)
     house.accounts.passwords = passwords.Passwords()
     for name in ("ann", "nobody", ""):
         assert await house.accounts.check(name, "wrong", "192.0.2.1") is None

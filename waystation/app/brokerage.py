@@ -18,12 +18,12 @@ from waystation.app.settings import Settings
 from waystation.app.upstreaming import Upstreaming
 from waystation.app.wiring_cache import broker_terms, cache_limits
 from waystation.dicom.head import Head
+from waystation.flows.adopting import Caching
 from waystation.flows.broker import Broker
 from waystation.flows.cache import Cache
 from waystation.flows.desk import Services
 from waystation.flows.fetch_making import BrokerParts
 from waystation.flows.fetch_place import place_of
-from waystation.flows.route import Caching
 from waystation.index.cache_book import shelver
 from waystation.model.errors import ConfigError
 from waystation.model.upstream import UpstreamTerms

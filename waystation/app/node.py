@@ -28,6 +28,7 @@ from waystation.app.wiring_schedule import Windows
 from waystation.blobs.folder import BlobFolder
 from waystation.codecs.pool import CodecPool
 from waystation.flows.admitting import Keeping
+from waystation.flows.adopting import Archiving
 from waystation.flows.alike import Likeness
 from waystation.flows.allocating import Numbers
 from waystation.flows.cargo import JournalCargo
@@ -42,7 +43,7 @@ from waystation.flows.heads import HeadReader
 from waystation.flows.metadata import MetadataBelt
 from waystation.flows.receive import Reception
 from waystation.flows.recent import Recent
-from waystation.flows.route import Acknowledged, Archiving, Router, Routing
+from waystation.flows.route import Acknowledged, Router, Routing
 from waystation.flows.screening import Screening
 from waystation.flows.sweep import Sweep
 from waystation.journal import arrivals, configs, recovery

@@ -3,37 +3,52 @@
 Contract: `upstreams` and `federation` are what everything that asks a PACS goes through.
 """
 
-from collections.abc import Coroutine, Mapping
+from collections.abc import Coroutine, Mapping, Sequence
 from datetime import tzinfo
 from typing import Any
+
+import structlog
 
 from waystation.app.node import Node
 from waystation.app.settings import Settings
 from waystation.app.wiring_pacs import upstream_terms
 from waystation.app.wiring_tls import call_tls
+from waystation.flows.auditing import Trail
 from waystation.flows.desk import Services
 from waystation.flows.federate import Federation
 from waystation.flows.upstreams import Upstreams
 from waystation.index.search import Search
+from waystation.journal.audit import Event
 from waystation.model.errors import ConfigError
 from waystation.model.query import Query
 from waystation.net.tls import client_context
 
+log = structlog.get_logger()
+
 
 class Upstreaming:
-    """An annex."""
+    """An annex.  trail: where it is written down that sources disagree, once there is one."""
 
     def __init__(self, node: Node) -> None:
         self._node = node
         self.upstreams = Upstreams(upstream_terms(node.settings))
-        self.federation = Federation(self.upstreams, self._search, self._zone)
+        self.federation = Federation(self.upstreams, self._search, self._zone, self._differ)
         node.queries.federation = self.federation
+        self.trail: Trail | None = None
 
     def _search(self, query: Query) -> Search:
         return self._node.archivist.archive.search(query, home=self._zone())
 
     def _zone(self) -> tzinfo | None:
         return self._node.router.routing.zone
+
+    def _differ(self, study_uid: str, sources: Sequence[str]) -> None:
+        """Say that a study is several patients' (W-127)."""
+        log.warning("patients differ", study_uid=study_uid, sources=", ".join(sources))
+        if self.trail is not None:
+            about = (study_uid, *sources)
+            named = {"study": study_uid, "differs_at": list(sources)}
+            self.trail.looked(Event.PATIENT, "broker", about, **named)
 
     @property
     def services(self) -> Services:

@@ -11,6 +11,7 @@ from waystation.app.wiring_wado import wado
 from waystation.app.wiring_worklist import named_area
 from waystation.flows.correcting import CorrectedTexts
 from waystation.index import object_texts
+from waystation.index.cached_studies import complete
 from waystation.index.deletion import was_here
 from waystation.index.object_texts import Described
 from waystation.index.search import Search
@@ -82,6 +83,7 @@ def _sources(node: Node) -> Sources | None:
         federation=annex.federation,
         keep_s=lambda: node.settings.web.search_cache,
         folder=node.data,
+        cached=lambda source, studies: node.database.read(complete(source, studies)),
         retry_max_s=lambda: node.settings.web.retry_after_max,
     )
 

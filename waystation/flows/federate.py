@@ -13,8 +13,6 @@ from dataclasses import dataclass, field, replace
 from datetime import tzinfo
 from typing import Final
 
-import structlog
-
 from waystation.dicom.tags import PATIENT_ID
 from waystation.flows.inquiry import Inquiry
 from waystation.flows.upstream import Upstream
@@ -24,7 +22,6 @@ from waystation.index.search import Found, Search
 from waystation.model.query import PATIENT, STUDY, Query, Record
 from waystation.model.upstream import TIMED_OUT, UpstreamFailed, joint_status
 
-log = structlog.get_logger()
 ARCHIVE: Final = "archive"
 # A source that is not done by then is left out, whatever it still has to say.
 SOURCE_S: Final = 60.0
@@ -80,6 +77,7 @@ class Federation:
     """The sources of a node.
 
     archive: gives a search of our own that is not begun.  home: zone of records that name none.
+    differ: hears of a study that several sources give to different patients, and of those.
     """
 
     def __init__(
@@ -87,8 +85,10 @@ class Federation:
         upstreams: Upstreams,
         archive: Callable[[Query], Search],
         home: Callable[[], tzinfo | None] = lambda: None,
+        differ: Callable[[str, Sequence[str]], None] = lambda _study, _sources: None,
     ) -> None:
         self.upstreams = upstreams
+        self._differ = differ
         self._archive = archive
         self._home = home
 
@@ -114,7 +114,7 @@ class Federation:
         else:
             limit = 0
             heard = await self._all(query, own, most)
-        found = merged(heard)
+        found = merged(heard, self._differ)
         if not limit:
             found.rows.sort(key=_order)
         if len(found.rows) > most:
@@ -186,7 +186,7 @@ async def _absent(name: str, failure: UpstreamFailed) -> _Heard:
     return _Heard(name, failure=failure)
 
 
-def merged(heard: Sequence[_Heard]) -> Outcome:
+def merged(heard: Sequence[_Heard], differ: Callable[[str, Sequence[str]], None]) -> Outcome:
     """Return what all sources say together, in their order; raises `UpstreamFailed` (W-62)."""
     failures = [one.failure for one in heard if one.failure is not None]
     if failures and not any(one.rows for one in heard if one.failure is None):
@@ -201,7 +201,9 @@ def merged(heard: Sequence[_Heard]) -> Outcome:
         f"source {failure.source} did not answer ({failure.text})" for failure in failures
     ]
     for uids, held in rows.items():
-        outcome.warnings += _patients(uids, held)
+        if names_of := _quarrel(held):
+            differ(uids[0], names_of)
+            outcome.warnings.append(f"sources {' and '.join(names_of)} {PATIENTS_DIFFER}")
         record = held[0][1] if len(held) == 1 else Combined([one for _, one in held])
         names = tuple(dict.fromkeys(name for name, _ in held))
         outcome.rows.append(Row(uids=uids, record=record, sources=names))
@@ -217,13 +219,11 @@ def joint(failures: Sequence[UpstreamFailed]) -> UpstreamFailed:
     return UpstreamFailed(names, joint_status(failures), "; ".join(map(str, failures)))
 
 
-def _patients(uids: Uids, held: Sequence[tuple[str, Record]]) -> list[str]:
-    """Return what is to be said where the sources disagree whose study it is (W-127)."""
+def _quarrel(held: Sequence[tuple[str, Record]]) -> list[str]:
+    """Return the sources that disagree whose study it is, [] if none do (W-127)."""
     named = {name: next(iter(record.values(PATIENT_ID, "LO")), "") for name, record in held}
-    if len({text.strip() for text in named.values()} - {""}) < 2:
-        return []
-    log.warning("patients differ", study_uid=uids[0], sources=list(named))
-    return [f"sources {' and '.join(named)} {PATIENTS_DIFFER}"]
+    said = {text.strip() for text in named.values()} - {""}
+    return list(named) if len(said) > 1 else []
 
 
 class Combined:

@@ -17,11 +17,11 @@ from time import monotonic
 import structlog
 
 from waystation.db.engine import Database
-from waystation.dicom import tags
 from waystation.dicom.head import Head
+from waystation.flows.adopting import Archiving, Caching, announced, cached, noted
+from waystation.flows.announced import announced
 from waystation.flows.witness import SILENT, Witness
-from waystation.index.entry import Entry, entry_of
-from waystation.journal.adoption import Adoption, File, Shelve, adopt
+from waystation.journal.adoption import Adoption, adopt
 from waystation.journal.gathers import Gather
 from waystation.journal.ids import IdSource
 from waystation.journal.intake import IntakeLog
@@ -29,7 +29,7 @@ from waystation.model.arrival import Arrival, Earlier
 from waystation.model.delivery import HoldReason
 from waystation.model.errors import StorageError
 from waystation.model.instance import Instance
-from waystation.model.plan import Plan, Target, Verdict
+from waystation.model.plan import Plan, Target
 from waystation.model.values import value
 from waystation.rules.duplicates import DuplicatePolicy, judge, kind_of
 from waystation.rules.facts import Facts, Window, facts_of
@@ -49,7 +49,6 @@ MOST_WAITING = 2000
 MOST_BYTES = 32 << 20
 RETRY_S = 1.0
 ROOM_S = 20.0
-BROKER = "broker"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,32 +98,6 @@ class Acknowledged:
     lsn: int = 0
     known: bool = False
     carrier: Carrier | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Archiving:
-    """How the archive takes objects in the transaction that plans them (T-29).
-
-    takes: whether a destination is the archive and takes what comes at once.
-    """
-
-    takes: Callable[[str], bool]
-    file: File
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Caching:
-    """How what was fetched from a PACS is planned (W-112).
-
-    ruled: whether the rules have a say in what comes from a source (``keep = "archive"``).
-    place: where an object stands in the cache.  shelve: puts it there, in the same transaction.
-    filed: told of what is in the tables now.
-    """
-
-    ruled: Callable[[str], bool]
-    place: Callable[[Head], object]
-    shelve: Shelve
-    filed: Callable[[Sequence[Arrival]], None]
 
 
 class Router:
@@ -223,14 +196,14 @@ class Router:
         """Return the plan; what goes wrong in here holds this arrival and no other."""
         source = arrival.source.fetched_from
         if source and not (self.caching and self.caching.ruled(source)):
-            return _cached(source)
+            return cached(source)
         try:
             decided = self._plan(routing, arrival, head)
         except Exception:
             log.exception("rules failed", arrival=f"{arrival.id:x}")
             return Plan(hold=HoldReason.RULE_ERROR)
         if decided.refuse and source:
-            return _cached(source)
+            return cached(source)
         if decided.refuse:
             # The sender heard Success under an earlier configuration: keep it for a person.
             return replace(decided, refuse=False, hold=HoldReason.NO_RULE)
@@ -354,7 +327,7 @@ class Router:
             made = self._decide(routing, arrival, head)
             self._witness.judged(monotonic() - began)
             said = announced(head) if made.joins else Announced()
-            made, entry = _noted(made, arrival, head)
+            made, entry = noted(made, arrival, head)
             return Adoption(
                 arrival=arrival,
                 plan=made,
@@ -375,39 +348,3 @@ class Router:
         except Exception:
             log.exception("place not read", arrival=f"{arrival.id:x}")
             return None
-
-
-def _cached(source: str) -> Plan:
-    """Return the plan of what was fetched for a reader: no rule was asked about it."""
-    clause = f"fetched from {source} for a reader: it stays in the cache"
-    return Plan(verdicts=(Verdict(rule=BROKER, matched=True, clause=clause),), kept_by=BROKER)
-
-
-def _noted(made: Plan, arrival: Arrival, head: Head) -> tuple[Plan, Entry | None]:
-    """Return what the archive notes of an object, if the plan sends it there.
-
-    If it cannot be noted, the delivery waits for the archive's lane, which tells why.
-    """
-    if not any(target.archived for target in made.targets):
-        return made, None
-    try:
-        return made, entry_of(head)
-    except Exception:
-        log.exception("not indexed", arrival=f"{arrival.id:x}")
-        targets = tuple(replace(target, archived=False) for target in made.targets)
-        return replace(made, targets=targets), None
-
-
-def announced(head: Head) -> Announced:
-    """Return how many objects an object says there are (PS3.3 C.7.2.1, C.7.6.1)."""
-    return Announced(
-        study=_number(head, tags.NUMBER_OF_STUDY_RELATED_INSTANCES),
-        series=_number(head, tags.NUMBER_OF_SERIES_RELATED_INSTANCES),
-        acquisition=head.text(tags.ACQUISITION_NUMBER),
-        images=_number(head, tags.IMAGES_IN_ACQUISITION),
-    )
-
-
-def _number(head: Head, tag: int) -> int | None:
-    text = head.text(tag)
-    return int(text) if text.isascii() and text.isdigit() else None

@@ -1,0 +1,150 @@
+"""DICOMweb with people: who gets in, and what it leaves behind (W-133, W-134, S-67)."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from starlette.responses import Response
+
+from tests.web.house import PASSWORD, House
+from waystation.model.errors import StorageError
+from waystation.web.asked import Asked
+from waystation.web.dicomweb import Resource
+from waystation.web.terms import Terms
+
+STUDY = "/dicom-web/studies/1.2.3"
+
+
+async def answer(asked: Asked) -> Response:
+    return Response("fine")
+
+
+def resource(method: str, template: str, right: str) -> Resource:
+    return Resource(method=method, template=template, handler=answer, summary="", right=right)
+
+
+RESOURCES = [
+    resource("GET", "/studies", "search"),
+    resource("GET", "/studies/{study}", "retrieve"),
+    resource("POST", "/studies", "store"),
+    resource("DELETE", "/studies/{study}", "delete"),
+]
+USERS = (
+    ("ann", "admin", ("phi",)),
+    ("bob", "operator", ("phi",)),
+    ("eve", "viewer", ("phi",)),
+    ("tom", "admin", ()),
+)
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> Iterator[House]:
+    made = House(tmp_path, RESOURCES)
+    yield made
+    made.close()
+
+
+@pytest.mark.req("W-133")
+@pytest.mark.parametrize(
+    ("name", "search", "store", "delete"),
+    [
+        ("ann", 200, 200, 200),
+        ("bob", 200, 200, 403),
+        ("eve", 200, 403, 403),
+        ("tom", 403, 403, 403),
+    ],
+)
+async def test_rights_follow_from_role_and_grant(
+    name: str, search: int, store: int, delete: int, house: House
+) -> None:
+    await house.open(*USERS)
+    http = house.visitor("192.0.2.1").http
+    http.auth = (name, PASSWORD)
+    assert (await http.get("/dicom-web/studies")).status_code == search
+    assert (await http.get(STUDY)).status_code == search
+    assert (await http.post("/dicom-web/studies")).status_code == store
+    assert (await http.delete(STUDY)).status_code == delete
+
+
+@pytest.mark.req("W-133")
+async def test_without_a_login_nothing_is_told_but_how_to_log_in(house: House) -> None:
+    await house.open(*USERS)
+    for address in ("127.0.0.1", "192.0.2.1"):
+        http = house.visitor(address).http
+        for auth in (None, ("ann", "wrong"), ("nobody", PASSWORD)):
+            refused = await http.get(STUDY, auth=auth)
+            assert refused.status_code == 401
+            assert refused.headers["www-authenticate"].startswith("Basic realm=")
+        broken = await http.get(STUDY, headers={"authorization": "Basic !!"})
+        assert broken.status_code == 401
+    in_query = await http.get(f"{STUDY}?access_token=x&authorization=Basic")
+    assert in_query.status_code == 401
+
+
+@pytest.mark.req("W-133")
+async def test_anonymous_read_opens_search_and_retrieve_only(house: House) -> None:
+    await house.open(*USERS)
+    house.terms = Terms(open=True)
+    http = house.visitor("192.0.2.1").http
+    assert (await http.get(STUDY)).status_code == 200
+    assert (await http.post("/dicom-web/studies")).status_code == 401
+    assert (await http.get(STUDY, auth=("ann", "wrong"))).status_code == 401
+
+
+@pytest.mark.req("W-133")
+async def test_the_login_of_the_console_holds_for_dicomweb(house: House) -> None:
+    await house.open(*USERS)
+    bob = await house.signed_in("bob")
+    assert (await bob.http.get(STUDY)).status_code == 200
+    assert (await bob.http.post("/dicom-web/studies")).status_code == 403
+    ours = {"origin": "http://127.0.0.1:8080"}
+    assert (await bob.http.post("/dicom-web/studies", headers=ours)).status_code == 200
+
+
+@pytest.mark.req("W-134")
+async def test_who_looked_at_what_is_recorded_once(house: House) -> None:
+    await house.open(*USERS)
+    http = house.visitor("192.0.2.1").http
+    http.auth = ("eve", PASSWORD)
+    for _ in range(3):
+        await http.get(STUDY)
+    await http.get("/dicom-web/studies", params={"PatientID": "SECRET"})
+    await http.get("/dicom-web/studies", params={"PatientID": "OTHER"})
+    house.now += 601
+    await http.get(STUDY)
+    http.auth = ("bob", PASSWORD)
+    await http.post("/dicom-web/studies")
+    looked = await house.trace("looked")
+    assert [(one.who, one.what["study"], one.what["status"]) for one in looked] == [
+        ("eve", "1.2.3", 200)
+    ] * 2
+    queried = await house.trace("queried")
+    assert [(one.who, one.what["keys"]) for one in queried] == [("eve", ["PatientID"])] * 2
+    assert "SECRET" not in str(queried)
+    assert [one.who for one in await house.trace("stored")] == ["bob"]
+
+
+@pytest.mark.req("S-67")
+async def test_while_no_record_can_be_kept_nobody_looks_at_patients(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await house.open(("ann", "admin", ("phi", "audit")))
+    ann = await house.signed_in("ann")
+    assert (await ann.get(STUDY)).status_code == 200
+    whole = house.trail._job
+
+    def full(*_: object) -> object:
+        raise StorageError("disk full")
+
+    monkeypatch.setattr(house.trail, "_job", lambda *_: full)
+    house.now += 700
+    await ann.get(STUDY)
+    for _ in range(2):
+        refused = await ann.get(STUDY)
+        assert refused.status_code == 503
+        assert "audit trail" in refused.text
+    assert (await ann.get("/audit")).status_code == 503
+    assert (await ann.get("/")).status_code == 200
+    monkeypatch.setattr(house.trail, "_job", whole)
+    assert (await ann.get(STUDY)).status_code == 200
+    assert len(await house.trace("resumed")) == 1

@@ -1,0 +1,203 @@
+"""Every route names what it needs, and asks for it (S-57): routes x roles over a whole node."""
+
+import os
+import re
+from pathlib import Path
+
+import httpx2
+import pytest
+from starlette.types import Scope
+
+from tests.web.house import House
+from tests.web.standin import StandIn
+from waystation.app.annexes import MAKERS
+from waystation.app.node import Node
+from waystation.app.read import load_text
+from waystation.app.wiring_console import console_parts
+from waystation.app.wiring_dicomweb import dicomweb
+from waystation.web.access import KEY, NOBODY, ROLES, Ability, Rule, Who, abilities_of
+from waystation.web.admission import Admission
+from waystation.web.site import site
+
+CONFIG = '[node]\ndata = "{data}"\n[web]\nport = 0\n[dicom]\nport = 0\n[spool]\nmin_free = "1KiB"\n'
+# What a role alone may do, as the table of S-57 has it.
+TABLE = {
+    "viewer": {"see"},
+    "operator": {"see", "act", "read"},
+    "admin": {"see", "act", "read", "configure", "administer"},
+}
+GRANTED = {
+    ("viewer", "phi"): {"phi", "search", "retrieve"},
+    ("operator", "phi"): {"phi", "search", "retrieve", "store", "schedule"},
+    ("admin", "phi"): {"phi", "search", "retrieve", "store", "schedule", "delete"},
+}
+
+
+class Doorman:
+    """Lets everybody be who the test says."""
+
+    is_open = False
+
+    def __init__(self) -> None:
+        self.who_is = NOBODY
+
+    async def who(self, scope: Scope, *, basic: bool = False) -> Who:
+        return self.who_is
+
+    async def fit(self) -> bool:
+        return True
+
+
+def somebody(role: str, *grants: str) -> Who:
+    return Who(name=role, kind="token", role=role, abilities=abilities_of(role, grants))
+
+
+EVERYBODY = {
+    "nobody": NOBODY,
+    **{role: somebody(role) for role in ROLES},
+    **{f"{role}+phi": somebody(role, "phi") for role in ROLES},
+    "viewer+audit": somebody("viewer", "audit"),
+}
+
+
+@pytest.mark.req("S-57")
+def test_roles_and_grants_give_what_the_table_says() -> None:
+    for role, abilities in TABLE.items():
+        assert set(abilities_of(role, ())) == abilities | {"nothing"}
+        assert set(abilities_of(role, ("audit",))) == abilities | {"nothing", "audit"}
+        granted = abilities | GRANTED[role, "phi"] | {"nothing"}
+        assert set(abilities_of(role, ("phi",))) == granted
+
+
+def filled(path: str) -> str:
+    return re.sub(r"\{[^}]+\}", "1", path)
+
+
+@pytest.mark.req("S-57", "W-133")
+async def test_each_route_lets_in_who_may_and_nobody_else(tmp_path: Path) -> None:
+    text = CONFIG.format(data=tmp_path / "data")
+    settings = load_text(text, tmp_path / "waystation.toml", os.environ).settings
+    node = Node(settings, text, MAKERS)
+    await node.start()
+    try:
+        doorman, resources = Doorman(), dicomweb(node)
+        resources.admission = Admission(doorman)
+        app = site(StandIn(), resources, doorman, console_parts(node))
+        transport = httpx2.ASGITransport(
+            app, client=("192.0.2.1", 5000), raise_app_exceptions=False
+        )
+        rules: list[Rule] = app.state.rules
+        assert len(rules) > 40
+        wrong = []
+        async with httpx2.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
+            for rule in rules:
+                wrong += await _misjudged(client, doorman, rule)
+            for one in resources.resources:
+                path = resources.root + filled(one.template)
+                wrong += await _asked(client, doorman, one.method, path, Ability(one.right))
+        assert not wrong
+    finally:
+        await node.stop()
+
+
+async def _misjudged(client: httpx2.AsyncClient, doorman: Doorman, rule: Rule) -> list[str]:
+    found = []
+    for method in rule.methods:
+        found += await _asked(client, doorman, method, filled(rule.path), rule.ability)
+    return found
+
+
+async def _asked(
+    client: httpx2.AsyncClient, doorman: Doorman, method: str, path: str, needed: Ability
+) -> list[str]:
+    wrong = []
+    for name, who in EVERYBODY.items():
+        if "events" in path and who.may(needed):
+            continue
+        doorman.who_is = who
+        headers = {"content-type": "application/json"}
+        answer = await client.request(method, path, headers=headers, content=b"nonsense")
+        expected = 0 if who.may(needed) else 401 if who is NOBODY else 403
+        refused = answer.status_code if answer.status_code in (401, 403) else 0
+        if refused != expected:
+            wrong.append(f"{name}: {method} {path} needs {needed}: {answer.status_code}")
+    return wrong
+
+
+def test_no_route_forgets_to_name_what_it_needs() -> None:
+    folder = Path(__file__).parents[2] / "waystation" / "web"
+    routed = re.compile(
+        r"@router\.(get|post|put|patch|delete)\((?P<args>.*?)\)\n    async def", re.S
+    )
+    forgotten = [
+        f"{file.name}: {match['args'][:60]}"
+        for file in sorted(folder.rglob("*.py"))
+        for match in routed.finditer(file.read_text("utf-8"))
+        if "openapi_extra" not in match["args"]
+    ]
+    assert not forgotten
+
+
+async def test_a_route_that_names_nothing_is_for_administrators(tmp_path: Path) -> None:
+    from fastapi import APIRouter
+
+    from waystation.web.access import needs, rules_of
+
+    router = APIRouter()
+
+    @router.get("/silent")
+    async def silent() -> None: ...
+
+    @router.get("/named", openapi_extra=needs(Ability.SEE))
+    async def named() -> None: ...
+
+    found = {rule.path: rule.ability for rule in rules_of([router])}
+    assert found == {"/silent": Ability.ADMINISTER, "/named": Ability.SEE}
+    assert needs(Ability.SEE) == {KEY: "see"}
+
+
+@pytest.mark.req("S-56")
+async def test_a_token_does_what_it_is_for_until_it_ends(tmp_path: Path) -> None:
+    house = House(tmp_path)
+    try:
+        await house.open(("ann", "admin", ()))
+        value = await house.people.add_token("script", ["see", "act"], 30, "ann")
+        http = house.visitor("192.0.2.4").http
+        bearer = {"authorization": f"Bearer {value}"}
+        assert (await http.get("/api/v1/status", headers=bearer)).status_code == 200
+        assert (await http.get("/api/v1/users", headers=bearer)).status_code == 403
+        done = await http.post("/api/v1/destinations/pacs/pause", json={}, headers=bearer)
+        assert done.status_code == 200
+        assert house.node.lane_changes == [("pause", "pacs", "token script")]
+        in_query = await http.get(f"/api/v1/status?access_token={value}&token={value}")
+        assert in_query.status_code == 401
+        assert (
+            await http.get("/api/v1/status", headers={"authorization": "Bearer x"})
+        ).status_code == 401
+        rows = await house.database.read(lambda t: t.rows("SELECT * FROM token"))
+        assert value not in str(rows)
+        token = (await house.people.tokens())[0]
+        house.now += 31 * 86_400
+        assert (await http.get("/api/v1/status", headers=bearer)).status_code == 401
+        house.now -= 31 * 86_400
+        assert (await http.get("/api/v1/status", headers=bearer)).status_code == 200
+        assert await house.people.revoke(token.id, "ann") == "script"
+        assert (await http.get("/api/v1/status", headers=bearer)).status_code == 401
+    finally:
+        house.close()
+
+
+async def test_a_command_on_this_machine_comes_in_with_the_local_key(tmp_path: Path) -> None:
+    house = House(tmp_path)
+    try:
+        await house.open(("ann", "admin", ()))
+        bearer = {"authorization": "Bearer the local key"}
+        here, there = house.visitor().http, house.visitor("192.0.2.4").http
+        assert (await here.get("/api/v1/users", headers=bearer)).status_code == 200
+        assert (await there.get("/api/v1/users", headers=bearer)).status_code == 401
+        path = "/api/v1/destinations/pacs/pause"
+        done = await here.post(path, json={"user": "root"}, headers=bearer)
+        assert done.status_code == 200
+        assert house.node.lane_changes == [("pause", "pacs", "root")]
+    finally:
+        house.close()
