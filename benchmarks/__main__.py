@@ -15,6 +15,7 @@ from pathlib import Path
 
 from benchmarks.archive import archive
 from benchmarks.audit import durable
+from benchmarks.broker import broker
 from benchmarks.contenders import ours_is_installed
 from benchmarks.crash import ready_after_kill
 from benchmarks.deidentify import deidentify
@@ -32,6 +33,7 @@ from benchmarks.receive import receive
 from benchmarks.relay import relay
 from benchmarks.report import LATEST, machine, table, write
 from benchmarks.rules import rules
+from benchmarks.worklist import worklist
 
 PARTS: dict[str, Callable[[Bench, Callable[[str], None]], list[Figure]]] = {
     "durable": durable,
@@ -47,8 +49,10 @@ PARTS: dict[str, Callable[[Bench, Callable[[str], None]], list[Figure]]] = {
     "archive": archive,
     "dicomweb": dicomweb,
     "rendered": rendered,
+    "broker": broker,
     "wado": wado,
     "slow": slow,
+    "worklist": worklist,
 }
 TMPFS_MAGIC = "tmpfs"
 

@@ -38,7 +38,7 @@ RATE = 100_000
 PIECE = 10_000
 BUFFER = 64 * 1024
 BAR_MIB, BAR_P95 = 200.0, 1.2
-ASKED = 200
+PAUSE_S = 0.02
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,21 +146,26 @@ def slow(bench: Bench, say: Callable[[str], None]) -> list[Figure]:
         wait_until(lambda: servers[OURS][0].ms("/studies", 1) > 0, "the archive", within_s=60)
         for name, (asker, url, program) in servers.items():
             say(f"slow readers: {name}")
-            quiet = [asker.ms("/studies", 1) for _ in range(ASKED)]
+            quiet, _ = _asked(asker, program, load.seconds / 2)
             base = program.resident_kib()
-            most, asked = base, []
             with _reading(asker, url, load.readers) as received:
-                ends = time.monotonic() + load.seconds
-                while time.monotonic() < ends:
-                    asked.append(asker.ms("/studies", 1))
-                    most = max(most, program.resident_kib())
-                    time.sleep(0.02)
+                asked, most = _asked(asker, program, load.seconds)
                 if not all(received):
                     say(f"slow readers: {name} has not answered all of them yet")
             memory.add(name, (most - base) / 1024)
             before.add(name, percentile(quiet, 0.95))
             during.add(name, percentile(asked, 0.95))
     return _figures(memory, before, during)
+
+
+def _asked(asker: Asker, program: Program, seconds: float) -> tuple[list[float], int]:
+    """Search at a steady pace; return how long each took (ms), and the most memory (KiB)."""
+    took, most, ends = [], 0, time.monotonic() + seconds
+    while time.monotonic() < ends:
+        took.append(asker.ms("/studies", 1))
+        most = max(most, program.resident_kib())
+        time.sleep(PAUSE_S)
+    return took, most
 
 
 def _figures(memory: Samples, before: Samples, during: Samples) -> list[Figure]:

@@ -21,7 +21,9 @@ from waystation.app.read import load
 from waystation.app.settings_destination import DicomDestination
 
 EXAMPLES = PACKAGE.parent / "examples"
-FILES = sorted(EXAMPLES.glob("*/compose.yaml"))
+BROKER = EXAMPLES / "broker-for-old-pacs"
+# Of those in which all programs are ours.
+FILES = sorted(file for file in EXAMPLES.glob("*/compose.yaml") if file.parent != BROKER)
 PAIR = re.compile(r"([a-z][a-z0-9_-]*):(?: (.+))?")
 KNOWN = {
     *("image", "entrypoint", "command", "read_only", "cap_drop", "volumes", "ports", "networks"),
@@ -157,3 +159,31 @@ def test_both_published_set_ups_have_one_and_none_is_privileged() -> None:
             assert service["read_only"] is True
             assert service["cap_drop"] == ["ALL"]
             assert "privileged" not in service
+
+
+@pytest.mark.req("R-90")
+def test_the_broker_of_a_compose_file_and_its_old_pacs_know_each_other() -> None:
+    found = parse((BROKER / "compose.yaml").read_text())
+    services, settings = found["services"], load(BROKER / "waystation.toml", {}).settings
+    orthanc = json.loads((BROKER / "cellar.json").read_text())
+    qrscp = (BROKER / "attic.cfg").read_text()
+    us = settings.dicom
+    assert orthanc["DicomModalities"] == {"broker": [us.ae_title, "broker", us.port]}
+    assert f"({us.ae_title}, broker, {us.port})" in qrscp
+    attic, cellar = settings.pacs["attic"], settings.pacs["cellar"]
+    assert {attic.host, cellar.host, "broker"} <= set(services)
+    assert (cellar.ae_title, cellar.port) == (orthanc["DicomAet"], orthanc["DicomPort"])
+    assert f"NetworkTCPPort = {attic.port}\n" in qrscp
+    assert f"\n{attic.ae_title} /var/lib/attic RW" in qrscp
+    assert services["scanner"]["command"][2] == f"{attic.ae_title}@{attic.host}:{attic.port}"
+    for service in services.values():
+        assert set(service) <= KNOWN | {"build"}
+        assert set(service["networks"]) == set(found["networks"])
+        for volume in service.get("volumes", []):
+            outside, inside, *_ = volume.split(":")
+            assert inside.startswith("/")
+            assert outside in found["volumes"] or (BROKER / outside).is_file()
+        if "build" in service:
+            assert (BROKER / service["build"]["dockerfile"]).is_file()
+        else:
+            assert service["cap_drop"] == ["ALL"]

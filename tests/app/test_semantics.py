@@ -32,7 +32,15 @@ PEER = '[peer.{0}]\nae_title = "{1}"\naddress = {2}\n'
         ('[dicom]\nhost = "0.0.0.0"\n', "2 dicom.host: nobody could call"),
         ('[dicom]\npeers = "known"\n', "2 dicom.peers: nobody could call"),
         ('[dicom]\nhost = "0.0.0.0"\npeers = "known"\n', "2 dicom.host: nobody could call"),
-        ('[web]\nhost = "0.0.0.0"\n', "2 web.host: anything but loopback needs users"),
+        ('[web]\nhost = "0.0.0.0"\n', "2 web.host: anything but loopback needs TLS"),
+        (
+            '[web]\nhost = "0.0.0.0"\nanonymous = "read"\n',
+            "2 web.host: anything but loopback needs TLS",
+        ),
+        (
+            '[web.tls]\ncertificate = "none.pem"\nkey = "none.key"\n',
+            "2 web.tls.certificate: there is no such file",
+        ),
         ("[web]\nport = 11112\n", "2 web.port: is the port of the DICOM listener already"),
         ('[node]\ndatabase = "postgresql://x"\n', '2 node.database: "database" is not available'),
         (f'{DISK}name = "../{{StudyInstanceUID}}"\n', "4 destination.disk.name: must stay inside"),
@@ -56,7 +64,6 @@ def test_what_cannot_work_is_a_fault(text: str, expected: str, faults: Complain)
         (f'{OFF}[[rule]]\nname = "all"\nsend = ["archive"]\n', f"5 rule.all.send: {IS_OFF}"),
         (f'{OFF}[[rule]]\nname = "all"\nthen = "archive"\n', f"5 rule.all.then: {IS_OFF}"),
         (f'{OFF}[routing]\notherwise = "archive"\n', f"4 routing.otherwise: {IS_OFF}"),
-        ("[worklist]\n", "1 worklist: the worklist is not available"),
         (
             f'{PACS}port = 11112\n{RULE}'.replace("10.1.9.10", "localhost"),
             "5 destination.pacs.port: is our own listener",
@@ -84,6 +91,7 @@ def test_what_is_legal_but_doubtful_is_a_warning(
         '[dicom]\nhost = "0.0.0.0"\npeers = "any"\n',
         '[dicom]\nhost = "0.0.0.0"\n' + PEER.format("ct", "CT", '["10.0.0.5"]'),
         '[web]\nenabled = false\nhost = "0.0.0.0"\n',
+        '[web]\nhost = "0.0.0.0"\ntrusted_proxies = ["10.0.0.5"]\n',
         "[dicom]\nport = 0\n[web]\nport = 0\n",
         '[[rule]]\nname = "none"\nthen = "discard"\n',
     ],

@@ -22,6 +22,7 @@ from waystation.app import (
     settings_steps,
     settings_watch,
     settings_ways,
+    settings_worklist,
 )
 from waystation.app.settings import Settings
 from waystation.app.settings_base import Secret, Table
@@ -82,8 +83,17 @@ CASES: dict[type[Table], tuple[str, str, str, str]] = {
         "port = 0",
         "expected 1 to 65535, got 0",
     ),
-    settings_node.WorklistSettings: (
+    settings_worklist.WorklistSettings: (
         "[worklist]\n", "worklist", 'enabled = "yes"', "expected true or false, got text"
+    ),
+    settings_worklist.WorklistArea: (
+        '[worklist.area.ct]\nae_title = "CT"\n',
+        "worklist.area.ct",
+        "keep_done = 7",
+        "a duration is a number with its unit",
+    ),
+    settings_worklist.WorklistIds: (
+        "[worklist.ids]\n", "worklist.ids", 'accession = "A"', "needs {n}, the number"
     ),
     settings_dicom.DicomSettings: (
         "[dicom]\n", "dicom", "port = true", "expected a whole number, got true or false"

@@ -23,6 +23,7 @@ LEDGERS: dict[str, dict[str, list[int] | None]] = {
     "fix-and-forward": {"pacs": [6, 6, 6, 0, 0, 0]},
     "outward-relay": {"pacs": [12, 12, 12, 0, 0, 0], "reader": [4, 4, 4, 0, 0, 0]},
     "deid-for-research": {"project": [11, 11, 11, 0, 0, 0]},
+    "broker-for-old-pacs": {"viewer": [50, 50, 50, 0, 0, 0]},
 }
 # What else a story must have shown.
 SHOWN = {
@@ -40,6 +41,13 @@ SHOWN = {
     "deid-for-research": [
         "no trace of 25 words and UIDs",
         "burned-in annotation, and no device rule says where",
+    ],
+    "broker-for-old-pacs": [
+        "attic    complete, 30 of 30 images by C-MOVE, checked by uids",
+        "cellar   complete, 20 of 20 images",
+        "30 images from the PACS, while it sends",
+        "30 images from the cache",
+        "source attic did not answer",
     ],
 }
 

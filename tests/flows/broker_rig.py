@@ -1,7 +1,9 @@
 """A node with the broker in front of an old PACS, with short waits."""
 
 import os
-from collections.abc import Mapping
+import shutil
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 from tests.flows.old_pacs import OldPacs
@@ -50,6 +52,7 @@ class BrokerRig:
         self.node: Node
         self.running = False
         self.config = ""
+        self.port = 0
 
     async def start(
         self,
@@ -70,6 +73,7 @@ class BrokerRig:
 
     async def run(self) -> None:
         text = BASE.format(data=self.data, dicom="", keep="24h") + self.config
+        text = text.replace("port = 0", f"port = {self.port}", 1)
         settings = load_text(text, self.folder / "waystation.toml", os.environ).settings
         self.node = Node(settings, text, MAKERS)
         await self.node.start()
@@ -101,8 +105,10 @@ class BrokerRig:
         reading = await self.broker.want("old", path_of(*path), filed=filed)
         return [one.sop_instance_uid for one in await all_of(reading)]
 
-    async def failure(self, *path: str) -> tuple[FetchFailed, list[str]]:
-        """Return how a reading fails, and what came before."""
+    async def failure(
+        self, *path: str, then: Callable[[], None] = lambda: None
+    ) -> tuple[FetchFailed, list[str]]:
+        """Return how a reading fails, and what came before.  then: called at the first object."""
         got: list[str] = []
         try:
             reading = await self.broker.want("old", path_of(*path))
@@ -111,11 +117,24 @@ class BrokerRig:
         try:
             async for one in reading:
                 got.append(one.sop_instance_uid)
+                if len(got) == 1:
+                    then()
         except FetchFailed as failure:
             return failure, got
         finally:
             await reading.close()
         raise AssertionError(f"nothing failed; {len(got)} objects came")
+
+    async def fails(self, status: int, *path: str) -> list[str]:
+        """Insist on a failure with a status; return what came before."""
+        failure, got = await self.failure(*path)
+        assert failure.status == status, failure.text
+        assert failure.source == "old"
+        return got
+
+    async def in_cache(self) -> set[str]:
+        await self.node.router.settled()
+        return {row[0] for row in await self.rows("SELECT sop_instance FROM cached")}
 
     async def bytes_of(self, delivery: Delivery) -> bytes:
         node = self.node
@@ -133,6 +152,20 @@ class BrokerRig:
             return list(transaction.rows(sql, params))
 
         return await self.node.database.read(job)
+
+
+@asynccontextmanager
+async def broker_rig(folder: Path, *stored: Stored) -> AsyncIterator[BrokerRig]:
+    """Run a PACS that has some objects; a node that runs at the end must have its books right."""
+    made = BrokerRig(folder)
+    made.pacs.load(*stored)
+    try:
+        yield made
+        if made.running:
+            assert await made.node.sweep.account() == 0
+    finally:
+        await made.close()
+        shutil.rmtree(made.data, ignore_errors=True)
 
 
 def path_of(*uids: str) -> dict[str, str]:

@@ -23,7 +23,14 @@ from waystation.model.peer import Remote
 from waystation.model.upstream import UpstreamTerms
 from waystation.net.gate import Gate, GateSettings
 from waystation.net.listener import Guest, Listener, ListenerSettings
-from waystation.wire.commands import C_CANCEL_RQ, C_ECHO_RQ, C_FIND_RQ, Command, reply
+from waystation.wire.commands import (
+    C_CANCEL_RQ,
+    C_ECHO_RQ,
+    C_FIND_RQ,
+    C_MOVE_RQ,
+    Command,
+    reply,
+)
 from waystation.wire.events import DataCame, Event, MessageBegun
 from waystation.wire.items import AssociateReject
 
@@ -45,7 +52,8 @@ class ScriptedPacs:
     """One bound port; changed by assigning ``answer``.
 
     services: query classes, each with what it accepts of extended negotiation.
-    pending: status of its answers.  reject: the triple that turns every association away.
+    pending: status of its answers.  moves: of a C-MOVE, which moves nothing.
+    reject: the triple that turns every association away.
     """
 
     answer: Script = nothing
@@ -55,6 +63,7 @@ class ScriptedPacs:
     pending: int = 0xFF00
     reject: AssociateReject | None = None
     hears_cancel: bool = True
+    moves: int = 0
     port: int = 0
     associations: int = 0
     open_now: int = 0
@@ -139,13 +148,16 @@ class _Service:
             self._stop.add(command.message_id)
         elif command.field == C_ECHO_RQ:
             self._send(context_id, reply(command))
-        elif command.field == C_FIND_RQ:
+        elif command.field in (C_FIND_RQ, C_MOVE_RQ):
             self._guest.conversation.message_begins()
             self._command, self._data = command, bytearray()
 
     async def _answer(self, context_id: int) -> None:
         command = self._command
         assert command is not None
+        if command.field == C_MOVE_RQ:
+            self._send(context_id, reply(command, self._pacs.moves))
+            return
         context = self._guest.conversation.association.contexts[context_id]
         head = Head.from_bytes(bytes(self._data), context.transfer_syntax)
         self._pacs.asked.append(head)

@@ -1,14 +1,13 @@
 """What is fetched from a PACS that does as the Standard says."""
 
 import asyncio
-import shutil
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from tests.flows.broker_rig import BrokerRig, all_of, path_of, uids
+from tests.flows.broker_rig import BrokerRig, all_of, broker_rig, path_of, uids
 from tests.flows.old_pacs import Ending, Move, held, series_of
 from tests.net.sink import call_to, store, until
 from tests.objects.samples import study
@@ -24,15 +23,8 @@ B = SERIES_B[0].study
 
 @pytest.fixture
 async def rig(tmp_path: Path) -> AsyncIterator[BrokerRig]:
-    made = BrokerRig(tmp_path)
-    made.pacs.load(*STUDY_A)
-    try:
+    async with broker_rig(tmp_path, *STUDY_A) as made:
         yield made
-        if made.running:
-            assert await made.node.sweep.account() == 0
-    finally:
-        await made.close()
-        shutil.rmtree(made.data, ignore_errors=True)
 
 
 @pytest.mark.req("W-104", "W-112")

@@ -8,8 +8,8 @@ from tests.flows.asking import SERIES, STUDY, ask, heads, identifier, open_call,
 from tests.flows.rig import Rig
 from tests.flows.scripted_pacs import HOST, ScriptedPacs, running
 from tests.objects.samples import study
-from tests.web.test_sources import studies
-from tests.web.test_sources import study as row
+from tests.web.sources import studies
+from tests.web.sources import study as row
 from waystation.app.upstreaming import Upstreaming
 from waystation.dicom.uids import PATIENT_ROOT_FIND
 from waystation.wire.commands import C_FIND_RQ

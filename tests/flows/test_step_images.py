@@ -16,7 +16,7 @@ from waystation.db.statement import Transaction
 from waystation.dicom import tags
 from waystation.dicom.head import Head
 from waystation.index import mpps
-from waystation.model.step import StepState
+from waystation.model.step import StepState, Values
 
 S = StepState
 THREE = study(3, seed="step images")
@@ -79,7 +79,7 @@ async def test_the_first_image_starts_its_step_if_nobody_else_said_so(tmp_path: 
         assert (last.author.kind, last.author.name) == ("images", "CT1")
 
 
-def performed(*stored: Stored) -> dict[str, object]:
+def performed(*stored: Stored) -> Values:
     return {
         "PerformedProcedureStepStatus": "COMPLETED",
         "PerformedProcedureStepEndDate": "20260301",
@@ -100,7 +100,7 @@ def performed(*stored: Stored) -> dict[str, object]:
 
 
 async def begun(hospital: Ward, uid: str = "1.2.3.1") -> None:
-    values = {
+    values: Values = {
         "PatientID": "H1",
         "PerformedProcedureStepStatus": "IN PROGRESS",
         "PerformedProcedureStepID": "1",
@@ -159,3 +159,51 @@ async def test_what_is_performed_goes_on_in_order_even_if_the_other_side_was_awa
             (step,) = await ris.steps.find(study_uid=STUDY)
             assert step.state is S.COMPLETED
             assert [one.what for one in await ris.steps.history(step.id)] == ["created", "moved"]
+
+
+CHECKED = """
+[validate.listed]
+source = "worklist"
+[[rule]]
+name = "all"
+validate = ["listed"]
+send = ["a"]
+"""
+
+
+async def fates(hospital: Ward) -> list[tuple[str, str]]:
+    def job(transaction: Transaction) -> list[tuple[str, str]]:
+        text = "SELECT state, coalesce(why, '') FROM delivery ORDER BY id"
+        return [(row[0], row[1]) for row in transaction.rows(text)]
+
+    return await hospital.node.database.read(job)
+
+
+@pytest.mark.req("R-68")
+async def test_an_image_whose_patient_is_not_on_the_worklist_is_held(
+    tmp_path: Path, sink: Sink
+) -> None:
+    async with ward(tmp_path, destination("a", sink.port) + CHECKED) as hospital:
+        first, second, third = THREE
+
+        async def ended(count: int) -> bool:
+            states = [state for state, _ in await fates(hospital)]
+            return len(states) == count and not {"waiting", "sending"} & set(states)
+
+        await send(hospital, first)
+        await until_async(partial(ended, 1))
+        (fate,) = await fates(hospital)
+        assert fate[0] == "held"
+        assert fate[1].startswith("listed: unknown: no step of the worklist has its Study")
+        patient = {
+            "PatientID": said(first, tags.PATIENT_ID),
+            "PatientName": said(first, tags.PATIENT_NAME),
+        }
+        (number,) = await hospital.add({"StudyInstanceUID": STUDY, **patient})
+        await send(hospital, second)
+        await until_async(partial(ended, 2))
+        assert (await fates(hospital))[1][0] == "done"
+        await hospital.steps.change(number, {"PatientName": "Some^Body^Else"}, None, PERSON)
+        await send(hospital, third)
+        await until_async(partial(ended, 3))
+        assert (await fates(hospital))[2] == ("held", "listed: mismatch: PatientName differs")

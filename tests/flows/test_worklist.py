@@ -24,6 +24,7 @@ answer_charset = "ISO_IR 100"
 [worklist.area.night]
 ae_title = "NIGHT"
 serve_incomplete = true
+split_steps = true
 ids = { accession = "N{yy}{n:06}" }
 [worklist.area.ours]
 ae_title = "OURS"
@@ -168,6 +169,9 @@ async def test_a_file_with_two_steps_waits_until_somebody_splits_it(hospital: Wa
     parts = await hospital.steps.split(step.id, PERSON)
     assert sorted(part.step_id for part in parts) == ["S1", "S2"]
     assert await hospital.names(asked) == ["To^Split", "To^Split"]
+    at_once = {"PatientName": "At^Once"}
+    await hospital.steps.add(StepDraft(data=data, values=at_once, area="night"), FILE)
+    assert await hospital.names(at_once) == ["At^Once", "At^Once"]
 
 
 @pytest.mark.req("T-18")

@@ -18,7 +18,8 @@ from waystation.app.node import Node
 from waystation.app.read import load_text
 from waystation.app.worklisting import Worklisting
 from waystation.dicom.head import Head
-from waystation.dicom.uids import MODALITY_WORKLIST_FIND, MPPS
+from waystation.dicom.part10 import read_meta
+from waystation.dicom.uids import EXPLICIT_VR_LE, MODALITY_WORKLIST_FIND, MPPS
 from waystation.flows.steps import Steps
 from waystation.matching.entry_data import encoded, entry_data, laid_over
 from waystation.model.peer import Remote
@@ -124,6 +125,21 @@ class Ward:
 def identifier(asked: Values, of_step: Values) -> bytes:
     """Return a worklist query."""
     return encoded({**asked, "ScheduledProcedureStepSequence": [of_step]})
+
+
+def text_of(answer: Answer, path: str) -> str:
+    """Return the first value of an answer, "" if there is none."""
+    values = Head.from_bytes(answer.data, EXPLICIT_VR_LE).values(path) or [""]
+    return str(values[0])
+
+
+def head_of(path: Path) -> Head:
+    """Return the head of a file, with or without file header."""
+    data = path.read_bytes()
+    meta = read_meta(data)
+    return Head.from_bytes(
+        data[meta.data_set_offset :], meta.transfer_syntax_uid, tail_missing=True
+    )
 
 
 def heads_of(folder: Path) -> list[Head]:

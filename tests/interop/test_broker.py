@@ -10,13 +10,14 @@ import httpx2
 import numpy as np
 import pytest
 
-from tests.interop.test_query import study_of
+from tests.interop.test_query import peer, study_of
 from tests.interop.test_viewer import SLICES, slices
-from tests.objects.files import Stored, read_stored
+from tests.objects.files import Stored, read_stored, stored_digests
 from tests.objects.samples import as_file, in_syntax, study
 from tests.objects.study import uid_of
 from tests.peers.chromium import CHROMIUM, ohif, screenshot
-from tests.peers.dcmqrscp import QrScp
+from tests.peers.dcmqrscp import FINDSCU, GETSCU, MOVESCU, QrScp, ask
+from tests.peers.dcmtk import StoreScp
 from tests.peers.node import Node
 from tests.peers.orthanc import Modality, Orthanc
 from tests.peers.program import free_port, need, wait_until
@@ -29,6 +30,8 @@ ONLY = study(3, "broker only")
 MANY = study(40, "broker many")
 BIG = study(30, "broker big", "ct")
 PRESSED = [in_syntax("1.2.840.10008.1.2.4.80", seed=f"broker {n}") for n in range(2)]
+LENT = study(7, "broker lent")
+GIVEN = study(4, "broker given")
 CURL = "/usr/bin/curl"
 
 
@@ -55,7 +58,7 @@ class Place:
             folder / "orthanc",
             modalities=[Modality(name="node", ae_title="WAYSTATION", port=port)],
         )
-        write(folder / "old", [*ONLY, *MANY, *BOTH, *slices()])
+        write(folder / "old", [*ONLY, *MANY, *BOTH, *LENT, *GIVEN, *slices()])
         self.qrscp.load(folder / "old")
         self.orthanc.upload(*write(folder / "young", [*BOTH, *PRESSED]))
         old, young = self.qrscp.port, self.orthanc.port
@@ -67,6 +70,8 @@ class Place:
             pacs("young-move", "ORTHANC", young, f'retrieve = "move"\n{alone}'),
             pacs("auto", "QRSCP", old, alone),
         ]
+        self.workstation = StoreScp(folder / "ws", ae_title="MOVESCP")
+        tables += [peer("ws", "MOVESCP", self.workstation.port), "[archive]\nfederate = true\n"]
         config = "".join(tables) + f"[web.viewer]\nport = {self.viewer}\n"
         self.node = Node(folder / "node", config, start=False)
         self.node.port = port
@@ -90,7 +95,7 @@ class Place:
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     made = Place(tmp_path_factory.mktemp("broker"))
-    with made.qrscp, made.orthanc, made.node:
+    with made.qrscp, made.orthanc, made.workstation, made.node:
         made.node.start()
         yield made
         print(made.node.log[-6000:])
@@ -179,6 +184,29 @@ def test_the_plain_root_has_the_studies_of_both_each_instance_once(place: Place)
         assert digests(answer) == expected(some)
         rows = place.get(f"/studies?StudyInstanceUID={study_of(some[0])}", source="").json()
         assert len(rows) == 1
+
+
+@pytest.mark.peer
+@pytest.mark.req("T-43", "T-44")
+def test_a_workstation_sees_one_pacs_by_c_find_c_move_and_c_get(
+    place: Place, tmp_path: Path
+) -> None:
+    port, scp = place.node.port, place.workstation
+    for some in (LENT, BOTH):
+        level = ("QueryRetrieveLevel=STUDY", f"StudyInstanceUID={study_of(some[0])}")
+        found = ask(FINDSCU, port, "-S", keys=level)
+        assert found.text.count("Find Response: ") == 1
+        moved = ask(MOVESCU, port, "-S", "-aem", "MOVESCP", keys=level)
+        assert moved.exit_code == 0, moved.text
+    wanted = expected([*LENT, *BOTH])
+    wait_until(lambda: scp.digests() == wanted, "what was moved")
+    level = ("QueryRetrieveLevel=STUDY", f"StudyInstanceUID={study_of(GIVEN[0])}")
+    got = ask(GETSCU, port, "-S", "-od", str(tmp_path), keys=level)
+    assert got.exit_code == 0, got.text
+    assert stored_digests(tmp_path) == expected(GIVEN)
+    level = ("QueryRetrieveLevel=STUDY", "StudyInstanceUID=1.2.3.99")
+    nothing = ask(MOVESCU, port, "-S", "-aem", "MOVESCP", keys=level)
+    assert nothing.exit_code == 0
 
 
 @pytest.mark.peer

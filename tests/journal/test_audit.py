@@ -43,6 +43,7 @@ async def test_a_chain_that_nobody_touched_holds(database: Database) -> None:
         ("UPDATE audit SET number = 10 - number WHERE number IN (3, 4)", 3),
         ("DELETE FROM audit_head", 6),
         ("UPDATE audit_head SET number = 4", 5),
+        ("UPDATE audit_head SET mac = zeroblob(32)", 5),
         ("INSERT INTO audit SELECT 6, at, event, who, what, mac FROM audit WHERE number = 5", 6),
     ],
 )

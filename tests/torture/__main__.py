@@ -35,6 +35,7 @@ from tests.torture import (
     row_outage,
     row_peer,
     row_power,
+    row_query,
     row_reload,
     row_slow,
     row_uids,
@@ -93,6 +94,15 @@ FAULTS: dict[str, Fault] = {
     "D-26": Fault(row_uids.no_collision, {"uids": (100_000, 10_000_000, 10_000_000)}),
     "D-45": Fault(row_deid.ten_actions, {"subjects": (40, 500, 500)}),
     "T-29": Fault(row_archive.killed_while_archiving, {"kills": (3, 20, 200)}),
+    "TT-3": Fault(
+        row_query.beyond_ceilings,
+        {
+            "studies": (60, 600, 600),
+            "instances": (600, 12_000, 12_000),
+            "big_mib": (64, 1229, 1229),
+        },
+    ),
+    "TT-12": Fault(row_query.any_identifier, {"identifiers": (2000, 100_000, 100_000)}),
     "TT-29": Fault(
         row_hl7.killed_between_frames,
         {"kills": (30, 200, 1000), "orders": (300, 2000, 4600)},

@@ -138,7 +138,8 @@ def test_only_what_rejects_refuses_before_the_answer() -> None:
 @pytest.mark.parametrize(
     ("said", "expected"),
     [
-        ({"source": "worklist"}, "not built yet"),
+        ({"source": "worklist", "key": "StudyDate"}, "expected key"),
+        ({"source": "worklist", "compare": ["StudyDate"]}, "PatientID, PatientName"),
         ({"source": "hl7"}, "expected source"),
         ({}, "checks nothing"),
         ({"patterns": {"PatientID": "("}}, "regular expression"),

@@ -100,7 +100,8 @@ class House:
         return visitor
 
     async def trace(self, event: str = "") -> list[Record]:
-        """Return the audit trail, the newest first."""
+        """Return the audit trail, the newest first, with what is on its way to it."""
+        await self.database.write(lambda transaction: None)
         return await self.database.read(audit.records(event=event, limit=1000))
 
 

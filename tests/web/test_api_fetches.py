@@ -52,6 +52,9 @@ class Playing:
         self.cancelled.append(fetch)
         return not self.ended
 
+    async def forget(self, source: str, path: Path) -> int:
+        return 3 if (source, path["study"]) == ("old", "1.2.3") else 0
+
     async def prefetch(self, source: str, path: Path) -> Progress:
         if source != "old":
             raise FetchFailed(404, "There is no such source", source)
@@ -138,3 +141,14 @@ def test_a_study_or_series_is_fetched_before_somebody_asks_for_it(
     ]
     assert asking.post("/api/v1/fetches", json={**order, "source": "new"}).status_code == 404
     assert asking.post("/api/v1/fetches", json={**order, "study": "../x"}).status_code == 400
+
+
+@pytest.mark.req("W-99")
+def test_what_the_cache_has_of_a_study_is_dropped_by_a_person(asking: TestClient) -> None:
+    def drop(path: str) -> int:
+        order = {"user": "anna"}
+        return asking.request("DELETE", f"/api/v1/cache/{path}", json=order).status_code
+
+    assert drop("old/1.2.3") == 200
+    assert drop("old/1.2.4") == 409
+    assert drop("old/..") in (404, 400)

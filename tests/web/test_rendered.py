@@ -139,8 +139,29 @@ async def test_several_pictures_come_as_parts_in_order(rig: Rig) -> None:
     refused = await web.ask(path_of(others[0], "study") + "/rendered", accept="image/jpeg")
     assert refused.status_code == 406
     assert "3 instances" in refused.json()["detail"]
-    nothing = await web.ask(path_of(report) + "/rendered")
-    assert (nothing.status_code, "drawn" in nothing.json()["detail"]) == (406, True)
+    nothing = await web.ask(path_of(report) + "/rendered", accept=ALONE)
+    assert (nothing.status_code, "report" in nothing.json()["detail"]) == (406, True)
+    whole = await web.ask(path_of(report, "study") + "/rendered")
+    assert (whole.status_code, "drawn" in whole.json()["detail"]) == (406, True)
+
+
+@pytest.mark.req("W-67", "W-18")
+async def test_a_structured_report_is_a_page(rig: Rig) -> None:
+    report = public()["test-SR.dcm"]
+    web = await living(rig, report)
+    path = path_of(report) + "/rendered"
+    answer = await web.ask(path)
+    assert (answer.status_code, answer.headers["content-type"]) == (
+        200,
+        "text/html; charset=utf-8",
+    )
+    assert "default-src 'none'" in answer.headers["content-security-policy"]
+    assert "<b>Diameter</b>: 3 cm" in answer.text
+    assert "&amp;%$§&quot;!()&lt;&gt;" in answer.text
+    assert "<script" not in answer.text
+    again = await web.ask(path, accept="text/html", if_none_match=answer.headers["etag"])
+    assert again.status_code == 304
+    assert (await web.ask(path_of(report) + "/thumbnail")).headers["content-type"] == "image/jpeg"
 
 
 @pytest.mark.req("W-68", "W-88")

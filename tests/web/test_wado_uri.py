@@ -3,6 +3,7 @@
 from io import BytesIO
 from urllib.parse import urlencode
 
+import numpy as np
 import pytest
 from PIL import Image
 from pydicom import dcmread
@@ -10,7 +11,9 @@ from pydicom import dcmread
 from tests.flows.conftest import rig
 from tests.flows.rig import Rig
 from tests.objects.elements import EXPLICIT_LITTLE
+from tests.objects.pictures import CT, STATE, item, named, picture, stored
 from tests.objects.samples import IMPLICIT_LITTLE
+from tests.objects.study import uid_of
 from tests.web.living import path_of
 from tests.web.test_frames import a_file
 from tests.web.test_wado import living
@@ -73,3 +76,38 @@ async def test_links_bring_objects_and_pictures(rig: Rig) -> None:
     ):
         answer = await web.ask(link(**more))
         assert answer.status_code == status, (more, answer.text)
+
+
+@pytest.mark.req("W-91", "W-86")
+async def test_a_link_may_name_how_it_is_shown_and_what_is_gone_is_gone(rig: Rig) -> None:
+    ramp = np.arange(4096, dtype=np.uint16).reshape(64, 64)
+    image = picture(ramp, "target")
+    references = item(ReferencedSOPClassUID=CT, ReferencedSOPInstanceUID=image.sop_instance)
+    series = uid_of("picture series", "p", CT)
+    state = stored(
+        named(
+            "state",
+            SOPClassUID=STATE,
+            Modality="PR",
+            PresentationLUTShape="INVERSE",
+            ReferencedSeriesSequence=[
+                item(SeriesInstanceUID=series, ReferencedImageSequence=[references])
+            ],
+            SoftcopyVOILUTSequence=[item(WindowCenter="2048", WindowWidth="4096")],
+        )
+    )
+    web = await living(rig, image, state)
+    settings = rig.node.settings
+    table = settings.web.model_copy(update={"delete": True})
+    rig.node.settings = settings.model_copy(update={"web": table})
+    _, _, study, _, series, _, instance = path_of(image).split("/")
+    _, _, _, _, state_series, _, state_instance = path_of(state).split("/")
+    own = {"requestType": "WADO", "studyUID": study, "seriesUID": series, "objectUID": instance}
+    shown = {"presentationSeriesUID": state_series, "presentationUID": state_instance}
+    link = "/wado?" + urlencode({**own, **shown, "contentType": "image/png"})
+    inverse = np.asarray(Image.open(BytesIO((await web.ask(link)).content)))
+    assert np.abs(inverse - (255 - ramp * (255 / 4095))).max() <= 1
+    both = link + "&windowCenter=1&windowWidth=2"
+    assert (await web.ask(both)).status_code == 400
+    assert (await web.ask(path_of(image), "DELETE")).status_code == 204
+    assert (await web.ask("/wado?" + urlencode(own))).status_code == 410

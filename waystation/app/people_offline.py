@@ -10,10 +10,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from waystation.app.people import audit_key
+from waystation.app.archive_offline import ReadOnly
+from waystation.app.people import AUDIT_KEY, audit_key
 from waystation.app.recovery import DataLock, open_database
 from waystation.flows.auditing import Trail
-from waystation.model.errors import WaystationError
+from waystation.journal import audit
+from waystation.journal.audit import Broken
+from waystation.model.errors import StorageError, WaystationError
 from waystation.web.access import EVERYTHING, Who
 from waystation.web.accounts import Accounts
 from waystation.web.api_users import users_alone
@@ -40,6 +43,19 @@ async def ask(data: Path, method: str, path: str, body: Mapping[str, object]) ->
             database.close()
     finally:
         lock.release()
+
+
+async def audit_state(data: Path) -> tuple[int, Broken | None]:
+    """Return how many records the audit trail has and where it does not hold, None if it does.
+
+    May run beside a node.  Raises `StorageError` where there is no journal or no key.
+    """
+    path = data / AUDIT_KEY
+    if not path.exists():
+        raise StorageError(f"{path} is not there: without the key nobody can tell")
+    journal = ReadOnly(data)
+    broken = await journal.read(audit.broken(path.read_bytes()))
+    return (await journal.read(audit.head()))[0], broken
 
 
 async def _call(asgi: Any, method: str, path: str, body: bytes) -> Any:

@@ -13,6 +13,7 @@ from waystation.blobs.slots import make_folder
 from waystation.db.engine import Database
 from waystation.db.migrate import migrate, quick_check
 from waystation.flows.route import Acknowledged
+from waystation.index import cache_book
 from waystation.journal import arrivals, deliveries, recovery
 from waystation.journal.arrivals import from_meta
 from waystation.journal.ids import id_at
@@ -150,7 +151,7 @@ async def _unplanned(database: Database) -> list[Arrival]:
 
 
 async def _check_rows(database: Database, blobs: BlobFolder, since: float, found: Found) -> None:
-    """Hold arrivals whose file is missing or too short (step 5)."""
+    """Hold arrivals whose file is missing or too short (step 5); those of the cache just go."""
     after = id_at(since)
     while batch := await database.read(recovery.planned_blobs(after, CHUNK)):
         after = batch[-1][0]
@@ -158,6 +159,8 @@ async def _check_rows(database: Database, blobs: BlobFolder, since: float, found
             arrival_id for arrival_id, name, size_bytes in batch if blobs.size_of(name) < size_bytes
         ]
         if bad:
+            again = await database.write(cache_book.damaged(bad))
+            bad = [arrival_id for arrival_id in bad if arrival_id not in again]
             found.corrupt += len(bad)
             await database.write(recovery.hold_corrupt(bad, "file missing or cut at start"))
 

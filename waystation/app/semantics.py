@@ -13,6 +13,7 @@ from waystation.app.places import files_and_folders
 from waystation.app.semantics_archive import archive
 from waystation.app.semantics_deidentify import deidentifying
 from waystation.app.semantics_group import grouping
+from waystation.app.semantics_hl7 import hl7_and_folders
 from waystation.app.semantics_lane import lanes
 from waystation.app.semantics_pacs import broker
 from waystation.app.semantics_query import querying
@@ -55,6 +56,7 @@ def examine(parts: Parts, environ: Mapping[str, str]) -> list[Problem]:
         *_peers(parts),
         *_listeners(parts),
         *worklist(parts),
+        *hl7_and_folders(parts, environ),
         *archive(parts),
         *querying(parts),
         *broker(parts),
@@ -160,7 +162,8 @@ def _peers(parts: Parts) -> Iterator[Problem]:
 
 def _listeners(parts: Parts) -> Iterator[Problem]:
     dicom, web = parts.single.get("dicom"), parts.single.get("web")
-    if isinstance(dicom, DicomSettings) and dicom.peers == "known" and not parts.peers:
+    known = parts.peers or parts.named.get("pacs")
+    if isinstance(dicom, DicomSettings) and dicom.peers == "known" and not known:
         stated = "peers" if is_loopback(dicom.host) else "host"
         yield Problem(
             path=("dicom", stated),

@@ -28,6 +28,7 @@ from waystation.app.node import Node
 from waystation.app.people import People
 from waystation.app.read import Loaded, load, load_text, read_text
 from waystation.app.server import WebServer
+from waystation.app.upstreaming import Upstreaming
 from waystation.app.view import View
 from waystation.app.viewer_install import FOLDER, pages_of
 from waystation.app.wiring_console import console_parts
@@ -86,12 +87,13 @@ class Serving:
 
     async def _serve_web(self) -> str:
         table = self.node.settings.web
+        people = self.node.annexes.of(People)
+        self.node.annexes.of(Upstreaming).trail = people.trail
         if not table.enabled:
             return "off"
         folder = self._path.resolve().parent if self._path is not None else Path()
         view = View(self.node, self.reload, folder)
         view.dicomweb = dicomweb(self.node)
-        people = self.node.annexes.of(People)
         view.dicomweb.admission = Admission(people.accounts, people.trail)
         app = site(view, view.dicomweb, people.accounts, console_parts(self.node))
         files = web_tls(table.tls)

@@ -11,7 +11,7 @@ def need_restart(before: Settings, after: Settings) -> list[str]:
 
 def _fixed(settings: Settings) -> dict[str, object]:
     """Return the settings that only a restart changes."""
-    dicom, web = settings.dicom, settings.web
+    dicom, web, hl7 = settings.dicom, settings.web, settings.worklist.hl7
     return {
         "node.data": settings.node.data,
         "dicom.host": dicom.host,
@@ -20,6 +20,7 @@ def _fixed(settings: Settings) -> dict[str, object]:
         "dicom.max_pdu": dicom.max_pdu,
         "dicom.max_object": dicom.max_object,
         "dicom.timeouts": dicom.timeouts,
+        "worklist.hl7": hl7 and (hl7.enabled, hl7.host, hl7.port, hl7.tls),
         "web": (web.host, web.port, web.enabled, web.tls, web.setup),
         "web.viewer": web.viewer,
     }

@@ -116,8 +116,9 @@ class ValidateSettings(Table):
 
     source: Literal["pattern", "csv", "earlier", "worklist"] = Field(
         default="pattern",
-        description="What it is compared with: nothing but itself (pattern), a list (csv), or what "
-        "was received before under the same Patient ID and in the same study (earlier)",
+        description="What it is compared with: nothing but itself (pattern), a list (csv), what "
+        "was received before under the same Patient ID and in the same study (earlier), or the "
+        "node's own worklist (worklist)",
     )
     required: Names = Field(default=(), description="Elements that must have a value")
     patterns: FreeTable = Field(
@@ -130,12 +131,16 @@ class ValidateSettings(Table):
     )
     table: Name | None = Field(default=None, description="With csv: name of a [lookup.NAME]")
     key: Name | None = Field(
-        default=None, description="With csv: element or template that finds the row; PatientID"
+        default=None,
+        description="With csv: element or template that finds the row; PatientID. With worklist: "
+        "StudyInstanceUID, AccessionNumber or PatientID; without it the first of them that "
+        "finds a step",
     )
     compare: Compare = Field(
         default=None,
         description='What is compared: { PatientName = "column" }, or { column, how = "exact" or '
-        '"pn", errors = 1 }; with earlier a list of PatientName, PatientBirthDate, PatientSex',
+        '"pn", errors = 1 }; with earlier or worklist a list of PatientName, PatientBirthDate, '
+        "PatientSex, with worklist also PatientID, AccessionNumber, StudyInstanceUID",
     )
     on_mismatch: Free = Field(
         default="hold",

@@ -21,7 +21,6 @@ from waystation.app.settings_ways import (
     StowDestination,
     WebhookDestination,
 )
-from waystation.app.wiring_pacs import move_destinations
 from waystation.app.wiring_remote import s3_destination, sftp_destination
 from waystation.app.wiring_rules import rules
 from waystation.app.wiring_tls import call_tls, secret, text
@@ -57,7 +56,7 @@ def gate_settings(settings: Settings) -> GateSettings:
     """Return who may come in."""
     table = settings.dicom
     return GateSettings(
-        titles=(table.ae_title, *table.aliases, *move_destinations(settings)),
+        titles=(table.ae_title, *table.aliases),
         any_called=table.called_ae == "any",
         anybody=table.peers == "any",
         callers=tuple(

@@ -4,9 +4,13 @@ from collections.abc import Sequence
 
 from waystation.app.node import Node
 from waystation.app.people import People
+from waystation.app.wiring_board import board
 from waystation.app.wiring_brokered import fetches
+from waystation.app.wiring_worklist_ways import worklist_ways
 from waystation.web.api_fetches import fetches_api
 from waystation.web.api_users import api_users
+from waystation.web.api_worklist import worklist_api
+from waystation.web.api_worklist_ways import worklist_ways_api
 from waystation.web.pages.sign_in import sign_in_pages
 from waystation.web.pages.trail import trail_pages
 from waystation.web.pages.users import users_pages
@@ -18,6 +22,8 @@ def console_parts(node: Node) -> Sequence[Part]:
     accounts = node.annexes.of(People).accounts
     return [
         fetches_api(fetches(node)),
+        worklist_api(board(node)),
+        worklist_ways_api(worklist_ways(node)),
         api_users(accounts),
         sign_in_pages(accounts),
         users_pages(accounts),

@@ -12,11 +12,6 @@ def upstream_terms(settings: Settings) -> dict[str, UpstreamTerms]:
     return {name: terms_of(name, table, settings) for name, table in settings.pacs.items()}
 
 
-def move_destinations(settings: Settings) -> list[str]:
-    """Return the AE titles that PACS send to besides our own."""
-    return [table.move_destination for table in settings.pacs.values() if table.move_destination]
-
-
 def terms_of(name: str, table: PacsSettings, settings: Settings) -> UpstreamTerms:
     """Return how one PACS is called."""
     own = settings.dicom.ae_title

@@ -81,3 +81,10 @@ def id_forms(settings: Settings, name: str) -> IdForms:
     area = settings.worklist.area.get(name)
     table: WorklistIds = (area and area.ids) or settings.worklist.ids
     return IdForms(accession=table.accession, procedure=table.procedure, step=table.step)
+
+
+def splits(settings: Settings, name: str) -> bool:
+    """Tell whether a file with several steps becomes several at once, in an area."""
+    area = settings.worklist.area.get(name)
+    own = area.split_steps if area else None
+    return settings.worklist.split_steps if own is None else own

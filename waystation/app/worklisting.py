@@ -4,25 +4,36 @@ Contract: `steps` is what page, API, HL7 and folder share.  Areas, charsets and 
 the settings in force at each request.
 """
 
-from collections.abc import Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from datetime import datetime
 from typing import Any
 
 from waystation.app import wiring
 from waystation.app.node import Node
+from waystation.app.people import audit_key
 from waystation.app.settings import Settings
 from waystation.app.settings_destination import DicomDestination
-from waystation.app.wiring_worklist import area_of, id_forms
+from waystation.app.wiring_worklist import area_of, id_forms, splits
+from waystation.db.statement import Transaction
 from waystation.dicom.uids import MODALITY_WORKLIST_FIND, MPPS
 from waystation.flows.desk import Asked, Services
 from waystation.flows.mpps import Court, Procedures
 from waystation.flows.mpps_forward import MppsForward, Targets
 from waystation.flows.step_ends import StepEnds, StepTerms
 from waystation.flows.step_images import StepImages
-from waystation.flows.steps import Steps
+from waystation.flows.steps import Steps, Told
 from waystation.flows.worklist import Ward, Worklist
 from waystation.flows.worklist_why import Window, WorklistView
+from waystation.journal import audit
+from waystation.journal.audit import Entry, Event
 from waystation.model.peer import Remote
+
+PATIENT = frozenset(
+    (
+        *("PatientName", "PatientID", "IssuerOfPatientID", "PatientBirthDate", "PatientSex"),
+        *("OtherPatientIDs", "PatientAddress"),
+    )
+)
 
 
 class Worklisting:
@@ -38,6 +49,8 @@ class Worklisting:
             node.ids,
             lambda: node.clock(),
             lambda area: id_forms(node.settings, area),
+            lambda area: splits(node.settings, area),
+            self._audited(audit_key(node.data)),
         )
         self.worklist = Worklist(
             Ward(
@@ -121,6 +134,13 @@ class Worklisting:
         """Write down what was asked last."""
         await self.worklist.settle()
 
+    def _audited(self, key: bytes) -> Callable[[Transaction, Told], None]:
+        def audited(transaction: Transaction, told: Told) -> None:
+            record = recorded(told, self._node.settings.node.name)
+            audit.append(transaction, key, record, self._node.clock())
+
+        return audited
+
     def _today(self) -> str:
         zone = self._node.router.routing.zone
         return datetime.fromtimestamp(self._node.clock(), zone).strftime("%Y%m%d")
@@ -138,6 +158,26 @@ class Worklisting:
         if not isinstance(table, DicomDestination):
             return None
         return wiring.remote(target, table, settings.dicom.ae_title)
+
+
+def recorded(told: Told, node: str) -> Entry:
+    """Return what the audit trail says about a change: which fields, never their values."""
+    step, change = told.step, told.change
+    words = sorted({*change.before, *change.after} - {"state"})
+    event = Event.PATIENT if any(word in PATIENT for word in words) else Event.ORDER
+    if change.what == "moved":
+        event = Event.PROCEDURE
+    said: dict[str, Any] = {
+        "step": f"{step.id:x}",
+        "version": change.version,
+        "what": change.what,
+        "by": change.author.kind,
+        "patient": step.patient_id,
+        "accession": step.accession,
+        "state": step.state.value,
+    }
+    about = {"from": change.author.detail, "fields": words, "why": change.why}
+    return Entry(event, change.author.name or node, said | {k: v for k, v in about.items() if v})
 
 
 def _may(operation: str, asked: Asked) -> bool:

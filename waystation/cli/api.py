@@ -43,7 +43,7 @@ class NodeApi:
     def get(self, path: str, params: Mapping[str, object] | None = None) -> Any:
         """Return the JSON of a GET; "" and None parameters are left out."""
         given = {name: value for name, value in (params or {}).items() if value not in ("", None)}
-        query = "?" + urllib.parse.urlencode(given) if given else ""
+        query = "?" + urllib.parse.urlencode(given, doseq=True) if given else ""
         return self._ask(urllib.request.Request(self._base + path + query), TIMEOUT_S)
 
     def post(self, path: str, body: Mapping[str, object]) -> Any:

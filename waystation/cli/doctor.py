@@ -1,6 +1,7 @@
 """``waystation doctor``: what works with a peer, rung by rung, and what to set where it does not.
 
 Contract: exit 0 if no rung is bad, 1 if one is, 3 if the peer could not be reached at all.
+With ``--audit``: whether the audit trail is as it was written, 1 if not.
 ``--json`` prints one document for each target: ``target``, ``verdict``, ``rungs``.
 """
 
@@ -59,10 +60,18 @@ def doctor(
     key: Key = None,
     tls_name: TlsName = "",
     insecure: Insecure = False,
+    audit: Annotated[
+        bool, typer.Option("--audit", help="Look through the audit trail instead of at peers")
+    ] = False,
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Climb the ladder of tests to TARGET and tell what to set where it fails."""
+    if audit:
+        from waystation.cli.doctor_audit import look_through
+
+        look_through(config, as_json)
+        return
     from waystation.app.doctor import Check
     from waystation.app.loop import run
 

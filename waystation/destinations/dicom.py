@@ -7,11 +7,11 @@ as a context fault after one association, and is remembered.  An association tha
 silent is never used again.
 """
 
-import asyncio
 from collections.abc import AsyncGenerator, Sequence
 
 from waystation.codecs.pool import CodecPool
-from waystation.destinations.base import Cargo, Pieces, stock_of
+from waystation.destinations.ahead import Ahead
+from waystation.destinations.base import Cargo
 from waystation.destinations.calling import Caller
 from waystation.destinations.calling import DicomSettings as DicomSettings
 from waystation.destinations.contexts import MOST, Pair, all_of, choices, refusal
@@ -60,33 +60,26 @@ class DicomDestination:
     ) -> AsyncGenerator[tuple[Delivery, Outcome], None]:
         """Send a batch of one study over one association, or more if contexts demand it."""
         line = Line(self._caller, self._pool, self.memory, self._codecs, batch)
-        at_hand = stock_of(cargo)
-        loading: asyncio.Task[bytes | Pieces] | None = None
+        ahead = Ahead(batch, cargo)
         try:
             for place, delivery in enumerate(batch):
-                ready = loading or at_hand(delivery) or asyncio.create_task(_load(cargo, delivery))
-                loading = None if isinstance(ready, bytes) else ready
+                ahead.begin(place)
                 outcome = await line.prepare(place, delivery)
                 try:
-                    payload = ready if isinstance(ready, bytes) else await ready
+                    payload = await ahead.take(place)
                 except StorageError as error:
-                    loading = None
                     yield delivery, Refused(reason=HoldReason.CORRUPT, why=str(error))
                     if line.broken:
                         return
                     continue
-                loading = None
                 if outcome is None:
-                    if place + 1 < len(batch) and at_hand(batch[place + 1]) is None:
-                        loading = asyncio.create_task(_load(cargo, batch[place + 1]))
+                    ahead.look(place)
                     outcome = await line.store(place, delivery, payload)
                 yield delivery, outcome
                 if line.broken:
                     return
         finally:
-            if loading is not None:
-                loading.cancel()
-                await asyncio.gather(loading, return_exceptions=True)
+            await ahead.close()
             line.end()
 
     async def probe(self) -> Deferred | None:
@@ -163,7 +156,3 @@ class DicomDestination:
     async def close(self) -> None:
         """Release what lingers."""
         await self._pool.close()
-
-
-async def _load(cargo: Cargo, delivery: Delivery) -> bytes | Pieces:
-    return await cargo.load(delivery)

@@ -64,13 +64,15 @@ class Cache:
         self._held: Counter[Key] = Counter()
         self._going: dict[Key, asyncio.Event] = {}
         self._wake = asyncio.Event()
+        self._tidying = asyncio.Lock()
         self._stuck = ""
         self._unseen = 0
+        # Sealed, and not in the book yet; and when entries were read that the book does not know.
+        self._coming = 0
+        self._seen: dict[int, float] = {}
 
     async def start(self) -> None:
-        """Take up what an earlier life left; what is damaged goes."""
-        if n := await self._database.write(cache_book.mend()):
-            log.warning("damaged objects left the cache", n=n)
+        """Take up what an earlier life left."""
         await self._measure()
 
     def change(self, limits: CacheLimits) -> None:
@@ -104,12 +106,16 @@ class Cache:
             await going.wait()
         found = await self._database.read(cache_reading.book_of(source, study))
         if found.id:
-            seen = cache_book.read_at({found.id: self._clock()})
-            self._database.submit(seen, urgent=False).add_done_callback(_note)
+            self._seen[found.id] = self._clock()
         return found
+
+    def filed(self, size_bytes: int) -> None:
+        """An object that came in is in the book."""
+        self._coming -= size_bytes
 
     def grew(self, size_bytes: int) -> None:
         """An object came in."""
+        self._coming += size_bytes
         self.size_bytes += size_bytes
         self._unseen += size_bytes
         if self.size_bytes > self.limits.max_bytes or self._unseen >= LOOK_BYTES:
@@ -141,9 +147,14 @@ class Cache:
 
     async def tidy(self) -> float | None:
         """Evict; return when to look again, seconds, None for when something happens."""
+        async with self._tidying:
+            return await self._tidy()
+
+    async def _tidy(self) -> float | None:
         await self._measure()
         busy: set[int] = set()
         while True:
+            await self._note_reads()
             found = await self._database.read(cache_reading.oldest(AT_ONCE + len(busy)))
             found = [one for one in found if one.id not in busy]
             if not found:
@@ -153,11 +164,19 @@ class Cache:
                 if not why:
                     self._stuck = ""
                     return self._until(one)
+                if self._seen:
+                    # Somebody has read in between: another one may be the oldest.
+                    break
                 if not await self._evict(one, why):
                     busy.add(one.id)
         over = self._over()
         self._stuck = over and f"the cache is full ({over}) and all of it is in use"
         return AGAIN_S if busy else None
+
+    async def _note_reads(self) -> None:
+        seen, self._seen = self._seen, {}
+        if seen:
+            await self._database.write(cache_book.read_at(seen), urgent=False)
 
     def _until(self, one: Candidate) -> float:
         return max(one.read_at + self.limits.max_age_s - self._clock(), 0.0) + 0.05
@@ -217,11 +236,6 @@ class Cache:
     async def _measure(self) -> None:
         """Add up what there is, and look at the volume."""
         self._unseen = 0
-        self.size_bytes = await self._database.read(cache_reading.size())
+        self.size_bytes = await self._database.read(cache_reading.size()) + self._coming
         space = await asyncio.get_running_loop().run_in_executor(self._disk, look, self._blobs.root)
         self.free_bytes = space.free_bytes
-
-
-def _note(done: "asyncio.Future[None]") -> None:
-    if not done.cancelled() and (error := done.exception()) is not None:
-        log.warning("reading not noted", error=str(error))

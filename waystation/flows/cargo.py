@@ -27,6 +27,7 @@ from waystation.model.errors import StorageError
 
 log = structlog.get_logger()
 AGAIN_S = 1.0
+LATE_S = (0.02, 0.1, 0.5)
 ANOTHER = "the journal's row of this object is damaged: it does not say what it said"
 DAMAGED = "the stored object is damaged: its digest differs"
 _SHORTAGES = {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN, errno.EINTR}
@@ -68,7 +69,9 @@ class JournalCargo:
             job = archive.spoilt(delivery.arrival_id, delivery.blob)
             if await self._database.write(job):
                 log.error("archived object damaged", arrival=f"{delivery.arrival_id:x}")
-            if await self._database.write(cache_book.damaged(delivery.arrival_id)):
+            if delivery.blob and await self._database.write(
+                cache_book.damaged([delivery.arrival_id])
+            ):
                 log.error("cached object damaged", arrival=f"{delivery.arrival_id:x}")
         except StorageError as failed:
             log.error("damage not written down", why=str(failed))
@@ -84,6 +87,12 @@ class JournalCargo:
             return held
         if not delivery.blob:
             data = await self._parcel(delivery.arrival_id)
+            for pause_s in LATE_S:
+                if data is not None:
+                    break
+                # Acknowledged a moment ago, and read before it is in the tables.
+                await asyncio.sleep(pause_s)
+                data = await self._parcel(delivery.arrival_id)
             if data is None:
                 raise StorageError("the object is not in the journal")
             if hashlib.sha256(data).hexdigest() != delivery.sha256:

@@ -90,6 +90,7 @@ class Maker:
             retire=self._calls.retire,
             listens=parts.listens,
             grew=parts.cache.grew,
+            filed=parts.cache.filed,
             no_room=parts.cache.no_room,
             forget=parts.cache.forget,
             ended=self._ended,

@@ -224,7 +224,7 @@ class Stock:
             self.here[uid] = one.series_uid
             self.landed.append(one)
             self.size_bytes += one.size_bytes
-            self._parts.grew(one.size_bytes)
+        self._parts.grew(one.size_bytes)
         self.first_at = self.first_at or self._parts.clock()
         self.n_landed += 1
         if self._goals is not None and self._late is None:
@@ -236,6 +236,7 @@ class Stock:
         one = self._unfiled.pop(arrival_id, None)
         if one is None:
             return False
+        self._parts.filed(one.size_bytes)
         self.filed.append(one)
         self.ring()
         return True

@@ -45,6 +45,7 @@ class Ended:
 
     failure: None if the PACS said success, warning or cancelled.  Counts are those of the final
     answer, None where it has none (absent is not 0: `Ended.told`).
+    permanent: asking again is of no use.  refused: the association, or the service, was.
     """
 
     way: str
@@ -234,7 +235,6 @@ class Transfer:
         if kind is Category.FAILURE or (kind is Category.CANCEL and not self._cancelled):
             ended.failure = failure_of_status(self.upstream.name, command)
             ended.permanent = command.status in PERMANENT
-            ended.refused = True
 
 
 MOVE_DESTINATION_UNKNOWN = 0xA801

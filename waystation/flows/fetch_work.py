@@ -48,7 +48,8 @@ class FetchParts:
     way: ``get`` or ``move``; no_get: C-GET turned out not to be taken.
     taker: makes what takes the objects of a C-GET.  retire: ends an association in order.
     listens: where our listener is, in words.  clock: Unix seconds.
-    grew: told of bytes that came into the cache; no_room: why it takes nothing more, or "".
+    grew: told of bytes that came in; filed: that they are in the book; no_room: why the cache
+    takes nothing more, or "".
     forget: drops what the cache has of a study.  ended: told of the end.
     """
 
@@ -65,6 +66,7 @@ class FetchParts:
     retire: Callable[[QueryCall], None]
     listens: Callable[[], str]
     grew: Callable[[int], None]
+    filed: Callable[[int], None]
     no_room: Callable[[], str]
     forget: Callable[[str, str], Awaitable[int]]
     ended: Callable[["Fetch"], None]

@@ -214,7 +214,7 @@ class Fetch:
         for job in jobs(aims, manifest, here, lists=not self.terms.has("no_uid_list")):
             tally.add(await self._ask(job, goals))
             assert tally.last is not None
-            if self.cancelled or tally.last.refused:
+            if self.cancelled or tally.last.permanent:
                 break
         if self.cancelled:
             return
@@ -274,7 +274,7 @@ class Fetch:
     async def _quiet(self, goals: Iterable[Goal], tally: Tally) -> None:
         """Wait for what is still on its way after the final answer of a C-MOVE (W-114)."""
         last = tally.last
-        if last is None or last.way == GET or last.refused or last.failure is not None:
+        if last is None or last.way == GET or last.failure is not None:
             return
         loop = asyncio.get_running_loop()
         until = loop.time() + self.terms.quiet_s

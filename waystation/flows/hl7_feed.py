@@ -108,7 +108,8 @@ class Feed:
     def attempt(self, raw: bytes, peer: str = "") -> Tried:
         """Return what a message would say, changing nothing."""
         try:
-            message, news = self._read(raw, peer)
+            message = self._parsed(raw, peer)
+            news = news_of(message, self.terms.sender(peer).field_map, self._zone)
         except Hl7Error as fault:
             return Tried(fault=str(fault))
         return Tried(kind=message.kind, news=tuple(news))
@@ -119,15 +120,14 @@ class Feed:
 
     # within
 
-    def _read(self, raw: bytes, peer: str) -> tuple[Message, list[Item]]:
+    def _parsed(self, raw: bytes, peer: str) -> Message:
         sender = self.terms.sender(peer)
-        message = parse(
+        return parse(
             raw,
             charset=sender.charset,
             guesses=sender.guesses,
             most_segments=self.terms.most_segments,
         )
-        return message, news_of(message, sender.field_map, self._zone)
 
     async def _take(
         self, raw: bytes, peer: str, again: KeptMessage | None = None
@@ -148,12 +148,16 @@ class Feed:
             answer=b"",
             message=raw,
         )
-        kept = _named(blank, raw, self.terms.sender(peer))
+        kept = blank
         news: Sequence[Item] = ()
         try:
-            message, news = self._read(raw, peer)
+            message = self._parsed(raw, peer)
+            kept = _named(blank, message)
+            news = news_of(message, self.terms.sender(peer).field_map, self._zone)
             kept = await self._steps.write(self._job(kept, message, news))
         except Hl7Error as fault:
+            if kept is blank:
+                kept = _as_far_as_read(blank, raw)
             kept = await self._keep_refused(kept, fault)
         except StepFaults as faults:
             kept = await self._keep_refused(kept, _fault_of(faults, news))
@@ -234,20 +238,22 @@ class Feed:
         return datetime.fromtimestamp(at, self._zone).strftime("%Y%m%d%H%M%S")
 
 
-def _named(blank: KeptMessage, raw: bytes, sender: Sender) -> KeptMessage:
-    """Return the message with what its header says, as far as it can be read."""
-    try:
-        message = parse(
-            raw, charset=sender.charset, guesses=sender.guesses, most_segments=1 << 20, strict=False
-        )
-    except Hl7Error:
-        return blank
+def _named(blank: KeptMessage, message: Message) -> KeptMessage:
+    """Return what is kept of a message with what its header says."""
     return replace(
         blank,
         sender=message.sender[:200],
         control_id=message.control_id[:199],
         kind=message.kind[:20],
     )
+
+
+def _as_far_as_read(blank: KeptMessage, raw: bytes) -> KeptMessage:
+    """Return what is kept of a message that cannot be read, as far as its header can."""
+    try:
+        return _named(blank, parse(raw, most_segments=1 << 20, strict=False))
+    except Hl7Error:
+        return blank
 
 
 def _digest(raw: bytes) -> str:

@@ -243,12 +243,15 @@ class Inquiry:
             data = asking.identifier(level, keys, fixed, syntax, terms.charset, zone)
             answers = Answers(loan.call, context, data)
             try:
+                final = None
                 async for answer in answers:
                     loan.new = True
                     if category(answer.status) is Category.PENDING:
                         yield self._head(answer, syntax)
-                    elif category(answer.status) is not Category.SUCCESS:
-                        raise failure_of_status(self.name, answer.command)
+                    else:
+                        final = answer.command
+                if final is not None and category(final.status) is not Category.SUCCESS:
+                    raise failure_of_status(self.name, final)
                 return
             except LostError as error:
                 # One that lingered may have ended unseen: nothing of it was heard yet.

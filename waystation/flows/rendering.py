@@ -6,7 +6,9 @@ child cannot draw are those of `UNFIT`, with a sentence that says why; besides t
 and `WorkroomError` are raised.  `Drawing.drop` must be called in the end.
 """
 
+import asyncio
 import base64
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
@@ -16,6 +18,8 @@ from waystation.codecs.inside import Inside
 from waystation.codecs.pictures import Made, drawn, only_picture, pictures
 from waystation.destinations.base import Pieces
 from waystation.dicom.head import Head
+from waystation.dicomweb.json_model import Composer, placed
+from waystation.dicomweb.report_html import page
 from waystation.flows.excerpts import Excerpts
 from waystation.flows.serving import UNFIT, Objects, WorkroomError
 from waystation.model.delivery import Delivery
@@ -33,6 +37,7 @@ __all__ = [
 ]
 
 LARGEST_STATE: Final = 4 << 20
+LARGEST_REPORT: Final = 16 << 20
 VIDEO: Final = tuple(f"1.2.840.10008.1.2.4.{number}" for number in range(100, 109))
 DOCUMENT: Final = 0x00420011
 AS_STORED: Final = "it is a video, which is not drawn here; take it as it is stored"
@@ -107,6 +112,11 @@ class Renderings:
             raise CodecError("its document can only be had as bulk data")
         return data[start : start + length]
 
+    async def report(self, delivery: Delivery) -> str:
+        """Return a structured report as a page of HTML."""
+        data = await self._whole(delivery, LARGEST_REPORT)
+        return await asyncio.to_thread(_page, data, delivery.transfer_syntax_uid)
+
     async def _whole(self, delivery: Delivery, most: int = LARGEST_STATE) -> bytes:
         payload = await self._objects.cargo.load(delivery)
         if isinstance(payload, bytes) and len(payload) <= most:
@@ -114,3 +124,8 @@ class Renderings:
         if not isinstance(payload, bytes):
             await payload.pieces.aclose()
         raise CodecError(f"it is larger than the {most >> 20} MiB that are looked at")
+
+
+def _page(data: bytes, syntax: str) -> str:
+    text = Composer().text(Head.from_bytes(data, syntax), syntax)
+    return page(json.loads(placed(text, "")))

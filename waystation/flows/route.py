@@ -18,7 +18,7 @@ import structlog
 
 from waystation.db.engine import Database
 from waystation.dicom.head import Head
-from waystation.flows.adopting import Archiving, Caching, announced, cached, noted
+from waystation.flows.adopting import Archiving, Caching, cached, noted
 from waystation.flows.announced import announced
 from waystation.flows.witness import SILENT, Witness
 from waystation.journal.adoption import Adoption, adopt

@@ -28,7 +28,11 @@ T = TypeVar("T")
 
 
 class Steps:
-    """All of them.  forms: how ids of our own are written in an area."""
+    """All of them.
+
+    forms: how ids of our own are written in an area.  splits: see `BookTerms`.
+    audit: writes what happened into the audit trail, in the transaction of the change (S-64).
+    """
 
     def __init__(
         self,
@@ -36,24 +40,27 @@ class Steps:
         ids: IdSource,
         clock: Callable[[], float],
         forms: Callable[[str], IdForms] = lambda _area: IdForms(),
+        splits: Callable[[str], bool] = lambda _area: False,
+        audit: Callable[[Transaction, Told], None] = lambda _transaction, _told: None,
     ) -> None:
         self._database = database
         self._ids = ids
         self._clock = clock
         self._forms = forms
+        self._splits = splits
+        self._audit = audit
         self.told: list[Callable[[Sequence[Told]], None]] = []
 
     async def write(self, job: Callable[[StepBook], T]) -> T:
         """Run ``job`` with a book in one transaction; return its result after the commit."""
-        return (await self.write_many([job]))[0]
-
-    async def write_many(self, jobs: Sequence[Callable[[StepBook], T]]) -> list[T]:
-        """Run several jobs in one transaction, all or none."""
 
         # The engine may run it again, on its own: what it collects must be new each time.
-        def work(transaction: Transaction) -> tuple[list[T], list[Told]]:
+        def work(transaction: Transaction) -> tuple[T, list[Told]]:
             book = self._book(transaction)
-            return [job(book) for job in jobs], book.told
+            done = job(book)
+            for told in book.told:
+                self._audit(transaction, told)
+            return done, book.told
 
         found, told = await self._database.write(work)
         for listener in self.told if told else ():
@@ -64,7 +71,9 @@ class Steps:
         return found
 
     def _book(self, transaction: Transaction) -> StepBook:
-        terms = BookTerms(now=self._clock(), next_id=self._ids.next, forms=self._forms)
+        terms = BookTerms(
+            now=self._clock(), next_id=self._ids.next, forms=self._forms, splits=self._splits
+        )
         return StepBook(transaction, terms)
 
     # one step

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from waystation.codecs.pool import CodecPool
+from waystation.destinations.ahead import Ahead
 from waystation.destinations.base import Cargo, Pieces
 from waystation.destinations.contexts import choices
 from waystation.destinations.dicom import DicomDestination
@@ -205,29 +206,31 @@ class GetOut:
             for context in asked.contexts.values()
             if context.scp
         }
-        for number, delivery in enumerate(deliveries):
-            if progress.over:
-                return
-            message_id = number % 65_535 + 1
-            command = store_command(
-                message_id,
-                delivery.sop_class_uid,
-                delivery.sop_instance_uid,
-                asked.command.priority,
-            )
-            try:
-                status, why = await self._one(asked, delivery, takes, command)
-            except LostError as error:
-                progress.stopped = True
-                progress.problem = str(error)
-                return
-            await progress.ended(delivery, status, why)
+        ahead = Ahead(deliveries, self._cargo)
+        try:
+            for place, delivery in enumerate(deliveries):
+                if progress.over:
+                    return
+                try:
+                    status, why = await self._one(asked, delivery, takes, ahead, place)
+                except LostError as error:
+                    progress.stopped = True
+                    progress.problem = str(error)
+                    return
+                await progress.ended(delivery, status, why)
+        finally:
+            await ahead.close()
 
     async def close(self) -> None:
         """The association is the requester's."""
 
     async def _one(
-        self, asked: Asked, delivery: Delivery, takes: dict[tuple[str, str], int], command: Command
+        self,
+        asked: Asked,
+        delivery: Delivery,
+        takes: dict[tuple[str, str], int],
+        ahead: Ahead,
+        place: int,
     ) -> tuple[int | None, str]:
         stored = delivery.transfer_syntax_uid
         syntax = next(
@@ -239,11 +242,19 @@ class GetOut:
             "",
         )
         if not syntax:
+            await ahead.drop(place)
             kind = f"{name_of(delivery.sop_class_uid)} in {name_of(stored)}"
             return None, f"not proposed: {kind}"
         context_id = takes[delivery.sop_class_uid, syntax]
+        command = store_command(
+            place % 65_535 + 1,
+            delivery.sop_class_uid,
+            delivery.sop_instance_uid,
+            asked.command.priority,
+        )
         try:
-            payload = await self._cargo.load(delivery)
+            payload = await ahead.take(place)
+            ahead.look(place)
             if syntax == stored:
                 response = await _store(asked, context_id, command, payload)
             else:

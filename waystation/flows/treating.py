@@ -27,6 +27,7 @@ from waystation.dicom.walk import read_head
 from waystation.flows.incoming import padding
 from waystation.flows.patience import patiently
 from waystation.flows.splicing import Original, plain
+from waystation.index import step_lookup
 from waystation.journal import deid_records, people
 from waystation.journal.people import Sight
 from waystation.journal.treatments import Treatment
@@ -37,7 +38,7 @@ from waystation.transforms import steps
 from waystation.transforms.deid_step import DeidStep
 from waystation.transforms.held import HeldError
 from waystation.transforms.steps import Failed, StepFacts, Tools, Treated
-from waystation.transforms.validate import Earlier, Person
+from waystation.transforms.validate import BY, Earlier, Person, Scheduled
 
 IDENTITY_REMOVED, METHOD, METHOD_CODES = "(0012,0062)", "(0012,0063)", "(0012,0064)"
 ISSUER, BIRTH, SEX = 0x00100021, 0x00100030, 0x00100040
@@ -122,6 +123,7 @@ class Making:
         """
         now = self._clock()
         earlier = await self._earlier(head, arrival, now, taken) if tools.asks_earlier else None
+        scheduled = await self._scheduled(head) if tools.asks_worklist else None
         study, step = arrival.instance.study_uid, tools.deidentify
         approvals: Mapping[str, bool] = {}
         if taken and isinstance(step, DeidStep) and step.asks:
@@ -143,11 +145,17 @@ class Making:
                 "received_time": received.strftime("%H%M%S"),
             },
             earlier=earlier,
+            scheduled=scheduled,
             study=study,
             approvals=approvals,
             believed=source.peer in self.believed,
             trusted=source.peer in self.trusted,
         )
+
+    async def _scheduled(self, head: Head) -> Scheduled:
+        """Ask what the worklist says of this study, order or patient."""
+        said = {by: str(next(iter(head.values(by) or ()), "")).strip() for by in BY}
+        return await patiently(self._database.read, step_lookup.scheduled(said))
 
     async def _earlier(self, head: Head, arrival: Arrival, now: float, taken: bool) -> Earlier:
         """Ask who was seen under this Patient ID, and who else in this study."""

@@ -296,6 +296,11 @@ def _key(line: Line, query: Query) -> Reason:
     return Reason(cause=KEY, good=False, text=line.text, mend=mend)
 
 
+def keys_of(asking: Asking) -> list[tuple[str, str]]:
+    """Return what a query asked: (path, text), "" for what it only wanted to have."""
+    return lines_of(HeadRecord(Head.from_bytes(asking.identifier, asking.syntax)))
+
+
 def typical(station: str, today: str) -> bytes:
     """Return the identifier of a query as most modalities ask it."""
     of_step = {

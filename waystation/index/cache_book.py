@@ -37,7 +37,6 @@ _SHELVE: Final = (
 _GROW: Final = (
     "UPDATE cache_entry SET size_bytes = size_bytes + :size_bytes, n = n + :n WHERE id = :entry"
 )
-_HELD_HERE: Final = "SELECT k.arrival FROM cached k JOIN arrival a ON a.id = k.arrival WHERE 1 = 1"
 # What was made of an object goes with it, unless the archive shows the same arrival (W-125).
 _UNDERIVE: Final = (
     "DELETE FROM instance_metadata WHERE arrival = :id AND NOT EXISTS"
@@ -172,43 +171,29 @@ def drop_object(transaction: Transaction, arrival_id: int) -> None:
         transaction.run(sql, one)
 
 
-def damaged(arrival_id: int) -> Job[bool]:
-    """Take an object whose bytes are damaged out of the cache: it is fetched again (W-124)."""
+def damaged(arrival_ids: Iterable[int]) -> Job[set[int]]:
+    """Take objects whose bytes are damaged or missing out of the cache: they are fetched again.
 
-    def job(transaction: Transaction) -> bool:
-        found = transaction.one(_HELD_HERE + " AND k.arrival = :id", {"id": arrival_id})
-        if found is not None:
-            _give_up(transaction, arrival_id)
-        return found is not None
+    Returns those that nobody else needs: no person has to decide about them (W-124).
+    """
 
-    return job
-
-
-def mend() -> Job[int]:
-    """Take out what was found damaged or missing at the start; return how many objects."""
-
-    def job(transaction: Transaction) -> int:
-        rows = transaction.rows(_HELD_HERE + " AND a.hold_reason = 'corrupt'")
-        for (arrival_id,) in rows:
-            _give_up(transaction, arrival_id)
-        return len(rows)
+    def job(transaction: Transaction) -> set[int]:
+        return {one for one in arrival_ids if _give_up(transaction, one)}
 
     return job
 
 
-def _give_up(transaction: Transaction, arrival_id: int) -> None:
+def _give_up(transaction: Transaction, arrival_id: int) -> bool:
+    one = {"id": arrival_id}
     drop_object(transaction, arrival_id)
-    # Nobody but the cache needs it: no person has to decide.
-    transaction.run(
-        "UPDATE arrival SET hold_reason = NULL, blob_gone = 1, blob = ''"
-        " WHERE id = :id AND ended_why LIKE 'kept:%'",
-        {"id": arrival_id},
+    alone = transaction.run(
+        "UPDATE arrival SET blob_gone = 1, blob = ''"
+        " WHERE id = :id AND blob_gone = 0 AND ended_why LIKE 'kept:%'",
+        one,
     )
-    transaction.run(
-        "DELETE FROM parcel WHERE arrival IN"
-        " (SELECT a.id FROM arrival a WHERE a.id = :id AND a.blob_gone = 1)",
-        {"id": arrival_id},
-    )
+    if alone:
+        transaction.run("DELETE FROM parcel WHERE arrival = :id", one)
+    return alone > 0
 
 
 def note(findings: Findings, at: float, next_id: Callable[[], int]) -> Job[None]:

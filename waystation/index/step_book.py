@@ -99,8 +99,14 @@ class StepBook:
         shared: dict[str, str] = {}
         kept = []
         for draft in drafts:
-            kept.append(self._keep(draft, author, shared if one_order else {}))
+            for part in self._parts(draft):
+                kept.append(self._keep(part, author, shared if one_order else {}))
         return kept
+
+    def _parts(self, draft: StepDraft) -> list[StepDraft]:
+        """Return a draft, or one for each of its steps where that is wanted (T-54)."""
+        parts = split(draft.data) if draft.data and self.terms.splits(draft.area) else []
+        return [replace(draft, data=part) for part in parts] if len(parts) > 1 else [draft]
 
     def _keep(self, draft: StepDraft, author: Author, shared: dict[str, str]) -> Step:
         values, state = _without_status(draft.values, flat(draft.data) if draft.data else {})

@@ -34,11 +34,16 @@ _USED: Final = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BookTerms:
-    """What a book needs of the node.  now: Unix seconds.  forms: of ids, by area."""
+    """What a book needs of the node.  now: Unix seconds.
+
+    forms: of ids, by area.  splits: whether a file with several steps becomes several at once, by
+    area.
+    """
 
     now: float
     next_id: Callable[[], int]
     forms: Callable[[str], IdForms] = lambda _area: IdForms()
+    splits: Callable[[str], bool] = lambda _area: False
 
 
 def with_ids(

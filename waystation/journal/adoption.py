@@ -133,9 +133,7 @@ def adopt(
             transaction.many(ADD_DELIVERY, rows)
         if filings and file is not None:
             file(transaction, filings)
-        fetched = [(one.arrival, one.place) for one in adoptions if one.arrival.source.fetched_from]
-        if fetched and shelve is not None:
-            shelve(transaction, fetched)
+        _shelve(transaction, adoptions, shelve)
         new = sum(not adoption.known for adoption in adoptions)
         if new:
             count(transaction, "received", new)
@@ -145,6 +143,12 @@ def adopt(
         return done
 
     return job
+
+
+def _shelve(transaction: Transaction, adoptions: Sequence[Adoption], shelve: Shelve | None) -> None:
+    fetched = [(one.arrival, one.place) for one in adoptions if one.arrival.source.fetched_from]
+    if fetched and shelve is not None:
+        shelve(transaction, fetched)
 
 
 def _join(

@@ -150,7 +150,8 @@ def _broken_end(transaction: Transaction, key: bytes, number: int, last: bytes) 
         return Broken(number + 1, "is missing") if number else None
     if int(row[0]) > number:
         return Broken(number + 1, "is missing")
-    if not hmac.compare_digest(_head_mac(key, number, last), bytes(row[1])):
+    sealed = _head_mac(key, number, last)
+    if int(row[0]) != number or not hmac.compare_digest(sealed, bytes(row[1])):
         return Broken(number, "is not the end that was written")
     return None
 

@@ -223,6 +223,29 @@ def flat(data: bytes) -> dict[str, tuple[str, ...]]:
     }
 
 
+def texts(data: bytes) -> dict[str, list[Any]]:
+    """Return all values by keyword, sequences as lists of items; those of the step at the top."""
+    row = read_entry(data)
+    step = next(iter(row.items(STEPS)), Row())
+    found = _texts(row) | _texts(step)
+    if len(row.items(STEPS)) < 2:
+        found.pop(name_of(STEPS), None)
+    return found
+
+
+def _texts(row: Row) -> dict[str, list[Any]]:
+    found: dict[str, list[Any]] = {
+        name_of(tag): list(values)
+        for tag, values in row.texts.items()
+        if any(values) and tag != tags.SPECIFIC_CHARACTER_SET
+    }
+    return found | {
+        name_of(tag): [_texts(item) for item in items]
+        for tag, items in row.sequences.items()
+        if items
+    }
+
+
 def items(data: bytes, keyword: str) -> list[Mapping[str, tuple[str, ...]]]:
     """Return the items of a sequence, of the entry or of its step, as texts by keyword."""
     row, tag = read_entry(data), tags.tag_for(keyword)

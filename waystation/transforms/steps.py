@@ -23,7 +23,7 @@ from waystation.transforms.edit_paths import find, reach
 from waystation.transforms.edit_template import read_template
 from waystation.transforms.held import HeldError, misfit
 from waystation.transforms.lookup import LookupTable
-from waystation.transforms.validate import Earlier, Finding, Known, Validation
+from waystation.transforms.validate import Earlier, Finding, Known, Scheduled, Validation
 
 IDENTITY_REMOVED = 0x00120062
 
@@ -61,7 +61,7 @@ class StepFacts:
     """What is known beside the object.
 
     now: Unix seconds.  system: our name, for the record of changes.  source: where it came from.
-    words: what templates may name.  earlier: for validation, None if it could not be read.
+    words: what templates may name.  earlier, scheduled: for validation, None if not read.
     study: its UID as it came in, and approvals: what persons decided about it for this profile,
     approved or not.  believed, trusted: what it says of its pixels, and of its private elements,
     is true.  tail_end: where the pixels of the stored object end, None if its head tells.
@@ -72,6 +72,7 @@ class StepFacts:
     source: str = ""
     words: Mapping[str, str] = field(default_factory=dict)
     earlier: Earlier | None = None
+    scheduled: Scheduled | None = None
     study: str = ""
     approvals: Mapping[str, bool] = field(default_factory=dict)
     believed: bool = False
@@ -97,6 +98,11 @@ class Tools:
     def asks_earlier(self) -> bool:
         """Whether the journal must be asked first."""
         return any(one.source == validate.EARLIER for one in self.validations)
+
+    @property
+    def asks_worklist(self) -> bool:
+        """Whether the worklist must be asked first."""
+        return any(one.source == validate.WORKLIST for one in self.validations)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -204,7 +210,13 @@ def _work(tree: Tree, tools: Tools, facts: StepFacts) -> Work:
 
 
 def _known(work: Work, tools: Tools, facts: StepFacts) -> Known:
-    return Known(values=work.values, fill=work.said, tables=tools.tables, earlier=facts.earlier)
+    return Known(
+        values=work.values,
+        fill=work.said,
+        tables=tools.tables,
+        earlier=facts.earlier,
+        scheduled=facts.scheduled,
+    )
 
 
 def _act(validation: Validation, found: Finding, work: Work) -> bool:

@@ -20,6 +20,9 @@ PATTERN, CSV, EARLIER, WORKLIST = "pattern", "csv", "earlier", "worklist"
 SOURCES = (PATTERN, CSV, EARLIER, WORKLIST)
 # What is compared with an earlier object of the same patient.
 PERSON = ("PatientName", "PatientBirthDate", "PatientSex")
+# By what a step of the worklist is found, and what of it may be compared.
+BY = ("StudyInstanceUID", "AccessionNumber", "PatientID")
+OF_ENTRY = ("PatientID", *PERSON, "AccessionNumber", "StudyInstanceUID")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +42,10 @@ class Earlier:
 
     person: Person | None = None
     others: bool = False
+
+
+# What steps of the worklist say, by element, under the element that they were found by.
+Scheduled = Mapping[str, Sequence[Mapping[str, str]]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +70,8 @@ class Compared:
 class Validation:
     """One [validate.NAME], compiled.
 
-    patterns, checks: (element, test).  key: what finds the row.  actions: by kind of result.
+    patterns, checks: (element, test).  key: what finds the row.  by: what finds the step of the
+    worklist, the first that does.  actions: by kind of result.
     digest: of what it says, without the table.
     """
 
@@ -74,6 +82,7 @@ class Validation:
     required: tuple[str, ...] = ()
     table: str = ""
     key: Template | None = None
+    by: tuple[str, ...] = ()
     compare: tuple[Compared, ...] = ()
     actions: Mapping[str, Action] = field(default_factory=dict)
     digest: str = ""
@@ -107,6 +116,7 @@ class Known:
     fill: Callable[[Template], str]
     tables: Mapping[str, LookupTable] = field(default_factory=dict)
     earlier: Earlier | None = None
+    scheduled: Scheduled | None = None
 
 
 def check(validation: Validation, known: Known) -> Finding | None:
@@ -116,6 +126,8 @@ def check(validation: Validation, known: Known) -> Finding | None:
         found = _listed(validation, known)
     if found is None and validation.source == EARLIER:
         found = _earlier(validation, known)
+    if found is None and validation.source == WORKLIST:
+        found = _scheduled(validation, known)
     return found
 
 
@@ -163,6 +175,19 @@ def _earlier(validation: Validation, known: Known) -> Finding | None:
     if earlier.person is None:
         return None
     return _compared(validation, known, earlier.person.said)
+
+
+def _scheduled(validation: Validation, known: Known) -> Finding | None:
+    """Compare with the steps that the first key finds; one that fits is enough."""
+    if known.scheduled is None:
+        return _finding(validation, "source-down", ["the worklist cannot be read"], [])
+    for by in validation.by:
+        steps = known.scheduled.get(by, ())
+        findings = [_compared(validation, known, step) for step in steps]
+        if findings:
+            return None if None in findings else findings[0]
+    where = " or ".join(validation.by)
+    return _finding(validation, "unknown", [f"no step of the worklist has its {where}"], [])
 
 
 def _compared(validation: Validation, known: Known, other: Mapping[str, str]) -> Finding | None:

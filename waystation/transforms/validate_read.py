@@ -16,9 +16,11 @@ from waystation.transforms.edit_read import REGEX_LIMIT_BYTES
 from waystation.transforms.edit_template import read_key
 from waystation.transforms.validate import (
     ACTIONS,
+    BY,
     CORRECT,
     CSV,
     EARLIER,
+    OF_ENTRY,
     PASS,
     PATTERN,
     PERSON,
@@ -47,8 +49,6 @@ KINDS = {"on_mismatch": "mismatch", "on_unknown": "unknown", "on_source_down": "
 def read_validation(name: str, said: Mapping[str, Any]) -> Validation:
     """Return the validation.  Raises ValueError."""
     source = said.get("source", PATTERN)
-    if source == WORKLIST:
-        raise ValueError("the worklist is not built yet: use csv, earlier or pattern")
     if source not in SOURCES:
         raise ValueError(f"expected source = one of {', '.join(SOURCES)}")
     made = Validation(
@@ -59,6 +59,7 @@ def read_validation(name: str, said: Mapping[str, Any]) -> Validation:
         required=tuple(_element(path) for path in said.get("required", ())),
         table=said.get("table", ""),
         key=read_key(said.get("key", "PatientID")) if source == CSV else None,
+        by=_by(said.get("key")) if source == WORKLIST else (),
         compare=_compare(source, said.get("compare")),
         actions={
             kind: _action(said[key], key, source) for key, kind in KINDS.items() if key in said
@@ -105,16 +106,26 @@ def _check(path: str, word: object) -> tuple[str, str, Callable[[str], bool]]:
     return _element(path), word, CHECKS[word]
 
 
+def _by(said: object) -> tuple[str, ...]:
+    if said is None:
+        return BY
+    if said not in BY:
+        raise ValueError(f"expected key = one of {', '.join(BY)}")
+    return (str(said),)
+
+
 def _compare(source: str, said: object) -> tuple[Compared, ...]:
     if source == PATTERN:
         if said:
-            raise ValueError('compare needs a source to compare with: "csv" or "earlier"')
+            raise ValueError('compare needs a source: "csv", "earlier" or "worklist"')
         return ()
-    if source == EARLIER:
-        wanted = PERSON if said is None else said
+    if source in (EARLIER, WORKLIST):
+        known = PERSON if source == EARLIER else OF_ENTRY
+        usual = PERSON if source == EARLIER else ("PatientID", *PERSON)
+        wanted = usual if said is None else said
         entries = dict.fromkeys(wanted) if isinstance(wanted, Sequence) else wanted
-        if not isinstance(entries, Mapping) or set(entries) - set(PERSON):
-            raise ValueError(f"expected compare to name some of {', '.join(PERSON)}")
+        if not isinstance(entries, Mapping) or set(entries) - set(known):
+            raise ValueError(f"expected compare to name some of {', '.join(known)}")
         return tuple(_compared(path, entry or {}, csv=False) for path, entry in entries.items())
     if said is None:
         return ()

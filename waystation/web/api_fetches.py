@@ -1,5 +1,7 @@
 """``/api/v1/fetches``: what comes from a PACS, how far it is, stopping it, fetching ahead (W-119).
 
+``/api/v1/cache``: dropping what came.
+
 Contract: as in `waystation.web.api`; names no patient.  An answer of DICOMweb that needs a
 PACS links to its fetch here.  The events of one are its shapes, whenever something has changed, at
 most five each second; the last one tells how it ended, and then the stream ends.
@@ -118,6 +120,17 @@ def fetches_api(fetches: Callable[[], Fetches]) -> APIRouter:
             raise HTTPException(error.status, f"{error.title}: {error.text}") from error
         place = {"Location": LINK + made.id} if made.id else {}
         return JSONResponse(shape(made).model_dump(), status_code=202, headers=place)
+
+    @router.delete("/cache/{source}/{study}", openapi_extra=act)
+    async def forget(source: str, study: Uid, order: Annotated[Stop, Body()]) -> dict[str, str]:
+        """Drop what the cache holds of a study; the next request fetches it again (W-99)."""
+        try:
+            n = await fetches().forget(source, {"study": study})
+        except FetchFailed as error:
+            raise HTTPException(error.status, f"{error.title}: {error.text}") from error
+        if not n:
+            raise HTTPException(409, "The cache has nothing of it, or somebody reads it now")
+        return {"source": source, "study": study, "objects": str(n), "user": order.user}
 
     return router
 

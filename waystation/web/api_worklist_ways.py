@@ -150,7 +150,9 @@ def _add_import(router: APIRouter, ways: Ways) -> None:
         )
 
 
-class _Preview(Exception):  # noqa: N818 - ends a transaction that is not to be
+class _Preview(Exception):
+    """Ends a transaction that is not to be."""
+
     def __init__(self, done: Imported) -> None:
         super().__init__()
         self.done = done

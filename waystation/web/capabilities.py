@@ -23,6 +23,12 @@ _SPACE: Final = "http://wadl.dev.java.net/2009/02"
 _SCHEMA: Final = "http://www.w3.org/2001/XMLSchema"
 
 
+def there(web: DicomWeb, asked: Asked) -> list[Resource]:
+    """Return the resources of the source that was asked: a PACS has some of them."""
+    own = asked.source in ("", ARCHIVE)
+    return [one for one in web.resources if own or one.pacs]
+
+
 def by_template(resources: Sequence[Resource]) -> dict[str, list[Resource]]:
     """Return the resources in the order in which they were added, those in force."""
     found: dict[str, dict[str, Resource]] = {}
@@ -36,7 +42,7 @@ def capabilities(web: DicomWeb) -> list[Resource]:
 
     async def tell(asked: Asked) -> Response:
         choice = asked.choices(OFFERS)[0]
-        known = by_template(web.resources)
+        known = by_template(there(web, asked))
         if choice.offer.media == WADL:
             return Response(wadl(asked.base, known), media_type=WADL)
         return Response(json.dumps(described(asked.base, known)), media_type=JSON)
@@ -61,6 +67,7 @@ def capabilities(web: DicomWeb) -> list[Resource]:
             summary="What this server can do",
             right="search",
             offers=OFFERS,
+            pacs=True,
         ),
     ]
 

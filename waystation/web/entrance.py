@@ -7,7 +7,9 @@ changes needs a password that was given lately (S-58).
 """
 
 import hmac
+import secrets
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Final, Protocol
 from urllib.parse import quote
 
@@ -55,10 +57,11 @@ class NoAccounts:
 
     def __init__(self, is_local: Callable[[Scope], bool]) -> None:
         self._is_local = is_local
+        self._form = secrets.token_hex(16)
 
     async def who(self, scope: Scope, *, basic: bool = False) -> Who:
         """Return the open visitor for everybody on this machine."""
-        return OPEN if self._is_local(scope) else NOBODY
+        return replace(OPEN if self._is_local(scope) else NOBODY, form=self._form)
 
     async def fit(self) -> bool:
         """Nothing is recorded of nobody."""

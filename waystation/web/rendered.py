@@ -4,7 +4,8 @@ Contract: one picture leaves by itself, several as parts.  A caller that takes o
 of many gets the one that stands for the instance, and a warning that says so; for a study or a
 series that is 406.  Everything wrong with the request is known before the status is sent, and so is
 whether the first object can be drawn; one that cannot be drawn later breaks the connection.
-Objects without pixels are left out of a study or series.
+Objects without pixels are left out of a study or series; a document leaves as it is stored, a
+structured report as a page of HTML.
 """
 
 import asyncio
@@ -15,6 +16,7 @@ from typing import Final, TypeVar, cast
 
 from starlette.responses import Response
 
+import waystation
 from waystation.dicomweb import multipart, paths
 from waystation.dicomweb.accept import MULTIPART, Choice, Offer
 from waystation.dicomweb.fragments import read_frame_list
@@ -43,7 +45,9 @@ SINGLE: Final = tuple(Offer(media) for media in KINDS)
 MANY: Final = tuple(Offer(media, MULTIPART) for media in KINDS)
 OFFERS: Final = (SINGLE[0], MANY[0], *SINGLE[1:], *MANY[1:])
 PDF: Final = Offer("application/pdf")
+HTML: Final = Offer("text/html")
 PDF_CLASS: Final = PREFIX + "104.1"
+REPORTS: Final = PREFIX + "88."
 LEVELS: Final = (
     ("study", paths.STUDY, "The images of one study as pictures"),
     ("series", paths.SERIES, "The images of one series as pictures"),
@@ -71,7 +75,7 @@ def rendered_resources(store: Store, renderings: Renderings) -> list[Resource]:
             template=template + "/rendered",
             handler=sender.frames if name == "frames" else sender.objects,
             summary=summary,
-            offers=(*OFFERS, PDF) if name == "instance" else OFFERS,
+            offers=(*OFFERS, PDF, HTML) if name == "instance" else OFFERS,
             params=PARAMETERS,
             pacs=True,
         )
@@ -102,12 +106,14 @@ class _Sender:
         """Answer with what is in a study, series or instance."""
         job = job_of(asked)
         alone = "instance" in asked.path
-        offers = (*OFFERS, PDF) if alone else OFFERS
+        offers = (*OFFERS, PDF, HTML) if alone else OFFERS
         choices = asked.choices(offers)
         found = await self._store.at(asked)
         if alone and found[0].sop_class_uid == PDF_CLASS:
             return await self._document(asked, found[0], choices)
-        choices = [choice for choice in choices if choice.offer != PDF]
+        if alone and found[0].sop_class_uid.startswith(REPORTS):
+            return await self._report(asked, found[0], choices)
+        choices = [choice for choice in choices if choice.offer not in (PDF, HTML)]
         targets = await self._targets(asked, found) if alone else []
         targets = targets or [_Target(one) for one in found if is_image(one.sop_class_uid)]
         if not targets or not choices:
@@ -138,6 +144,17 @@ class _Sender:
             return known
         data = await self._made(self._renderings.document(one))
         return bodies.single(asked, part(PDF.media, asked.url, data), etag)
+
+    async def _report(self, asked: Asked, one: Delivery, choices: Sequence[Choice]) -> Response:
+        if all(choice.offer != HTML for choice in choices):
+            raise not_acceptable((HTML,), "The instance is a report")
+        etag = bodies.etag_of([one.sha256, HTML.media, waystation.__version__])
+        known = bodies.not_modified(asked, etag)
+        if known is not None:
+            return known
+        text = await self._made(self._renderings.report(one))
+        media = f"{HTML.media}; charset=utf-8"
+        return bodies.single(asked, part(media, asked.url, text.encode()), etag)
 
     async def _answer(
         self, asked: Asked, targets: list[_Target], job: RenderJob, choices: Sequence[Choice]

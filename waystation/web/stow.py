@@ -81,6 +81,9 @@ def store_resources(intake: Intake) -> list[Resource]:
     async def store(asked: Asked) -> Response:
         media = asked.choices(OFFERS)[0].offer.media
         kind = _kind_of(asked)
+        announced = asked.headers.get("content-length", "")
+        if announced.isdigit() and int(announced[:20]) > LARGEST_BODY:
+            raise Refusal(413, "The body is too large", f"At most {LARGEST_BODY >> 30} GiB at once")
         word = intake.shut() or intake.keeping().full()
         if word:
             raise _not_now(word)

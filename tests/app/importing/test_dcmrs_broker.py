@@ -78,6 +78,7 @@ def test_every_property_has_its_place(tmp_path: Path, checked: Checked) -> None:
     dicom = settings.dicom
     assert (dicom.ae_title, dicom.host, dicom.port) == ("STORE", "0.0.0.0", 11113)
     assert settings.cache.path == tmp_path / "cache"
+    assert settings.node.data == tmp_path / "cache" / "waystation"
     assert settings.cache.max_age == 900.0
     assert "open to everybody" in lines(found, "warning")
     assert found.after.startswith("next: waystation doctor main")

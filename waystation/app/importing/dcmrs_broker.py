@@ -1,9 +1,9 @@
 """dcmrs-broker's configuration: its properties file, or the environment of its container.
 
-Contract (W-6, W-8): `read` gives a configuration that answers at the same URLs and the same DICOM port, asks
-the same PACS by the same titles, and keeps what it fetched as long; every changed meaning and every
-property that is not known is listed.  `from_environment` is the same for the 19 names of its
-container, for a node without a file of its own.
+Contract (W-6, W-8): `read` gives a configuration that answers at the same URLs and the same DICOM
+port, asks the same PACS by the same titles, and keeps what it fetched as long; every changed
+meaning and every property that is not known is listed.  `from_environment` is the same for the 19
+names of its container, for a node without a file of its own.
 """
 
 import os
@@ -40,6 +40,7 @@ PROPERTIES: Final = (*REQUIRED, *DEFAULTS)
 MISSPELT: Final = {"WAD0_REMOTE_AE": "WADO_REMOTE_AE"}
 OF_THE_JVM: Final = ("dcmrsbroker.home", "logback.configurationFile")
 CACHE: Final = "scp.cache_dir_path"
+OWN_FOLDER: Final = "waystation"
 HTTP_PORT: Final = 4567
 NEXT: Final = (
     "next: waystation doctor main   (tells what the PACS must know of this node, and which quirks"
@@ -100,6 +101,7 @@ def _translated(
     page.comment(f"Made by `waystation import-config dcmrs-broker` from {plain(source)}")
     page.comment("What was kept, changed or dropped stands in the list beside this text.")
     known = _Known(values, source, report)
+    _node(known, page)
     _dicom(known, page)
     _web(known, page)
     _pacs(known, page)
@@ -172,6 +174,16 @@ class _Known:
         self.report.fault(self.where(name), name, problem)
 
 
+def _folder(known: _Known) -> str:
+    return known.text(CACHE).strip().rstrip("/") or "/"
+
+
+def _node(known: _Known, page: Page) -> None:
+    if known.has(CACHE):
+        page.table("node")
+        page.set("data", f"{_folder(known)}/{OWN_FOLDER}", because="the cache lies in it too")
+
+
 def _dicom(known: _Known, page: Page) -> None:
     page.table("dicom")
     page.set("ae_title", known.title("scp.local_ae"))
@@ -240,8 +252,8 @@ def _pacs(known: _Known, page: Page) -> None:
 def _cache(known: _Known, page: Page) -> None:
     page.table("cache")
     if known.has(CACHE):
-        page.set("path", known.text(CACHE).strip())
-        how = "never emptied; a folder that holds anything else is refused, so give it an empty one"
+        page.set("path", _folder(known))
+        how = f"never emptied; everything of this node lies in its folder {OWN_FOLDER} (node.data)"
         known.changed(CACHE, "cache.path", how)
     name = "scp.cache_max_age_in_min"
     page.set("max_age", f"{known.number(name)}m")

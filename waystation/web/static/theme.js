@@ -7,5 +7,6 @@
   } catch {
     theme = null;
   }
+  document.documentElement.dataset.script = "on";
   if (theme === "light" || theme === "dark") document.documentElement.dataset.theme = theme;
 }
