@@ -184,7 +184,9 @@ def broker(bench: Bench, say: Callable[[str], None]) -> list[Figure]:
     with ExitStack() as stack:
         folder, port = fresh(bench.run), free_port()
         scp = stack.enter_context(StoreScp(folder / "scp"))
-        plain = stack.enter_context(Node(folder / "plain", rule_to("archive")))
+        plain = stack.enter_context(
+            Node(folder / "plain", rule_to("archive"), dicom='called_ae = "any"')
+        )
         destinations = {"WAYSTATION": port, scp.ae_title: scp.port, "PLAIN": plain.port}
         pacs = stack.enter_context(QrScp(folder / "old", destinations=destinations))
         table = f'[pacs.old]\nae_title = "QRSCP"\nhost = "{HOST}"\nport = {pacs.port}\n'

@@ -75,6 +75,8 @@ def test_every_example_is_a_valid_configuration(text: str, tmp_path: Path) -> No
         make_named(tmp_path / name)
     for name in re.findall(r'\brules = \["([\w-]+\.toml)"\]', text):
         (tmp_path / name).touch()
+    for name in re.findall(r'"([\w-]+\.csv)"', text):
+        (tmp_path / name).touch()
     file = tmp_path / "waystation.toml"
     file.write_text(text, encoding="utf-8")
     named = re.findall(r'\benv = "(\w+)"', text)

@@ -20,6 +20,7 @@ from tests.success_rule import unearned_success
 
 RECEIVE = PACKAGE / "flows" / "receive.py"
 DEPOSIT = PACKAGE / "flows" / "deposit.py"
+FETCH_GET = PACKAGE / "flows" / "fetch_get.py"
 Rule = Callable[[ast.AST], Iterator[str]]
 
 EARNED = """
@@ -79,6 +80,7 @@ def test_no_handler_swallows_everything(file: Path) -> None:
 def test_success_is_answered_only_behind_the_awaited_commit() -> None:
     assert not list(unearned_success(parse(RECEIVE)))
     assert not list(unearned_success(parse(DEPOSIT)))
+    assert not list(unearned_success(parse(FETCH_GET)))
 
 
 @pytest.mark.parametrize(

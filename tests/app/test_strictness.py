@@ -47,6 +47,10 @@ CASES: dict[type[Table], tuple[str, str, str, str]] = {
     settings_node.WebSettings: (
         "[web]\n", "web", 'port = "80"', "expected a whole number, got text"
     ),
+    settings_node.WebTls: (
+        '[web.tls]\ncertificate = "a"\nkey = "b"\n', "web.tls", "key_password = 3",
+        "a secret is given as"
+    ),
     settings_node.SpoolSettings: (
         "[spool]\n", "spool", "min_free = 5", "a size is a number with its unit"
     ),

@@ -16,6 +16,7 @@ EXAMPLES = REPOSITORY / "examples"
 STORIES = (
     *("forward-with-retry", "night-link", "day-night-reader", "two-destinations"),
     *("fix-and-forward", "outward-relay", "deid-for-research", "broker-for-old-pacs"),
+    "worklist",
 )
 # What the configurations take from the environment; the runs make their own.
 KEYS = {"OUTSIDE_KEY": "ab" * 32, "LUNG_KEY": "cd" * 32}

@@ -24,6 +24,7 @@ LEDGERS: dict[str, dict[str, list[int] | None]] = {
     "outward-relay": {"pacs": [12, 12, 12, 0, 0, 0], "reader": [4, 4, 4, 0, 0, 0]},
     "deid-for-research": {"project": [11, 11, 11, 0, 0, 0]},
     "broker-for-old-pacs": {"viewer": [50, 50, 50, 0, 0, 0]},
+    "worklist": {"pacs": [6, 6, 6, 0, 0, 0]},
 }
 # What else a story must have shown.
 SHOWN = {
@@ -48,6 +49,11 @@ SHOWN = {
         "30 images from the PACS, while it sends",
         "30 images from the cache",
         "source attic did not answer",
+    ],
+    "worklist": [
+        "10 10 0 10 0 6 0 0 0 0 10 10 0",
+        "entry: Müller^Jörg, 4711, A1001, CT1, 20400301, 093000",
+        "MSA|AE|RIS-2|PID-7",
     ],
 }
 

@@ -11,6 +11,7 @@ from waystation.dicom.compose import Elements, compose
 from waystation.dicom.head import Head
 from waystation.dicom.uids import EXPLICIT_VR_LE, STUDY_ROOT_FIND, STUDY_ROOT_GET, STUDY_ROOT_MOVE
 from waystation.model.peer import Remote
+from waystation.net.client import Waits
 from waystation.net.query_call import Answer, QueryCall
 from waystation.wire.commands import C_FIND_RQ, C_GET_RQ, C_MOVE_RQ, Command, reply
 from waystation.wire.items import AcceptedContext, Extended, ProposedContext, Role
@@ -82,13 +83,14 @@ async def open_call(
     *,
     options: bytes = b"",
     storage: Sequence[tuple[str, Sequence[str]]] = (),
+    waits: Waits = SHORT,
 ) -> QueryCall:
     wanted: list[tuple[str, Sequence[str]]] = [(sop_class, [EXPLICIT_VR_LE]), *storage]
     contexts: tuple[ProposedContext, ...] = propose(wanted)[0]
     return await QueryCall.open(
         remote,
         contexts,
-        SHORT,
+        waits,
         roles=[Role(name, scu=False, scp=True) for name, _ in storage],
         extended=[Extended(sop_class, options)] if options else (),
     )

@@ -38,6 +38,8 @@ quiet = "{quiet}"
 attempts = {attempts}
 first = "10ms"
 ceiling = "20ms"
+[cache]
+min_free = "0B"
 """
 MAKERS = (Upstreaming, Brokerage)
 

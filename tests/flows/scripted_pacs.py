@@ -65,6 +65,7 @@ class ScriptedPacs:
     hears_cancel: bool = True
     moves: int = 0
     port: int = 0
+    calls: int = 0
     associations: int = 0
     open_now: int = 0
     most_open: int = 0
@@ -118,6 +119,7 @@ class _Gate(Gate):
         self._pacs = pacs
 
     def decide(self, request: Any, address: str) -> Any:
+        self._pacs.calls += 1
         return self._pacs.reject or super().decide(request, address)
 
 

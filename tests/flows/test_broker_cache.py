@@ -25,7 +25,7 @@ SIZE = sum(len(one.data_set) for one in STUDIES[0])
 @pytest.fixture
 async def rig(tmp_path: Path) -> AsyncIterator[BrokerRig]:
     async with broker_rig(tmp_path, *(one for each in STUDIES for one in each)) as made:
-        await made.start(more='[cache]\nmin_free = "0B"\n')
+        await made.start()
         yield made
 
 

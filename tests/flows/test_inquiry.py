@@ -27,7 +27,7 @@ from waystation.model.upstream import UpstreamTerms
 from waystation.wire.items import AssociateReject
 
 
-@pytest.mark.req("W-20", "W-21", "W-22", "W-26")
+@pytest.mark.req("W-20", "W-21", "W-22", "W-26", "WT-3")
 @pytest.mark.parametrize(
     ("level", "keys", "uids"),
     [
@@ -54,7 +54,7 @@ async def test_each_level_is_one_find_that_carries_every_uid_of_the_path(
     assert pacs.offered == [{}]
 
 
-@pytest.mark.req("W-23", "W-24", "W-25", "W-26")
+@pytest.mark.req("W-23", "W-24", "W-25", "W-26", "WT-3")
 @pytest.mark.parametrize(
     ("level", "keys", "asked", "n"),
     [
@@ -130,7 +130,7 @@ STATUSES = [
 ]
 
 
-@pytest.mark.req("W-62", "W-52")
+@pytest.mark.req("W-62", "W-52", "WT-1")
 @pytest.mark.parametrize("after", [0, 1])
 @pytest.mark.parametrize(("status", "expected"), STATUSES)
 async def test_a_failed_find_is_no_empty_answer(status: int, expected: int, after: int) -> None:
@@ -149,7 +149,7 @@ async def test_a_failed_find_is_no_empty_answer(status: int, expected: int, afte
     assert pacs.associations == 1
 
 
-@pytest.mark.req("W-62")
+@pytest.mark.req("W-62", "WT-1")
 @pytest.mark.parametrize(
     ("word", "expected"), [(ABORT, 502), (CUT, 502), (SILENT, 504)], ids=["abort", "cut", "silent"]
 )
@@ -219,7 +219,7 @@ async def test_matches_that_do_not_match_are_dropped_and_what_cannot_be_checked_
     assert not any("Jane" in text for text in warnings)
 
 
-@pytest.mark.req("W-59")
+@pytest.mark.req("W-59", "WT-16")
 async def test_a_limit_cancels_and_the_next_query_is_clean() -> None:
     def many(head: Head) -> Iterable[dict[int, Any]]:
         return ({STUDY: f"1.{n}", ID: head.text(ID)} for n in range(1, 10_001))

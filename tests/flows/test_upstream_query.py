@@ -119,7 +119,7 @@ def test_a_leading_wild_card_is_left_to_us_where_a_pacs_cannot_do_it() -> None:
     assert sent(asked, NOTHING, "no_leading_wildcard")[0][1] == {STUDY: (), NAME: (), ID: ("1*",)}
 
 
-@pytest.mark.req("W-31", "W-40")
+@pytest.mark.req("W-40")
 def test_matching_that_a_pacs_does_not_have_is_asked_wider_and_done_by_us() -> None:
     asked = query("STUDY", key(DESCRIPTION, '""'), key(ID, "*"), empty_value=True)
     assert sent(asked)[0][1] == {STUDY: (), DESCRIPTION: (), ID: ()}

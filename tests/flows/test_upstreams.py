@@ -4,19 +4,20 @@ import asyncio
 
 import pytest
 
-from tests.flows.inquiring import ID, found, query
+from tests.flows.inquiring import ID, fails, found, query
 from tests.flows.rig import Rig
 from tests.flows.scripted_pacs import HOST, STUDY, ScriptedPacs, running, until
 from tests.objects.samples import study
 from tests.web.sources import studies
 from tests.web.sources import study as row
 from waystation.app.people import People
-from waystation.app.upstreaming import Upstreaming
+from waystation.app.upstreaming import Upstreaming, pacs_figures
 from waystation.db.statement import Transaction
 from waystation.dicom.uids import PATIENT_ROOT_FIND, STUDY_ROOT_FIND
 from waystation.flows.upstreams import Upstreams
 from waystation.index.cached_studies import complete
 from waystation.model.errors import ConfigError
+from waystation.web.metrics import Figures, metrics_text
 
 
 async def test_a_pacs_that_did_not_change_keeps_its_associations() -> None:
@@ -51,7 +52,7 @@ async def test_what_a_pacs_serves_is_probed_and_who_turns_us_away_is_asked_again
         one = upstreams.get("old")
         assert one is not None
         belt = asyncio.create_task(upstreams.run())
-        await asyncio.sleep(0.1)
+        await until(lambda: pacs.calls > 1)
         assert one.abilities is None
         assert one.down is None, "it is there"
         pacs.reject = None
@@ -94,7 +95,7 @@ async def test_a_study_of_two_patients_is_in_the_audit_trail(rig: Rig) -> None:
         assert [one.name for one in annex.upstreams] == ["new"]
         tls = '[pacs.new]\nae_title = "A"\nhost = "h"\ntls = { ca = "ca.pem" }\n'
         (rig.folder / "ca.pem").write_text("none")
-        with pytest.raises(ConfigError, match="ca.pem"):
+        with pytest.raises(ConfigError, match=r"ca\.pem"):
             await rig.node.reload(rig.settings(tls))
         assert [one.name for one in annex.upstreams] == ["new"]
         await rig.stop()
@@ -123,3 +124,26 @@ async def test_what_lies_complete_in_the_cache_is_known(rig: Rig) -> None:
     assert await rig.node.database.read(complete("old", asked)) == {"1.1"}
     assert await rig.node.database.read(complete("new", asked)) == set()
     await rig.stop()
+
+
+@pytest.mark.req("W-135")
+async def test_searches_of_a_pacs_are_counted_by_their_ends(rig: Rig) -> None:
+    async with running(ScriptedPacs(studies(row("1.1", "P", "20200101")))) as old:
+        rig.makers = (Upstreaming,)
+        await rig.start(f'[pacs.old]\nae_title = "OLDPACS"\nhost = "{HOST}"\nport = {old.port}\n')
+        one = rig.node.annexes.of(Upstreaming).upstreams.get("old")
+        assert one is not None
+        await found(one, query("STUDY", {ID: ""}))
+        old.answer = lambda head: [0xA700]
+        await fails(one)
+        text = metrics_text(Figures(pacs=pacs_figures(rig.node))).decode()
+        for line in (
+            'waystation_pacs_searches_total{pacs="old",status="ok"} 1.0',
+            'waystation_pacs_searches_total{pacs="old",status="503"} 1.0',
+            'waystation_pacs_associations{pacs="old",state="idle"} 1.0',
+            'waystation_pacs_associations{pacs="old",state="in use"} 0.0',
+            'waystation_pacs_down{pacs="old"} 0.0',
+            'waystation_pacs_search_seconds_count{pacs="old"} 2.0',
+        ):
+            assert line in text
+        await rig.stop()

@@ -100,3 +100,57 @@ def test_curl_has_the_images_in_the_first_answer(tmp_path: Path, start_node: Sta
     url = f"{node.web}/wado-rs/studies/{uid}"
     done = subprocess.run(["curl", "-sf", "-H", accept, url], capture_output=True, check=True)
     assert one.data_set in done.stdout
+
+
+@pytest.mark.req("W-63", "W-64", "W-66", "W-67", "W-99", "W-151")
+@pytest.mark.filterwarnings("ignore")
+def test_the_other_operations_of_dicomweb_client_and_what_its_reader_of_files_says(
+    start_node: StartNode, tmp_path: Path
+) -> None:
+    node = start_node("")
+    node.stop()
+    config = node.config_file.read_text()
+    node.config_file.write_text(config.replace("[web]\n", "[web]\ndelete = true\n"))
+    node.start()
+    client = client_of(node)
+    names = ("CT_small.dcm", "MR_small.dcm", "rtdose.dcm")
+    sent = [loaded(as_file(public()[name])) for name in names]
+    client.store_instances(sent)
+    files = tmp_path / "files"
+    files.mkdir()
+    for name in names:
+        (files / name).write_bytes(as_file(public()[name]))
+    oracle = pytest.importorskip("dicomweb_client.api").DICOMfileClient
+    reader = oracle(f"file://{files}", in_memory=True, update_db=True)
+    ct, _, dose = [
+        (one.StudyInstanceUID, one.SeriesInstanceUID, one.SOPInstanceUID) for one in sent
+    ]
+    for key in ("PatientID", "StudyInstanceUID"):
+        for one in sent:
+            wanted = {key: str(one[key].value)}
+            here, there = (
+                each.search_for_studies(search_filters=wanted) for each in (client, reader)
+            )
+            assert {uid_of_row(row) for row in here} == {uid_of_row(row) for row in there}
+    assert len(list(client.iter_study(ct[0]))) == len(list(client.iter_series(*ct[:2]))) == 1
+    (row,) = client.retrieve_series_metadata(*ct[:2])
+    assert row["00080018"]["Value"] == [ct[2]]
+    (value,) = client.iter_bulkdata(row["7FE00010"]["BulkDataURI"])
+    assert value == sent[0].PixelData
+    frames = list(client.iter_instance_frames(*dose, [2, 1]))
+    assert frames == [sent[2].pixel_array[number].tobytes() for number in (1, 0)]
+    for picture in (
+        client.retrieve_instance_rendered(*ct),
+        client.retrieve_instance_frames_rendered(*dose, [1]),
+        client.retrieve_series_rendered(*ct[:2]),
+    ):
+        assert picture.startswith(b"\xff\xd8")
+    client.delete_instance(*ct)
+    client.delete_series(*dose[:2])
+    client.delete_study(sent[1].StudyInstanceUID)
+    assert client.search_for_instances() == []
+
+
+def uid_of_row(row: Any) -> str:
+    found: str = row["0020000D"]["Value"][0]
+    return found

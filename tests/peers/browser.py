@@ -13,10 +13,15 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from tests.peers.chromium import CHROMIUM, OPTIONS
+from tests.peers.chromium import CHROMIUM
 from tests.peers.program import need
 
 PATIENCE_S = 60.0
+OPTIONS = (
+    *("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--hide-scrollbars"),
+    *("--no-first-run", "--disable-background-networking", "--disable-component-update"),
+    *("--disable-gpu", "--disable-extensions", "--disable-sync", "--mute-audio"),
+)
 KEYS = {"Enter": ("\r", 13), "Escape": ("", 27), "ArrowDown": ("", 40), "ArrowUp": ("", 38)}
 SEVERE = {"error"}
 
@@ -30,7 +35,7 @@ class Browser:
         to_child, ours = os.pipe()
         theirs, from_child = os.pipe()
         command = [need(CHROMIUM), *OPTIONS, "--remote-debugging-pipe", f"--user-data-dir={folder}"]
-        command += ["--disable-gpu", f"--window-size={size[0]},{size[1]}", "about:blank"]
+        command += [f"--window-size={size[0]},{size[1]}", "about:blank"]
         # The pipe is where the program looks for it: 3 to read, 4 to write.
         script = f'exec "$@" 3<&{to_child} 4>&{from_child}'
         self._process = subprocess.Popen(

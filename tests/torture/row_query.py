@@ -19,6 +19,7 @@ from tests.peers.node import Node
 from tests.torture.books import Row
 from waystation.dicom.uids import EXPLICIT_VR_LE, STUDY_ROOT_FIND, STUDY_ROOT_GET
 from waystation.model.peer import Remote
+from waystation.net.client import Waits
 from waystation.net.query_call import QueryCall
 
 CONFIG = "[archive]\nenabled = true\n"
@@ -27,6 +28,8 @@ MULTIFRAME = "1.2.840.10008.5.1.4.1.1.7.2"
 # What an identifier may be answered with: matches, none, or what the Standard has for bad ones.
 ENDS = {0x0000, 0xA700, 0xA900}
 STORED_AT_ONCE = 400
+# A gigabyte is compared with its digest before the first byte leaves.
+PATIENT = Waits(connect_s=5.0, associate_s=5.0, response_s=120.0, release_s=5.0)
 
 
 def beyond_ceilings(
@@ -75,7 +78,7 @@ async def _stored(remote: Remote, everything: Sequence[Sequence[Stored]]) -> Non
 async def _all_there(
     remote: Remote, everything: Sequence[Sequence[Stored]], big: str, row: Row
 ) -> None:
-    finding = await open_call(remote, STUDY_ROOT_FIND)
+    finding = await open_call(remote, STUDY_ROOT_FIND, waits=PATIENT)
     context = finding.context_of(STUDY_ROOT_FIND)
     asked = identifier("STUDY", {STUDY: "", INSTANCES: ""})
     found = [one async for one in finding.find(context, asked)]
@@ -84,7 +87,7 @@ async def _all_there(
         row.faults.append(f"{len(found) - 1} of {len(everything) + 1} studies were found")
     first = everything[0][0]
     pairs = [(first.sop_class, [first.transfer_syntax]), (MULTIFRAME, [EXPLICIT_VR_LE])]
-    call = await open_call(remote, STUDY_ROOT_GET, storage=pairs)
+    call = await open_call(remote, STUDY_ROOT_GET, storage=pairs, waits=PATIENT)
     for each in everything:
         taken = await _fetched(call, study_of(each[0]))
         wanted = {hashlib.sha256(one.data_set).digest() for one in each}

@@ -151,3 +151,12 @@ async def test_while_no_record_can_be_kept_nobody_looks_at_patients(
     monkeypatch.setattr(house.trail, "_job", whole)
     assert (await ann.get(STUDY)).status_code == 200
     assert len(await house.trace("resumed")) == 1
+
+
+async def test_a_hundred_requests_at_once_cost_one_look_at_the_password(house: House) -> None:
+    await house.open(*USERS)
+    http = house.visitor("192.0.2.1").http
+    http.auth = ("eve", PASSWORD)
+    answers = await asyncio.gather(*(http.get(STUDY) for _ in range(100)))
+    assert {answer.status_code for answer in answers} == {200}
+    assert len(await house.trace("login")) == 1

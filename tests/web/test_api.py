@@ -227,6 +227,9 @@ def test_a_rejected_configuration_answers_with_its_faults(
 def test_the_openapi_document_names_every_route(client: TestClient) -> None:
     document = client.get("/api/v1/openapi.json").json()
     assert {
+        "/api/v1/archive/corrections",
+        "/api/v1/archive/doubts",
+        "/api/v1/archive/why",
         "/api/v1/status",
         "/api/v1/destinations",
         "/api/v1/destinations/{name}/contexts",

@@ -281,15 +281,21 @@ async def test_the_sources_are_told(web: Web) -> None:
     assert answer.json() == [{"name": "archive", "kind": "archive", "health": "ok"}]
 
 
+@pytest.mark.req("W-135")
 async def test_answers_are_counted_by_resource_and_never_by_what_was_asked(web: Web) -> None:
     for path in ("/studies/1.2/tell?x=SECRET", "/studies/1.3/tell", "/SECRET"):
         await web.ask("/dicom-web" + path)
     await web.ask("/dicom-web/studies", "SECRET")
-    counted = metrics_text(Figures(web=web.frame.answered, web_s=web.frame.seconds)).decode()
+    told = await web.ask("/dicom-web/sources/archive/studies/1.3/tell")
+    counted = metrics_text(Figures(web=web.frame.tally)).decode()
     line = 'waystation_dicomweb_requests_total{method="GET",resource="/studies/{study}/tell"'
-    assert line + ',status="200"} 2.0' in counted
-    assert 'method="other",resource="",status="405"' in counted
+    assert line + ',source="",status="200"} 2.0' in counted
+    assert line + ',source="archive",status="200"} 1.0' in counted
+    assert 'method="other",resource="",source="",status="405"' in counted
     assert "waystation_dicomweb_seconds_bucket" in counted
+    place = 'resource="/studies/{study}/tell",source="archive"'
+    assert f"dicomweb_sent_bytes_total{{{place}}} {len(told.content)}.0" in counted
+    assert "waystation_dicomweb_in_flight 0.0" in counted
     assert "SECRET" not in counted
 
 

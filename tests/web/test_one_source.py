@@ -32,7 +32,7 @@ from waystation.dicomweb.xml_model import from_xml
 __all__ = ("shelf", "stack")
 
 
-@pytest.mark.req("W-62")
+@pytest.mark.req("W-62", "WT-1")
 @pytest.mark.parametrize(
     ("item", "status"),
     [(0xA700, 503), (0xA900, 502), (0xC000, 502), (0xFE00, 502), (ABORT, 502), (SILENT, 504)],

@@ -202,3 +202,17 @@ async def test_a_command_on_this_machine_comes_in_with_the_local_key(tmp_path: P
         assert house.node.lane_changes == [("pause", "pacs", "root")]
     finally:
         house.close()
+
+
+@pytest.mark.req("S-57")
+async def test_an_expression_about_patients_needs_their_grant(tmp_path: Path) -> None:
+    house = House(tmp_path)
+    try:
+        await house.open(("ann", "admin", ("phi",)), ("bob", "operator", ()))
+        ann, bob = await house.signed_in("ann"), await house.signed_in("bob")
+        path = "/api/v1/deliveries?where=PatientID%20is%20%22X%22"
+        assert (await bob.get(path)).status_code == 403
+        assert (await bob.get("/api/v1/deliveries")).status_code == 200
+        assert (await ann.get(path)).status_code == 200
+    finally:
+        house.close()

@@ -28,6 +28,7 @@ from tests.web.sources import (
     study,
     warnings,
 )
+from waystation.web.capabilities import capabilities
 from waystation.web.qido import SearchTerms
 
 __all__ = ("shelf", "stack")
@@ -42,7 +43,7 @@ ROUTES = [
 ]
 
 
-@pytest.mark.req("W-1", "W-2", "W-20", "W-21", "W-22", "W-23", "W-24", "W-25", "W-26")
+@pytest.mark.req("W-1", "W-2", "W-20", "W-21", "W-22", "W-23", "W-24", "W-25", "W-26", "WT-3")
 async def test_every_route_carries_the_uids_of_its_path_to_the_pacs(
     stack: AsyncExitStack, shelf: Shelf, tmp_path: Path
 ) -> None:
@@ -63,7 +64,7 @@ async def test_every_route_carries_the_uids_of_its_path_to_the_pacs(
             assert url.startswith(f"http://127.0.0.1:8080{root}/sources/old/studies/1.")
 
 
-@pytest.mark.req("W-126", "W-127", "W-128", "W-33", "W-50", "W-5")
+@pytest.mark.req("W-126", "W-127", "W-128", "W-33", "W-50", "W-5", "WT-15")
 async def test_sources_are_merged_by_uid_and_patients_never_mixed(
     stack: AsyncExitStack, shelf: Shelf, tmp_path: Path
 ) -> None:
@@ -111,7 +112,7 @@ async def test_sources_are_merged_by_uid_and_patients_never_mixed(
     assert value(found["1.1"], "00081190") == "http://127.0.0.1:8080/dicom-web/studies/1.1"
 
 
-@pytest.mark.req("W-129", "W-62", "W-52")
+@pytest.mark.req("W-129", "W-62", "W-52", "WT-15", "WT-1")
 async def test_a_source_that_fails_is_a_warning_where_another_has_matches_and_an_error_else(
     stack: AsyncExitStack, shelf: Shelf, tmp_path: Path
 ) -> None:
@@ -178,6 +179,23 @@ async def test_sources_that_are_none_are_not_found_and_nothing_is_stored_at_a_pa
     assert "GET" in answer.headers["allow"]
     assert (await site.ask("/sources/archive/studies")).json() == []
     assert not site.pacs[0].asked
+
+
+@pytest.mark.req("W-2", "W-100")
+async def test_a_root_of_a_pacs_tells_what_it_has(
+    stack: AsyncExitStack, shelf: Shelf, tmp_path: Path
+) -> None:
+    site = await site_of(stack, shelf, tmp_path, ScriptedPacs())
+    site.frame.add(capabilities(site.frame))
+    told = {}
+    for root in ("/dicom-web/", "/dicom-web/sources/old/"):
+        answer = await site.client.request("OPTIONS", root, headers={"accept": "application/json"})
+        assert answer.status_code == 200
+        told[root] = {one["path"] for one in answer.json()["resources"]}
+    own, of_pacs = told.values()
+    assert of_pacs < own
+    assert {"/studies", "/series", "/instances"} <= of_pacs
+    assert "/sources" not in of_pacs
 
 
 @pytest.mark.req("W-132", "W-130", "W-32")

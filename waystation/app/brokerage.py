@@ -13,6 +13,7 @@ from typing import Any
 
 import structlog
 
+from waystation.app import cache_folder
 from waystation.app.node import Node
 from waystation.app.settings import Settings
 from waystation.app.upstreaming import Upstreaming
@@ -25,7 +26,6 @@ from waystation.flows.desk import Services
 from waystation.flows.fetch_making import BrokerParts
 from waystation.flows.fetch_place import place_of
 from waystation.index.cache_book import shelver
-from waystation.model.errors import ConfigError
 from waystation.model.upstream import UpstreamTerms
 from waystation.net.gate import Gate
 
@@ -83,7 +83,7 @@ class Brokerage:
 
     async def start(self) -> None:
         """Take up the cache; learn where objects may come from."""
-        self._refuse_strangers(self._node.settings)
+        cache_folder.take(self._node.settings.cache.path, self._node.data)
         await self.cache.start()
         await self._look_up()
 
@@ -93,7 +93,7 @@ class Brokerage:
 
     def check(self, settings: Settings) -> None:
         """Raise `ConfigError` if these settings cannot be put in force."""
-        self._refuse_strangers(settings)
+        cache_folder.check(settings.cache.path, self._node.data)
 
     async def change(self, settings: Settings) -> None:
         """Go over to other limits, terms and senders."""
@@ -104,15 +104,6 @@ class Brokerage:
     async def stop(self) -> None:
         """End every retrieval."""
         await self.broker.stop()
-
-    def _refuse_strangers(self, settings: Settings) -> None:
-        """The cache lies in the data folder, beside everything else that is sealed."""
-        path = settings.cache.path
-        if path and not self._node.data.absolute().is_relative_to(path):
-            raise ConfigError(
-                "cache.path",
-                "the cache is kept in the data folder; leave this out and set node.data",
-            )
 
     def _ruled(self, source: str) -> bool:
         table = self._node.settings.pacs.get(source)

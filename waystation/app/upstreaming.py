@@ -22,6 +22,7 @@ from waystation.journal.audit import Event
 from waystation.model.errors import ConfigError
 from waystation.model.query import Query
 from waystation.net.tls import client_context
+from waystation.web.metrics_pacs import PacsFigures
 
 log = structlog.get_logger()
 
@@ -78,3 +79,19 @@ class Upstreaming:
     async def stop(self) -> None:
         """End the associations."""
         await self.upstreams.close()
+
+
+def pacs_figures(node: Node) -> list[PacsFigures]:
+    """Return how the PACS of a node are, and how searches there ended."""
+    annex = node.annexes.find(Upstreaming)
+    return [
+        PacsFigures(
+            name=one.name,
+            down=one.down is not None,
+            in_use=one.in_use,
+            idle=one.idle,
+            ended=dict(one.ended),
+            search_s=one.search_s,
+        )
+        for one in (annex.upstreams if annex is not None else ())
+    ]

@@ -17,6 +17,7 @@ from waystation.app.lane_numbers import LaneNumbers
 from waystation.app.node import Node
 from waystation.app.pulse import Pulse
 from waystation.app.replaying import Replaying
+from waystation.app.upstreaming import pacs_figures
 from waystation.app.view_archive import NodeArchive
 from waystation.app.view_explain import explained
 from waystation.app.view_retrieves import retrieves
@@ -28,6 +29,7 @@ from waystation.transforms.deid_step import DeidStep
 from waystation.web.dicomweb import DicomWeb
 from waystation.web.metrics import Figures, metrics_text
 from waystation.web.shapes_explain import Explained
+from waystation.web.tally import Tally
 from waystation.web.view import (
     ActionAsked,
     ActionDone,
@@ -184,8 +186,8 @@ class View:
                 config_ok=not node.config_problem,
                 gathers_open=node.gathers.open,
                 unverified=seen.unverified,
-                web=self.dicomweb.answered if self.dicomweb else {},
-                web_s=self.dicomweb.seconds if self.dicomweb else {},
+                web=self.dicomweb.tally if self.dicomweb else Tally(),
+                pacs=pacs_figures(node),
             )
         )
 

@@ -14,6 +14,9 @@ from waystation.web.api_worklist_ways import worklist_ways_api
 from waystation.web.pages.sign_in import sign_in_pages
 from waystation.web.pages.trail import trail_pages
 from waystation.web.pages.users import users_pages
+from waystation.web.pages.worklist import worklist_pages
+from waystation.web.pages.worklist_entry import entry_pages
+from waystation.web.pages.worklist_look import look_pages
 from waystation.web.site import Part
 
 
@@ -23,6 +26,9 @@ def console_parts(node: Node) -> Sequence[Part]:
     return [
         fetches_api(fetches(node)),
         worklist_api(board(node)),
+        worklist_pages(board(node)),
+        look_pages(board(node)),
+        entry_pages(board(node)),
         worklist_ways_api(worklist_ways(node)),
         api_users(accounts),
         sign_in_pages(accounts),

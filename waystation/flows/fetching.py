@@ -142,7 +142,8 @@ class Fetch:
 
     def _aim_at(self, aim: Aim, *, prefetch: bool) -> Goal:
         goal = self.goals.get(aim)
-        if goal is None or (goal.failure is not None and not goal.prefetch and prefetch):
+        given_up = goal is not None and goal.failure is not None and goal.prefetch
+        if goal is None or (given_up and not prefetch):
             goal = self.goals[aim] = Goal(aim, prefetch)
             if (verified := self.stock.verified(aim)) is not None:
                 goal.verified, goal.done = verified, True

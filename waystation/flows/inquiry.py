@@ -6,6 +6,7 @@ Contract: `Inquiry.run` yields each match once, by UID, in the order of the PACS
 background.  What the answer should say besides stands in `warnings` at the end.
 """
 
+import asyncio
 import itertools
 from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import aclosing
@@ -101,6 +102,20 @@ class Inquiry:
 
     async def run(self) -> AsyncGenerator[Match, None]:
         """Yield what matches; raises `UpstreamFailed`."""
+        loop, ended = asyncio.get_running_loop(), "ok"
+        began = loop.time()
+        try:
+            async with aclosing(self._run()) as matches:
+                async for match in matches:
+                    yield match
+        except UpstreamFailed as failure:
+            ended = str(failure.status)
+            raise
+        finally:
+            self.upstream.ended[ended] += 1
+            self.upstream.search_s.add(loop.time() - began)
+
+    async def _run(self) -> AsyncGenerator[Match, None]:
         terms = self.upstream.terms
         try:
             self._query = query = asking.readied(self._asked)

@@ -7,6 +7,7 @@ wrong is an `UpstreamFailed`.  `waystation.flows.inquiry` asks over them.
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from waystation.model.upstream import UNAVAILABLE, UpstreamFailed, UpstreamTerms
 from waystation.net.client import Waits
 from waystation.net.pool import CallPool
 from waystation.net.query_call import QueryCall
+from waystation.timing.histogram import Histogram
 from waystation.wire.items import Extended
 from waystation.wire.negotiate import propose
 
@@ -62,7 +64,10 @@ class Upstream:
         self._pool = CallPool(terms.find_most)
         self._free = asyncio.Semaphore(terms.find_most)
         self._turn = asyncio.Semaphore(1) if terms.has("sequential") else None
-        self._in_use = 0
+        self.in_use = 0
+        # How searches ended, "ok" or the status that a failure has, and how long they took.
+        self.ended: Counter[str] = Counter()
+        self.search_s = Histogram()
         self._patients: dict[str, str] = {}
         self._draining: set[asyncio.Task[None]] = set()
 
@@ -77,6 +82,11 @@ class Upstream:
         root = self.terms.has("patient_root")
         sop_class = uids.PATIENT_ROOT_GET if root else uids.STUDY_ROOT_GET
         return sop_class in (self.abilities or ())
+
+    @property
+    def idle(self) -> int:
+        """How many associations for queries are open and unused."""
+        return self._pool.idle
 
     @property
     def waits(self) -> Waits:
@@ -134,7 +144,7 @@ class Upstream:
         except TimeoutError:
             text = f"no association for queries was free within {self.terms.find_s:g} s"
             raise UpstreamFailed(self.name, UNAVAILABLE, text) from None
-        self._in_use += 1
+        self.in_use += 1
         lent = False
         try:
             idle = self._pool.take(key)
@@ -163,7 +173,7 @@ class Upstream:
     async def _open(self, key: Key) -> QueryCall:
         """Open an association.  Raises `UnreachableError`."""
         sop_class, options = key
-        while self._pool.idle and self._pool.idle + self._in_use > self.terms.find_most:
+        while self._pool.idle and self._pool.idle + self.in_use > self.terms.find_most:
             await self._pool.end_oldest()
         contexts = propose([(sop_class, SYNTAXES)])[0]
         extended = (Extended(sop_class, options),) if options else ()
@@ -181,7 +191,7 @@ class Upstream:
         self._leave()
 
     def _leave(self) -> None:
-        self._in_use -= 1
+        self.in_use -= 1
         self._free.release()
         if self._turn is not None:
             self._turn.release()

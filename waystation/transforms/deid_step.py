@@ -8,10 +8,12 @@ from collections.abc import Callable
 
 from waystation.dicom.head import Head
 from waystation.model.delivery import HoldReason
+from waystation.transforms.deid.devices import NATIVE
 from waystation.transforms.deid.engine import Deidentifier
 from waystation.transforms.deid.marks import VISUAL
 from waystation.transforms.deid.pseudonyms import Patient, Pseudonym
 from waystation.transforms.deid.result import Deidentified, DeidFacts, Held
+from waystation.transforms.deid.segments import FrameCheck
 from waystation.transforms.held import HeldError
 from waystation.transforms.steps import DeidResult, StepFacts
 
@@ -78,7 +80,7 @@ class DeidStep:
             mark=f"{profile.name} {profile.digest[:16]}",
             report=json.dumps(self._report(done, head), separators=(",", ":")),
             pixels=done.pixels.job,
-            check=done.check,
+            check=done.check or _frames_of(head),
         )
 
     def _report(self, done: Deidentified, head: Head) -> dict[str, object]:
@@ -94,3 +96,8 @@ class DeidStep:
     def _pseudonym(self, head: Head) -> Pseudonym | None:
         who = self.deidentifier.patient(head) if self._find is not None else None
         return self._find(who) if who is not None and self._find is not None else None
+
+
+def _frames_of(head: Head) -> FrameCheck | None:
+    """Return what looks at compressed frames where nothing else does."""
+    return None if head.transfer_syntax_uid in NATIVE else FrameCheck()

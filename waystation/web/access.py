@@ -91,6 +91,14 @@ class Who:
         """Tell whether they may do something."""
         return ability in self.abilities
 
+    def must_see_patients(self, where: str) -> None:
+        """Raise HTTPException 403 where an expression asks about patients who may not be seen.
+
+        What an expression is true of tells what stands in the objects.
+        """
+        if where and not self.may(Ability.PHI):
+            raise HTTPException(403, "An expression asks for patient data, which is not granted")
+
     def author(self, said: str = "") -> str:
         """Return the name that a decision is recorded under.
 

@@ -7,6 +7,7 @@ is known is read from the database and kept for a moment; each change here forge
 ``local_key``: commands on this machine that can read it act for its owner.
 """
 
+import asyncio
 import hashlib
 import hmac
 import secrets
@@ -90,6 +91,7 @@ class Accounts:
         self._sessions: dict[bytes, tuple[Session, Account, float]] = {}
         self._tokens: dict[bytes, tuple[Token, float]] = {}
         self._basic: dict[bytes, tuple[Account, float]] = {}
+        self._busy: dict[bytes, asyncio.Lock] = {}
 
     async def start(self) -> None:
         """See whether anybody is known, and forget logins that are over."""
@@ -222,19 +224,26 @@ class Accounts:
 
     async def _with_password(self, value: str, address: str) -> Who:
         """Name and password that come with each request; the hard work is done now and then."""
-        mixed, now = hmac.digest(self._mixing, value.encode(), "sha256"), self.now()
-        known = self._basic.get(mixed)
-        if known is None or now - known[1] > BASIC_S:
-            try:
-                name, _, password = b64decode(value, validate=True).decode("utf-8").partition(":")
-            except ValueError:
-                return WRONG
-            account = await self.check(name, password, address, told=known is None)
-            if account is None:
-                return WRONG
-            known = (account, now)
-            _keep(self._basic, mixed, known)
+        mixed = hmac.digest(self._mixing, value.encode(), "sha256")
+        # A viewer opens a hundred connections at once: the work is done for the first of them.
+        if len(self._busy) > MOST_KNOWN:
+            self._busy.clear()
+        async with self._busy.setdefault(mixed, asyncio.Lock()):
+            known, now = self._basic.get(mixed), self.now()
+            if known is None or now - known[1] > BASIC_S:
+                account = await self._check_basic(value, address, told=known is None)
+                if account is None:
+                    return WRONG
+                known = (account, now)
+                _keep(self._basic, mixed, known)
         return self._who(known[0], "basic", address)
+
+    async def _check_basic(self, value: str, address: str, *, told: bool) -> Account | None:
+        try:
+            name, _, password = b64decode(value, validate=True).decode("utf-8").partition(":")
+        except ValueError:
+            return None
+        return await self.check(name, password, address, told=told)
 
     # logging in
 

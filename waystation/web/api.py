@@ -118,8 +118,9 @@ def _add_queue(router: APIRouter, view: NodeView) -> None:
         return shapes.queue(await view.lanes())
 
     @router.get("/deliveries", tags=["queue"], openapi_extra=needs(Ability.SEE))
-    async def deliveries(listing: Annotated[Listing, Query()]) -> shapes.Deliveries:
+    async def deliveries(listing: Annotated[Listing, Query()], who: Asking) -> shapes.Deliveries:
         """List deliveries, oldest first."""
+        who.must_see_patients(listing.where)
         chosen = listing.chosen(ids=[], after=listing.after, limit=listing.limit)
         return shapes.deliveries(await view.deliveries(chosen, listing.where), listing.limit)
 
@@ -132,8 +133,9 @@ def _add_queue(router: APIRouter, view: NodeView) -> None:
         return shapes.told(story)
 
     @router.get("/arrivals", tags=["queue"], openapi_extra=needs(Ability.SEE))
-    async def arrivals(listing: Annotated[Listing, Query()]) -> shapes.Arrivals:
+    async def arrivals(listing: Annotated[Listing, Query()], who: Asking) -> shapes.Arrivals:
         """List arrivals that are held themselves, oldest first."""
+        who.must_see_patients(listing.where)
         chosen = listing.chosen(ids=[], after=listing.after, limit=listing.limit)
         return shapes.arrivals(await view.arrivals(chosen, listing.where), listing.limit)
 
@@ -150,6 +152,7 @@ def _add_actions(router: APIRouter, view: NodeView) -> None:
     @router.post("/deliveries/{action}", tags=["actions"], openapi_extra=needs(Ability.ACT))
     async def act(action: Action, order: Annotated[Order, Body()], who: Asking) -> Done:
         """Retry, hold, release, discard or send again what is chosen."""
+        who.must_see_patients(order.where)
         chosen = order.chosen(ids=order.ids, after="", limit=PAGE)
         if chosen.everything and not (order.all or order.where):
             raise HTTPException(400, "Choose by a filter or by ids, or say all")

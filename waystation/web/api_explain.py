@@ -62,6 +62,7 @@ def add_explaining(router: APIRouter, view: NodeView) -> None:
     @router.post("/replay", tags=["actions"], openapi_extra=needs(Ability.ACT))
     async def replay(order: Annotated[Replay, Body()], who: Asking) -> shapes.Replayed:
         """Make new deliveries from kept files, or say which they would be."""
+        who.must_see_patients(order.where)
         done = await view.replay(
             ReplayAsked(
                 where=order.where,

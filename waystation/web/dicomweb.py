@@ -25,7 +25,6 @@ from starlette.types import Receive, Scope, Send
 from waystation.dicomweb.accept import Offer
 from waystation.dicomweb.paths import Routes, bad_uid, segments
 from waystation.model.errors import WaystationError
-from waystation.timing.histogram import Histogram
 from waystation.web import cors
 from waystation.web.admission import Admission
 from waystation.web.asked import Answered, Asked, Refusal
@@ -48,6 +47,7 @@ from waystation.web.public_url import (
     origin_of,
 )
 from waystation.web.sending import reply
+from waystation.web.tally import Tally
 from waystation.web.terms import Terms
 
 log = structlog.get_logger()
@@ -111,9 +111,7 @@ class DicomWeb:
         self._routes: Routes[dict[str, Resource]] = Routes()
         self._in_flight: Counter[str] = Counter()
         self.resources: list[Resource] = []
-        # What was answered, and how long the first byte took, by resource.
-        self.answered: Counter[tuple[str, str, int]] = Counter()
-        self.seconds: dict[str, Histogram] = {}
+        self.tally = Tally()
         self.admission = Admission(NoAccounts(lambda scope: is_local(self._caller(scope))))
         self.add(resources)
 
@@ -163,6 +161,7 @@ class DicomWeb:
             await reply(cors.preflight(shown), [], shown, scope, receive, send)
             return
         self._in_flight[caller] += 1
+        self.tally.in_flight += 1
         began = asyncio.get_running_loop().time()
         asked: Asked | None = None
         try:
@@ -171,8 +170,11 @@ class DicomWeb:
                 asked.besides.dress(response)
             self._note(request, asked, response, caller, began)
             warnings = [f"299 {asked.base}: {text}" for text in asked.warnings] if asked else []
-            await reply(response, warnings, shown, scope, receive, send)
+            place = (asked.template, asked.source) if asked else ("", "")
+            counted = self.tally.counted(place, send)
+            await reply(response, warnings, shown, scope, receive, counted)
         finally:
+            self.tally.in_flight -= 1
             self._in_flight[caller] -= 1
             if not self._in_flight[caller]:
                 del self._in_flight[caller]
@@ -186,8 +188,8 @@ class DicomWeb:
         template = asked.template if asked else ""
         took = asyncio.get_running_loop().time() - began
         method = request.method if request.method in METHODS else "other"
-        self.answered[method, template, response.status_code] += 1
-        self.seconds.setdefault(template, Histogram()).add(took)
+        place = template, asked.source if asked else ""
+        self.tally.note(method, place, response.status_code, took)
         log.info(
             "dicomweb",
             method=method,

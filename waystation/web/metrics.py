@@ -19,7 +19,9 @@ from prometheus_client.registry import Collector
 from waystation.flows.counters import Counters
 from waystation.rules.duplicates import KINDS
 from waystation.timing.histogram import Histogram
+from waystation.web.metrics_pacs import PacsFigures, pacs_families
 from waystation.web.shape import PRIORITIES
+from waystation.web.tally import Tally
 
 PREFIX = "waystation_"
 
@@ -67,9 +69,8 @@ class Figures:
     free_bytes: int = 0
     config_ok: bool = True
     unverified: Mapping[str, int] = field(default_factory=dict)
-    # DICOMweb: (method, resource, status) → answers; resource → time to the first byte.
-    web: Mapping[tuple[str, str, int], int] = field(default_factory=dict)
-    web_s: Mapping[str, Histogram] = field(default_factory=dict)
+    web: Tally = field(default_factory=Tally)
+    pacs: Sequence[PacsFigures] = ()
 
 
 class _Once(Collector):
@@ -85,7 +86,9 @@ class _Once(Collector):
 def metrics_text(figures: Figures) -> bytes:
     """Return the exposition of ``figures``."""
     registry = CollectorRegistry(auto_describe=False)
-    families = [*_counters(figures.counted), *_histograms(figures), *_web(figures)]
+    families = [*_counters(figures.counted), *_histograms(figures)]
+    families += figures.web.families(PREFIX)
+    families += pacs_families(figures.pacs, PREFIX)
     registry.register(_Once([*families, *_lanes(figures.lanes), *_node(figures)]))
     return generate_latest(registry)
 
@@ -127,24 +130,6 @@ def _histograms(figures: Figures) -> Iterator[Metric]:
         family = HistogramMetricFamily(PREFIX + name, text)
         family.add_metric([], histogram.buckets(), histogram.total)
         yield family
-
-
-def _web(figures: Figures) -> Iterator[Metric]:
-    """Return the families of DICOMweb (W-135); none before it was asked for anything."""
-    if not figures.web:
-        return
-    requests = _counter(
-        "dicomweb_requests", "DICOMweb requests answered", "method", "resource", "status"
-    )
-    for (method, resource, status), n in list(figures.web.items()):
-        requests.add_metric([method, resource, str(status)], n)
-    yield requests
-    times = HistogramMetricFamily(
-        PREFIX + "dicomweb_seconds", "From a request to the first byte", labels=["resource"]
-    )
-    for resource, histogram in list(figures.web_s.items()):
-        times.add_metric([resource], histogram.buckets(), histogram.total)
-    yield times
 
 
 def _counter(name: str, text: str, *labels: str) -> CounterMetricFamily:

@@ -16,7 +16,7 @@ from starlette.responses import Response
 import waystation
 from waystation.dicomweb.accept import JSON, Offer
 from waystation.web.asked import Asked
-from waystation.web.capabilities import by_template
+from waystation.web.capabilities import by_template, there
 from waystation.web.dicomweb import DicomWeb, Resource
 from waystation.web.problems import PROBLEM
 
@@ -51,7 +51,7 @@ QUERY: Final[Mapping[str, Mapping[str, Any]]] = {
 }
 KEYS: Final = "{attribute}"
 ERRORS: Final = {
-    "search": ("400", "401", "413", "429"),
+    "search": ("400", "401", "413", "429", "502", "503", "504"),
     "retrieve": ("304", "400", "401", "404", "406", "410", "429", "500", "503"),
     "store": ("400", "401", "409", "413", "415", "429", "503"),
     "delete": ("400", "401", "403", "404", "429"),
@@ -74,7 +74,9 @@ WORDS: Final = {
     "415": "Not a type that is taken",
     "429": "Too many requests at once",
     "500": "Something went wrong inside",
+    "502": "A PACS failed",
     "503": "Not now",
+    "504": "A PACS did not answer in time",
 }
 PROBLEM_SCHEMA: Final = {
     "title": "Problem",
@@ -139,7 +141,7 @@ def openapi_resource(web: DicomWeb) -> list[Resource]:
             "openapi": VERSION,
             "info": {"title": "Waystation DICOMweb", "version": waystation.__version__},
             "servers": [{"url": asked.base}],
-            "paths": paths(web, root=""),
+            "paths": paths(web, there(web, asked), root=""),
             "components": {"schemas": {"Problem": PROBLEM_SCHEMA}},
         }
         return Response(json.dumps(document), media_type=JSON)
@@ -152,15 +154,21 @@ def openapi_resource(web: DicomWeb) -> list[Resource]:
             summary="This description",
             right="search",
             offers=OFFERS,
+            pacs=True,
         )
     ]
 
 
-def paths(web: DicomWeb, root: str | None = None) -> Document:
-    """Return the paths of the DICOMweb resources; root: before each, None for the proper one."""
+def paths(
+    web: DicomWeb, some: Sequence[Resource] | None = None, root: str | None = None
+) -> Document:
+    """Return the paths of DICOMweb resources.
+
+    some: those that are meant, None for all.  root: before each, None for the proper one.
+    """
     before = web.root if root is None else root
     found: Document = {}
-    for template, resources in by_template(web.resources).items():
+    for template, resources in by_template(web.resources if some is None else some).items():
         operations = {
             one.method.lower(): _operation(template, one)
             for one in resources

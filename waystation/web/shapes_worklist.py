@@ -12,6 +12,8 @@ from waystation.matching.entry import texts
 from waystation.matching.performed import performed
 from waystation.model.step import LISTED, Author, Change, Step
 
+STATUS = "ScheduledProcedureStepStatus"
+
 
 class AuthorShown(BaseModel):
     """Who changed something."""
@@ -156,6 +158,9 @@ def author(one: Author) -> AuthorShown:
 
 def step(one: Step, *, whole: bool = True) -> StepShown:
     """Return a step; ``whole``: with its values."""
+    values = _plain(texts(one.data)) if whole else {}
+    if STATUS in values:
+        values[STATUS] = one.state.value.upper()
     return StepShown(
         id=f"{one.id:x}",
         version=one.version,
@@ -168,7 +173,7 @@ def step(one: Step, *, whole: bool = True) -> StepShown:
         created_at=one.created_at,
         changed_at=one.changed_at,
         deleted=one.deleted_at is not None,
-        values=_plain(texts(one.data)) if whole else {},
+        values=values,
     )
 
 

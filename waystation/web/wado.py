@@ -27,6 +27,7 @@ from waystation.web.bodies import Part, Pieces
 from waystation.web.brokered import Broker, Live
 from waystation.web.dicomweb import Handler, Resource
 from waystation.web.landing import landing
+from waystation.web.study_limit import StudyLimit
 
 WHOLE: Final = Offer(DICOM, MULTIPART)
 ALONE: Final = Offer(DICOM)
@@ -131,9 +132,12 @@ def _handler(
     alone: bool,
 ) -> Handler:
     offers = (WHOLE, ALONE, BULK) if alone else (WHOLE, BULK)
+    limit = StudyLimit()
 
     async def retrieve(asked: Asked) -> Response:
         choices = asked.choices(offers)
+        if "series" not in asked.path and not asked.is_head:
+            limit.take(asked)
         if not alone and _goes_as_it_comes(store, choices):
             opened = await store.opened(asked)
             if isinstance(opened, Live):

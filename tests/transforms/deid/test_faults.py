@@ -231,7 +231,7 @@ ELSEWHERE = (
     *("engine.Deidentifier.patient", "engine.Deidentifier.study_of", "result.Report.as_dict"),
     "refusals.may_show_a_face",
     # What looks at the bytes afterwards has tests of its own.
-    *("verify", "needles.", "traces.", "judging.", "documents."),
+    *("verify", "needles.", "traces.", "judging.", "documents.", "segments."),
 )
 
 

@@ -6,7 +6,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from waystation.transforms.deid.segments import CAMERA, COMMENT, LONG, THUMBNAIL, Segments
+from tests.dicom.building import el
+from waystation.dicom.uids import JPEG_BASELINE
+from waystation.transforms.deid.segments import (
+    CAMERA,
+    COMMENT,
+    LONG,
+    THUMBNAIL,
+    FrameCheck,
+    Segments,
+)
 
 
 def item(content: bytes, tag: bytes = b"\xfe\xff\x00\xe0") -> bytes:
@@ -87,3 +96,18 @@ def test_a_comment_behind_the_first_scan_is_seen_and_a_cut_header_too() -> None:
     frame = jpeg()
     assert faults(frame[:-2] + segment(0xFE, b"Mustermann") + frame[-2:]) == [COMMENT]
     assert faults(frame[:100]) == [LONG]
+
+
+@pytest.mark.req("D-39", "D-42")
+@pytest.mark.parametrize("step", [1, 1 << 20])
+def test_frames_are_looked_at_where_verification_is_off(step: int) -> None:
+    def refusal(frame: bytes) -> str:
+        pixels = item(b"") + item(frame) + item(b"", b"\xfe\xff\xdd\xe0")
+        data = el(0x00080060, "CS", b"DX") + b"\xe0\x7f\x10\x00OB\0\0\xff\xff\xff\xff" + pixels
+        look = FrameCheck().over(JPEG_BASELINE)
+        for at in range(0, len(data), step):
+            look.feed(data[at : at + step])
+        return look.refusal()
+
+    assert refusal(jpeg()) == ""
+    assert refusal(with_segment(jpeg(), 0xFE, b"Mustermann")) == COMMENT

@@ -14,8 +14,11 @@ from collections.abc import Callable
 from typing import Final
 
 from waystation.dicom.nested import Buffer
+from waystation.dicom.scan import Scanner
 
-ITEM, DELIMITER = b"\xfe\xff\x00\xe0", b"\xfe\xff\xdd\xe0"
+ITEM = b"\xfe\xff\x00\xe0"
+# The header of the element, before the first item.
+ELEMENT: Final = 12
 SOI, SOC = b"\xff\xd8", b"\xff\x4f"
 SOS, EOI, SOT = 0xDA, 0xD9, 0x90
 JPEG_COMMENT, J2K_COMMENT = 0xFE, 0x64
@@ -47,13 +50,10 @@ LONG = "the headers of a compressed frame cannot be looked through"
 
 
 class Segments:
-    """One look over encapsulated pixel data.  faults: in words, each once.
+    """One look over encapsulated pixel data.  faults: in words, each once."""
 
-    skip: bytes before the first item: the header of the element.
-    """
-
-    def __init__(self, skip: int = 0) -> None:
-        self._skip = skip
+    def __init__(self) -> None:
+        self._skip = -1
         self.faults: dict[str, None] = {}
         self._bytes = bytearray()
         # Bytes of the item that are still to come; -1 before its header.
@@ -64,10 +64,12 @@ class Segments:
         self._last = b""
         self._ended = False
 
-    def feed(self, data: Buffer) -> None:
-        """Take the next bytes."""
+    def feed(self, data: Buffer, at: int = ELEMENT) -> None:
+        """Take the next bytes; ``at``: how far behind the tag of the element the first ones are."""
         if self._ended:
             return
+        if self._skip < 0:
+            self._skip = max(ELEMENT - at, 0)
         view = memoryview(data)[self._skip :]
         self._skip = max(self._skip - len(data), 0)
         while view and not self._ended:
@@ -150,6 +152,40 @@ class Segments:
     def _comment(self, content: bytes) -> None:
         if content.strip(b"\0 ") and not MAKERS.match(content):
             self.faults[COMMENT] = None
+
+
+class FrameCheck:
+    """Where verification is switched off: frames are looked at all the same."""
+
+    def over(self, syntax: str) -> "FramePass":
+        """Return a look over an output in a transfer syntax of compressed frames."""
+        return FramePass(syntax)
+
+
+class FramePass:
+    """Over one output: feed all of it, then `refusal`."""
+
+    def __init__(self, syntax: str) -> None:
+        self._scan = Scanner(syntax)
+        self._segments = Segments()
+        self._broken = ""
+
+    def feed(self, piece: Buffer) -> None:
+        """Take the next bytes of the output."""
+        if self._broken:
+            return
+        try:
+            before = self._scan.length
+            self._scan.feed(piece)
+            if (tail := self._scan.tail) >= 0:
+                part = memoryview(piece)[max(tail - before, 0) :]
+                self._segments.feed(part, max(before - tail, 0))
+        except Exception as error:  # noqa: BLE001 - what cannot be looked at does not leave (D-39)
+            self._broken = f"its frames cannot be looked through ({type(error).__name__})"
+
+    def refusal(self) -> str:
+        """Return in one sentence why the output may not leave, "" if it may."""
+        return self._broken or "; ".join(self._segments.faults)
 
 
 def _is_kept(marker: int, content: bytes) -> bool:

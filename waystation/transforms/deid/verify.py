@@ -123,7 +123,7 @@ class Pass:
         self._found: dict[str, None] = {}
         self._broken = ""
         # Of encapsulated pixel data (PS3.5 A.4): what its frames carry beside their pixels.
-        self._segments = None if syntax in NATIVE or deflated else Segments(skip=12)
+        self._segments = None if syntax in NATIVE or deflated else Segments()
 
     def feed(self, piece: Buffer) -> None:
         """Take the next bytes of the output."""
@@ -134,7 +134,10 @@ class Pass:
                 before = self._scan.length
                 self._scan.feed(data)
                 if (tail := self._scan.tail) >= 0:
-                    self._search_tail(memoryview(data)[max(tail - before, 0) :])
+                    part = memoryview(data)[max(tail - before, 0) :]
+                    if self._segments is not None and part:
+                        self._segments.feed(part, max(before - tail, 0))
+                    self._search_tail(part)
         except Exception as error:  # noqa: BLE001 - what cannot be verified does not leave (D-39)
             self._broken = _words(error)
 
@@ -147,8 +150,6 @@ class Pass:
     def _search_tail(self, data: memoryview) -> None:
         if not data:
             return
-        if self._segments is not None:
-            self._segments.feed(data)
         window: Any = data
         if self._carry:
             window = self._carry + bytes(data[:OVERLAP])

@@ -137,3 +137,9 @@ async function refresh() {
     if (part.innerHTML !== other.innerHTML) part.replaceChildren(...other.childNodes);
   }
 }
+
+// Printing, and leaving a dialog.
+document.addEventListener("click", (event) => {
+  if (event.target.closest("[data-print]")) print();
+  event.target.closest("[data-close]")?.closest("dialog")?.close();
+});

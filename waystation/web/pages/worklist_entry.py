@@ -1,0 +1,366 @@
+"""``/worklist/new`` and ``/worklist/ID``: one entry, made, changed, moved on and taken back.
+
+Contract (T-62, T-63): what cannot be kept is said beside its field, with everything that was
+typed.  An edit of what somebody else has changed meanwhile shows both, and is saved only when it
+is sent once more.  What can be undone offers it.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final
+
+from fastapi import APIRouter, HTTPException, Request
+from fastapi.responses import Response
+
+from waystation.flows.steps import StepFilter
+from waystation.index import mpps
+from waystation.matching.entry import flat
+from waystation.model.step import (
+    MOVES,
+    Author,
+    Change,
+    Step,
+    StepConflict,
+    StepDraft,
+    StepFaults,
+    StepRefused,
+    StepState,
+)
+from waystation.web.access import Ability, needs, who_of
+from waystation.web.api_worklist import Board
+from waystation.web.pages.frame import Form, form_of, onward, page
+from waystation.web.pages.worklist import line_of
+from waystation.web.pages.worklist_fields import (
+    FIELDS,
+    NAME_GROUPS,
+    OWN,
+    SECTIONS,
+    differing,
+    filled,
+    shown,
+    typed,
+)
+from waystation.web.pages.worklist_words import STATE_WORDS, day_text, field_words, time_text
+
+LOOK: Final = needs(Ability.PHI)
+CHANGE: Final = needs(Ability.SCHEDULE)
+REMEMBERED: Final = 300
+MOST_STEPS: Final = 10
+AS_READ: Final = {"date": day_text, "time": time_text}
+BUTTONS: Final = (
+    (StepState.ARRIVED, "Patient is here"),
+    (StepState.READY, "Ready"),
+    (StepState.STARTED, "Being scanned"),
+    (StepState.COMPLETED, "Completed"),
+    (StepState.SCHEDULED, "Back on the list"),
+)
+
+
+def entry_pages(board: Board) -> APIRouter:
+    """Return the routes."""
+    router = APIRouter(include_in_schema=False)
+    _add_new(router, board)
+    _add_edit(router, board)
+    _add_one(router, board)
+    _add_moves(router, board)
+    return router
+
+
+def _author(request: Request) -> Author:
+    return Author(kind="person", name=who_of(request).author("console"))
+
+
+async def _found(board: Board, number: str) -> Step:
+    try:
+        step = await board.steps.get(int(number, 16)) if len(number) <= 16 else None
+    except ValueError:
+        step = None
+    if step is None:
+        raise HTTPException(404, "There is no such entry")
+    return step
+
+
+# the form
+
+
+async def _form(request: Request, board: Board, status: int = 200, **more: Any) -> Response:
+    recent = await board.steps.search(StepFilter(limit=REMEMBERED))
+    told = [flat(step.data) for step in recent]
+    lists = {
+        "stations": "ScheduledStationAETitle",
+        "modalities": "Modality",
+        "procedures": "RequestedProcedureDescription",
+        "steps": "ScheduledProcedureStepDescription",
+    }
+    values: dict[str, Any] = {
+        "errors": {},
+        "conflict": [],
+        "doubts": [],
+        "copied": False,
+        "area": "",
+        "more_steps": "",
+    }
+    return await page(
+        request,
+        "worklist-form.html",
+        status=status,
+        sections=SECTIONS,
+        areas=_areas(board),
+        lists={name: _distinct(told, keyword) for name, keyword in lists.items()},
+        **values | more,
+    )
+
+
+def _areas(board: Board) -> list[tuple[str, str]]:
+    known = sorted(board.areas())
+    return [("", "Every area whose condition it meets"), *((name, name) for name in known)] * bool(
+        known
+    )
+
+
+def _distinct(told: Sequence[Mapping[str, Sequence[str]]], keyword: str) -> list[str]:
+    return sorted({text for said in told for text in said.get(keyword, ()) if text})
+
+
+def _errors(faults: StepFaults) -> dict[str, str]:
+    """Return the faults by field; one that has no field of its own is named."""
+    found: dict[str, str] = {}
+    for fault in faults.faults:
+        name = fault.keyword if fault.keyword in FIELDS else next(iter(FIELDS))
+        text = f"{field_words(fault.keyword).capitalize()} {fault.text}"
+        found.setdefault(name, text)
+    return found
+
+
+def _lacking(values: Mapping[str, str]) -> dict[str, str]:
+    return {
+        name: f"{field.label} is needed: without it no modality is shown the entry"
+        for name, field in FIELDS.items()
+        if field.required and name not in NAME_GROUPS[1:] and not values.get(name)
+    }
+
+
+async def _doubts(board: Board, values: Mapping[str, str], number: int = 0) -> list[str]:
+    """Return what does not fit other entries of the same patient ID (T-62)."""
+    if not values.get("PatientID"):
+        return []
+    known = await board.steps.find(patient_id=values["PatientID"])
+    said = [flat(one.data) for one in known if one.id != number]
+    found = []
+    for keyword in ("PatientName", "PatientBirthDate", "PatientSex"):
+        others = {text for one in said for text in one.get(keyword, ()) if text}
+        if values.get(keyword) and others and values[keyword] not in others:
+            found.append(f"Another entry has this patient ID with another {field_words(keyword)}")
+    return found
+
+
+def _add_new(router: APIRouter, board: Board) -> None:
+    def fresh() -> dict[str, str]:
+        now = datetime.fromtimestamp(board.clock())
+        start = {
+            "ScheduledProcedureStepStartDate": now.strftime("%Y-%m-%d"),
+            "ScheduledProcedureStepStartTime": now.strftime("%H:%M"),
+        }
+        return {**dict.fromkeys(FIELDS, ""), **start}
+
+    @router.get("/worklist/new", openapi_extra=CHANGE)
+    async def new(request: Request, copy: str = "") -> Response:
+        values, area = fresh(), ""
+        if copy:
+            step = await _found(board, copy)
+            own = dict.fromkeys(OWN, "")
+            values, area = {**filled(flat(step.data)), **own}, step.area
+        return await _form(
+            request, board, action="/worklist/new", values=values, area=area, copied=bool(copy)
+        )
+
+    @router.post("/worklist/new", openapi_extra=CHANGE)
+    async def add(request: Request) -> Response:
+        form = form_of(request)
+        values = typed(form.raw)
+
+        async def again(status: int, **more: Any) -> Response:
+            typed_now = {"action": "/worklist/new", "values": shown(form.raw)}
+            rest = {"area": form["area"], "more_steps": form.raw("more_steps")}
+            return await _form(request, board, status, **typed_now | rest | more)
+
+        errors = _lacking(values)
+        doubts = await _doubts(board, values)
+        if errors:
+            return await again(422, errors=errors)
+        if doubts and not form["sure"]:
+            return await again(409, doubts=doubts)
+        drafts = [StepDraft(values=one, area=form["area"]) for one in _drafts(values, form)]
+        try:
+            made = await board.steps.add_all(drafts, _author(request), one_order=True)
+        except StepFaults as error:
+            return await again(422, errors=_errors(error))
+        text = "The entry was added" if len(made) == 1 else f"{len(made)} entries were added"
+        fields = {"version": str(made[0].version)} if len(made) == 1 else {}
+        undo = f"/worklist/{made[0].id:x}/delete" if len(made) == 1 else ""
+        return onward(request, f"/worklist/{made[0].id:x}", text, undo=undo, fields=fields)
+
+
+def _drafts(values: Mapping[str, str], form: Form) -> list[dict[str, str]]:
+    """Return the values of each step of one procedure: further lines are further steps."""
+    lines = [line.strip() for line in form.raw("more_steps").splitlines() if line.strip()]
+    further = [
+        {**values, "ScheduledProcedureStepDescription": line, "ScheduledProcedureStepID": ""}
+        for line in lines[:MOST_STEPS]
+    ]
+    return [dict(values), *further]
+
+
+def _add_edit(router: APIRouter, board: Board) -> None:
+    @router.get("/worklist/{number}/edit", openapi_extra=CHANGE)
+    async def edit(request: Request, number: str) -> Response:
+        step = await _found(board, number)
+        return await _form(
+            request,
+            board,
+            action=f"/worklist/{step.id:x}/edit",
+            values=filled(flat(step.data)),
+            step=line_of(step, board.clock()),
+            area=step.area,
+        )
+
+    @router.post("/worklist/{number}/edit", openapi_extra=CHANGE)
+    async def change(request: Request, number: str) -> Response:
+        form, step = form_of(request), await _found(board, number)
+        values, before = typed(form.raw), typed(lambda name: form.raw(f"before-{name}"))
+
+        async def again(status: int, newer: Step, **more: Any) -> Response:
+            return await _form(
+                request,
+                board,
+                status,
+                action=f"/worklist/{step.id:x}/edit",
+                values=shown(form.raw),
+                step=line_of(newer, board.clock()),
+                known={name: form.raw(f"before-{name}") for name in FIELDS},
+                area=form["area"],
+                **more,
+            )
+
+        changed = differing(values, before)
+        doubts = await _doubts(board, values, step.id) if changed else []
+        if doubts and not form["sure"]:
+            return await again(409, step, doubts=doubts)
+        version = int(form["version"]) if form["version"].isdigit() else 0
+        try:
+            done = await board.steps.change(
+                step.id, changed, version, _author(request), area=form["area"]
+            )
+        except StepFaults as error:
+            return await again(422, step, errors=_errors(error))
+        except StepConflict as error:
+            return await again(409, error.newer, conflict=told(error.since))
+        except StepRefused as error:
+            return onward(request, f"/worklist/{step.id:x}", str(error), kind="failed")
+        return onward(request, f"/worklist/{done.id:x}", "The entry was changed")
+
+
+def told(changes: Sequence[Change]) -> list[dict[str, Any]]:
+    """Return changes as pages show them."""
+    return [
+        {
+            "at": one.at,
+            "who": one.author.name or one.author.kind,
+            "kind": one.author.kind,
+            "detail": one.author.detail,
+            "what": one.what,
+            "why": one.why,
+            "values": [
+                (field_words(name), one.before.get(name, ""), one.after.get(name, ""))
+                for name in sorted({*one.before, *one.after})
+            ],
+        }
+        for one in changes
+    ]
+
+
+# the entry
+
+
+def _add_one(router: APIRouter, board: Board) -> None:
+    @router.get("/worklist/{number}", openapi_extra=LOOK)
+    async def one(request: Request, number: str) -> Response:
+        step = await _found(board, number)
+        said = flat(step.data)
+        known = {name: "\\".join(texts) for name, texts in said.items() if any(texts)}
+        ours = [
+            (field.label, AS_READ.get(field.kind, str)(known.pop(name)))
+            for name, field in FIELDS.items()
+            if name in known
+        ]
+        performed = await board.database.read(lambda tx: mpps.of_step(tx, step.id))
+        return await page(
+            request,
+            "worklist-step.html",
+            step=line_of(step, board.clock()),
+            raw=step,
+            values=ours,
+            others=[(field_words(name), text) for name, text in sorted(known.items())],
+            history=told(await board.steps.history(step.id))[::-1],
+            performed=performed,
+            moves=[(to.value, words) for to, words in BUTTONS if to in MOVES[step.state]],
+            can_cancel=StepState.CANCELLED in MOVES[step.state],
+            words={state.value: words for state, words in STATE_WORDS.items()},
+        )
+
+
+def _add_moves(router: APIRouter, board: Board) -> None:
+    @router.post("/worklist/{number}/state", openapi_extra=CHANGE)
+    async def move(request: Request, number: str) -> Response:
+        form, step = form_of(request), await _found(board, number)
+        place = f"/worklist/{step.id:x}"
+        try:
+            to = StepState(form["to"])
+            done = await board.steps.move(step.id, to, _author(request), form["why"])
+        except ValueError:
+            return onward(request, place, "There is no such state", kind="failed")
+        except StepRefused as error:
+            return onward(request, place, str(error).capitalize(), kind="failed")
+        undo = f"{place}/state" if step.state in MOVES[done.state] else ""
+        text = f"The entry is now: {STATE_WORDS[done.state].lower()}"
+        return onward(request, place, text, undo=undo, fields={"to": step.state.value})
+
+    @router.post("/worklist/{number}/delete", openapi_extra=CHANGE)
+    async def delete(request: Request, number: str) -> Response:
+        step = await _found(board, number)
+        try:
+            await board.steps.delete(step.id, _author(request))
+        except StepRefused as error:
+            text = str(error).capitalize()
+            return onward(request, f"/worklist/{step.id:x}", text, kind="failed")
+        undo = f"/worklist/{step.id:x}/restore"
+        return onward(request, "/worklist", "The entry was deleted", undo=undo)
+
+    @router.post("/worklist/{number}/restore", openapi_extra=CHANGE)
+    async def restore(request: Request, number: str) -> Response:
+        step = await _found(board, number)
+        try:
+            await board.steps.restore(step.id, _author(request))
+        except StepRefused as error:
+            return onward(request, "/worklist", str(error).capitalize(), kind="failed")
+        return onward(request, f"/worklist/{step.id:x}", "The entry is back")
+
+    @router.post("/worklist/{number}/fill", openapi_extra=CHANGE)
+    async def fill(request: Request, number: str) -> Response:
+        step = await _found(board, number)
+        place = f"/worklist/{step.id:x}"
+        try:
+            await board.steps.fill(step.id, _author(request))
+        except (StepRefused, StepFaults) as error:
+            return onward(request, place, str(error).capitalize(), kind="failed")
+        return onward(request, place, "The ids that were missing were made")
+
+    @router.post("/worklist/{number}/split", openapi_extra=CHANGE)
+    async def split(request: Request, number: str) -> Response:
+        step = await _found(board, number)
+        place = f"/worklist/{step.id:x}"
+        try:
+            made = await board.steps.split(step.id, _author(request))
+        except (StepRefused, StepFaults) as error:
+            return onward(request, place, str(error).capitalize(), kind="failed")
+        return onward(request, "/worklist?day=all", f"There are {len(made)} entries now")
