@@ -4,6 +4,7 @@
 source "$(dirname "${BASH_SOURCE[0]}")/../stage.sh"
 
 HERE=$EXAMPLES/worklist
+DCMTK=${DCMTK:-/usr/bin}
 DCMTK_EXAMPLES=${DCMTK_EXAMPLES:-/usr/share/doc/dcmtk/examples}
 begin worklist
 files worklist aes.csv order.hl7
@@ -25,24 +26,30 @@ tells() { "$BIN/waystation" mpps "WAYSTATION@127.0.0.1:${port[node]}" "$@" --cal
 
 seen() { "$BIN/python" "$HERE/seen.py" "$@"; }
 
-entries() { asks "$@" | seen | sed -n 's/^   entries: //p'; }
+# finds FILE...: ask with findscu, as DCMTK's page says; print the number of entries.
+finds() {
+  mkdir "$WORK/answers"
+  (cd "$WORK/answers" && "$DCMTK/findscu" -q -W -X -aet CT1 --call OFFIS 127.0.0.1 "${port[node]}" "$@")
+  find "$WORK/answers" -name 'rsp*' | wc -l
+  rm -r "$WORK/answers"
+}
 
-has_entries() { (($(entries OFFIS -k PatientName) == $1)); }
+has_entries() { (($(finds -k PatientName) == $1)); }
 
 start_peer pacs PACS
 start_node
 
-if [[ -d $DCMTK_EXAMPLES/wlistdb ]]; then
+if [[ -x $DCMTK/dump2dcm && -d $DCMTK_EXAMPLES/wlistdb ]]; then
   say "1. DCMTK's example: ten dumps become files in the folder of the area OFFIS ..."
   for dump in "$DCMTK_EXAMPLES"/wlistdb/OFFIS/*.dump; do
-    "$BIN/waystation" from-dump "$dump" "$area/$(basename "$dump" .dump).wl" 2>/dev/null
+    "$DCMTK/dump2dcm" -q -g "$dump" "$area/$(basename "$dump" .dump).wl"
   done
   until_true "the reading of the folder" has_entries 10
-  say "   ... and its queries are asked (numbers of entries found):"
+  say "   ... and findscu asks its thirteen queries (numbers of entries found):"
   found=()
   for number in {0..12}; do
-    "$BIN/waystation" from-dump "$DCMTK_EXAMPLES/wlistqry/wlistqry$number.dump" "$WORK/$number.dcm"
-    found+=("$(entries OFFIS "$WORK/$number.dcm")")
+    "$DCMTK/dump2dcm" -q "$DCMTK_EXAMPLES/wlistqry/wlistqry$number.dump" "$WORK/$number.dcm"
+    found+=("$(finds "$WORK/$number.dcm")")
   done
   say "   ${found[*]}"
   [[ ${found[*]} == "10 10 0 10 0 6 0 0 0 0 10 10 0" ]] || fail "wlmscpfs finds other numbers"

@@ -91,3 +91,9 @@ def test_a_pacs_without_a_place_is_refused(tmp_path: Path) -> None:
 def test_our_own_listener_as_a_pacs_is_doubtful(tmp_path: Path) -> None:
     text = '[pacs.me]\nae_title = "WAYSTATION"\nhost = "127.0.0.1"\nport = 11112\n'
     assert any("ask itself" in one.problem for one in loaded(text, tmp_path).warnings)
+
+
+def test_a_listener_beyond_loopback_is_there_for_the_pacs_that_send_to_us(tmp_path: Path) -> None:
+    open_to_all = '[dicom]\nhost = "0.0.0.0"\n'
+    assert "nobody could call" in said(open_to_all, tmp_path)
+    assert loaded(open_to_all + OLD, tmp_path).settings.pacs

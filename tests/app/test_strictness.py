@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.app import strict_pacs
 from tests.app.conftest import Complain
 from waystation.app import (
     settings_archive,
@@ -301,6 +302,7 @@ CASES: dict[type[Table], tuple[str, str, str, str]] = {
     settings_rule.RoutingSettings: (
         "[routing]\n", "routing", 'otherwise = "drop"', 'expected "hold", "refuse", "discard" or'
     ),
+    **strict_pacs.CASES,
 }  # fmt: skip
 
 

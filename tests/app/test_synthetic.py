@@ -54,8 +54,24 @@ def test_elements_can_be_given() -> None:
     assert found.Modality == "MR"
 
 
+def test_the_study_may_be_the_one_that_a_worklist_entry_names() -> None:
+    rows = (row_of("StudyInstanceUID=1.2.826.0.1"),)
+    (image,) = Study(seed="7", number=1, series=1, images=1, size_bytes=400, values=rows)
+    found = pydicom.dcmread(io.BytesIO(file_meta(image.sop_class, "1.2", EXPLICIT) + image.data))
+    assert found.StudyInstanceUID == "1.2.826.0.1"
+
+
 @pytest.mark.parametrize(
-    "text", ["PatientID", "Rows=3", "PatientIdd=3", "PatientName=M\u00fcller", "PixelData=1"]
+    "text",
+    [
+        "PatientID",
+        "Rows=3",
+        "PatientIdd=3",
+        "PatientName=M\u00fcller",
+        "PixelData=1",
+        "StudyInstanceUID=1.x",
+        "SOPInstanceUID=1.2.3",
+    ],
 )
 def test_what_cannot_be_given_is_refused(text: str) -> None:
     with pytest.raises(ValueError):

@@ -105,6 +105,7 @@ async def test_the_requester_hears_that_it_goes_on_and_may_cancel(
         await task
     assert taker.taken == ["1"]
     assert script.closed.is_set()
+    assert progress.counts.remaining > 0
 
 
 @pytest.mark.parametrize(

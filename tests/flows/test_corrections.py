@@ -9,9 +9,12 @@ from tests.flows.rig import Rig
 from tests.net.sink import Sink
 from tests.objects.samples import study
 from tests.web.living import Living, parts_of, path_of
+from waystation.app.people import People
 from waystation.app.view_archive import NodeArchive
 from waystation.dicom.head import Head
 from waystation.dicom.uids import EXPLICIT_VR_LE
+from waystation.journal import audit
+from waystation.journal.audit import Event
 from waystation.net.gate import GateSettings
 from waystation.web.api_archive import CorrectionAsked, WhyAsked
 from waystation.wire.commands import C_FIND_RQ, C_MOVE_RQ
@@ -82,6 +85,7 @@ async def test_a_corrected_study_leaves_corrected_and_untouched_for_who_wants_it
 
 @pytest.mark.req("T-32", "T-19")
 async def test_over_http_it_is_corrected_too_and_each_key_tells_why(rig: Rig) -> None:
+    rig.makers = (People,)
     await rig.start()
     await rig.send(*PAIR)
     await rig.node.router.settled()
@@ -105,6 +109,9 @@ async def test_over_http_it_is_corrected_too_and_each_key_tells_why(rig: Rig) ->
         (False, "PatientID asked OLD, study has NEW 1: no"),
     ]
     assert await archive.why(WhyAsked(keys=keys, record="1.2.3.4")) == []
+    (recorded,) = await rig.node.database.read(audit.records(event=Event.PATIENT))
+    assert (recorded.who, recorded.what["studies"]) == ("ann", [UID])
+    assert "NEW 1" not in str(recorded.what)
     (noted,) = await archive.corrections("", 10)
     assert (noted.author, noted.because, noted.undone_at) == ("ann", "mixed up", None)
     assert noted.values == {"PatientName": "Böhm^Ä", "PatientID": "NEW 1"}

@@ -11,7 +11,7 @@ from tests.flows.broker_rig import BrokerRig, all_of, broker_rig, path_of, uids
 from tests.flows.old_pacs import Ending, Move, held, series_of
 from tests.net.sink import call_to, store, until
 from tests.objects.samples import study
-from waystation.flows.fetch import LINK
+from waystation.flows.fetch import LINK, FetchFailed
 from waystation.model.peer import Remote
 
 STUDY_A = study(5, seed="broker a")
@@ -244,6 +244,42 @@ async def test_after_a_while_the_counts_are_compared_and_the_rest_is_fetched(
     reading = await rig.broker.want("old", path_of(A))
     assert len(await all_of(reading)) == 6
     assert "cannot be asked" in reading.warnings[0]
+
+
+@pytest.mark.req("W-123")
+async def test_what_the_pacs_has_no_more_nobody_gets(rig: BrokerRig) -> None:
+    await rig.start('revalidate = "0s"')
+    await rig.read(A)
+    await rig.settled()
+    rig.pacs.held = []
+    failure, got = await rig.failure(A)
+    assert (failure.status, got) == (404, [])
+    await rig.settled()
+    await until(lambda: not rig.broker._forgetting)
+    assert await rig.in_cache() == set()
+
+
+@pytest.mark.req("W-105")
+async def test_a_study_and_its_series_at_once_are_one_transfer(rig: BrokerRig) -> None:
+    await rig.start()
+    series = held(STUDY_A[0]).series
+    both = await asyncio.gather(
+        rig.read(A), rig.read(A, series), rig.read(A, series, STUDY_A[1].sop_instance)
+    )
+    assert [len(one) for one in both] == [5, 5, 1]
+    await rig.settled()
+    assert len(rig.pacs.moves) == 1
+
+
+@pytest.mark.req("W-104")
+async def test_whether_it_exists_is_asked_without_a_transfer(rig: BrokerRig) -> None:
+    await rig.start()
+    assert await rig.broker.exists("old", path_of(A)) == len(STUDY_A)
+    assert await rig.broker.exists("old", path_of(A, held(STUDY_A[0]).series)) == len(STUDY_A)
+    with pytest.raises(FetchFailed) as failed:
+        await rig.broker.exists("old", path_of("1.2.3"))
+    assert failed.value.status == 404
+    assert not rig.broker.progress()
 
 
 @pytest.mark.req("W-117")

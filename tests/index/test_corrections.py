@@ -4,7 +4,9 @@ import pytest
 
 from tests.index.making import NOW, Shelf, ct, query
 from tests.index.test_proof import prove
+from tests.index.test_removal import DAY, OLD, apply
 from waystation.index.correcting import Correcting, Order
+from waystation.index.deletion import Deletion
 
 PATIENT_ID, PATIENT_NAME, DESCRIPTION = 0x00100020, 0x00100010, 0x00081030
 KEYS = {"PatientName": "", "PatientID": ""}
@@ -60,6 +62,19 @@ async def test_what_comes_later_belongs_to_the_corrected_study_and_a_rebuild_kee
         await shelf.run(f"DELETE FROM {table}")
     assert await prove(shelf, mend=True)
     assert await shelf.ask("STUDY", **asked) == shown
+
+
+@pytest.mark.req("T-32", "T-30")
+async def test_a_study_that_is_gone_takes_its_corrections_along(shelf: Shelf) -> None:
+    await shelf.put(ct(1), at=NOW - 40 * DAY)
+    assert await correcting(shelf).correct(order("1.2.3.1", PatientID="B")) == ""
+    assert await apply(shelf, OLD) == 1
+    await shelf.put(ct(1))
+    assert await shelf.ask("STUDY", PatientID="") == [("P1",)]
+    assert await correcting(shelf).correct(order("1.2.3.1", PatientID="B")) == ""
+    deletion = Deletion(shelf.database, shelf.heads, shelf.ids.next, lambda: NOW)
+    assert (await deletion.delete({"study": "1.2.3.1"}, "ann")).objects == 1
+    assert await shelf.rows("SELECT count(*) FROM correction WHERE undone_at = 0") == [(0,)]
 
 
 @pytest.mark.req("T-32")

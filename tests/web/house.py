@@ -46,7 +46,8 @@ class QuickPasswords(Passwords):
 
 
 @lru_cache(maxsize=1)
-def _empty(folder: str) -> bytes:
+def empty_journal(folder: str) -> bytes:
+    """Return a journal in which nothing is; made once in ``folder``."""
     path = Path(folder) / "empty.db"
     migrate(path)
     return path.read_bytes()
@@ -57,7 +58,7 @@ class House:
 
     def __init__(self, folder: Path, resources: Sequence[Resource] = ()) -> None:
         path = folder / "journal.db"
-        path.write_bytes(_empty(str(folder.parent)))
+        path.write_bytes(empty_journal(str(folder.parent)))
         self.database = Database(path)
         self.database.open()
         self.now = NOW

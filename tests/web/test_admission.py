@@ -140,8 +140,7 @@ async def test_while_no_record_can_be_kept_nobody_looks_at_patients(
     monkeypatch.setattr(house.trail, "_job", lambda *_: full)
     house.now += 700
     await ann.get(STUDY)
-    while not house.trail.fault:
-        await asyncio.sleep(0)
+    await house.trace()
     for _ in range(2):
         refused = await ann.get(STUDY)
         assert refused.status_code == 503

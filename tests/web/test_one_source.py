@@ -68,6 +68,9 @@ async def test_pages_of_one_pacs_keep_its_order_and_are_cancelled_behind_the_pag
     again = await site.ask("/sources/old/studies?limit=2&offset=1")
     assert uids(again.json(), STUDY_WORD) == ["1.3", "1.9"]
     assert len(old.asked) == asked, "kept"
+    other = await site.ask("/sources/old/studies?limit=2&offset=1", authorization="Bearer x")
+    assert len(old.asked) > asked, "for that caller only"
+    assert uids(other.json(), STUDY_WORD) == ["1.7", "1.1"]
     everything = []
     for offset in range(0, 8, 2):
         answer = await site.ask(f"/sources/old/studies?limit=2&offset={offset}")

@@ -220,3 +220,17 @@ async def test_pages_of_the_merged_set_fit_together_and_its_size_is_bounded(
         "/dicom-web/studies", headers={"accept": "application/dicom+json"}
     )
     assert other.status_code == 200
+
+
+@pytest.mark.req("W-52", "W-37")
+async def test_our_own_archive_fails_like_any_other_source(
+    stack: AsyncExitStack, shelf: Shelf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await shelf.put(ct(1))
+    old = ScriptedPacs(studies(study("1.1", "P", "20200101")))
+    site = await site_of(stack, shelf, tmp_path, old)
+    monkeypatch.setattr("waystation.flows.federate.SOURCE_S", 0.0)
+    answer = await site.ask("/studies")
+    assert answer.status_code in (413, 502)
+    monkeypatch.setattr("waystation.flows.federate.SOURCE_S", 60.0)
+    assert len((await site.ask("/studies")).json()) == 2

@@ -26,7 +26,7 @@ from waystation.flows.heads import head_from
 from waystation.flows.retention import RetentionBelt
 from waystation.index.archive import Archive
 from waystation.index.correcting import Correcting, Order
-from waystation.index.deletion import Deletion, damaged
+from waystation.index.deletion import Deleted, Deletion, damaged
 from waystation.index.filing import file_all
 from waystation.index.pages import ImageRow
 from waystation.journal import heads
@@ -69,7 +69,9 @@ class Archivist:
         self.correcting = Correcting(database, self.heads, ids.next, lambda: clock())
         self.archive = Archive(database, self._shown)
         self.deletion = Deletion(database, self.heads, ids.next, lambda: clock())
-        self.retention = RetentionBelt(retention_rules(settings()), database, ids, lambda: clock())
+        self.retention = RetentionBelt(
+            retention_rules(settings()), database, ids, lambda: clock(), self.corrections.load
+        )
 
     def change(self, settings: Settings) -> None:
         """Go over to another configuration."""
@@ -84,12 +86,19 @@ class Archivist:
         paused = belt is not None and belt.lane.health(belt.now()) is Health.PAUSED
         return always(table.window) and not paused
 
+    async def delete(self, path: Mapping[str, str], author: str) -> Deleted:
+        """Delete what a path leads to (W-99); raises `StorageError` as `Deletion` does."""
+        done = await self.deletion.delete(path, author)
+        await self.corrections.load()
+        return done
+
     async def dismiss(self, arrivals: Sequence[int], author: str, why: str) -> int:
         """Take out what a person gives up of some held arrivals: the damaged; return how many."""
         gone = 0
         for study, some in (await self._database.read(damaged(arrivals))).items():
             try:
                 gone += await self.deletion.dismiss(study, some, author, why)
+                await self.corrections.load()
             except StorageError as error:
                 # They end all the same, and stay listed until the others can be read.
                 log.error("damaged objects stay in the index", study=study, why=str(error))

@@ -13,7 +13,7 @@ from pydantic.fields import FieldInfo
 from waystation.app.parts import NAMED_TABLES
 from waystation.app.quantities import duration_text, percent_text, size_text
 from waystation.app.sentences import table_at
-from waystation.app.settings import LATER_TABLES, Settings
+from waystation.app.settings import Settings
 from waystation.app.settings_base import SecretSource, Table
 from waystation.app.settings_dicom import PeerSettings
 from waystation.app.settings_kinds import KINDS
@@ -54,12 +54,6 @@ def page() -> str:
             lines += _section("[[rule]]", RuleSettings)
         else:
             lines += _section(f"[{name}]", info.annotation)
-    lines += [
-        "## Not available in this version",
-        "",
-        "Named by the specification and refused until they are built, never silently ignored:",
-        f"tables {_words(LATER_TABLES)}.",
-    ]
     return "\n".join(lines) + "\n"
 
 

@@ -28,13 +28,9 @@ from waystation.app.settings_steps import EditSettings, LookupSettings, Validate
 from waystation.app.settings_watch import AlertSettings, ReportTable
 from waystation.app.settings_worklist import WorklistSettings
 
-LATER_TABLES: frozenset[str] = frozenset()
-
 
 class Settings(Table):
     """The configuration file of a node."""
-
-    later = LATER_TABLES
 
     node: NodeSettings = Field(default_factory=NodeSettings, description="Name and place")
     dicom: DicomSettings = Field(default_factory=DicomSettings, description="DICOM listener")

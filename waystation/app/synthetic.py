@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 
 from waystation.dicom import tags
-from waystation.dicom.uids import CT_IMAGE_STORAGE, EXPLICIT_VR_LE, MR_IMAGE_STORAGE
+from waystation.dicom.uids import CT_IMAGE_STORAGE, EXPLICIT_VR_LE, MR_IMAGE_STORAGE, is_uid
 
 HEAD_BYTES = 1200  # what a head takes, about
 LARGEST_SIDE = 4096
@@ -172,7 +172,8 @@ class Study:
 
 
 Row = tuple[int, str, str | int]
-# Whatever is written as text; not the UIDs, which are made of the seed.
+# Whatever is written as text; of the UIDs, which are made of the seed, only that of the study: a
+# worklist entry names it.
 FREE_VRS = frozenset({"AE", "AS", "CS", "DA", "DS", "DT", "IS", "LO", "LT", "PN", "SH", "ST", "TM"})
 
 
@@ -183,7 +184,10 @@ def row_of(assignment: str) -> Row:
         raise ValueError("expected KEYWORD=VALUE, like PatientID=4711")
     tag = tags.tag_for(word)
     vr = tags.vr_of(tag)
-    if vr not in FREE_VRS or tag < 0x00080000:
+    if tag == tags.STUDY_INSTANCE_UID:
+        if not is_uid(value):
+            raise ValueError(f"{word} needs a UID: digits and points, 64 at most")
+    elif vr not in FREE_VRS or tag < 0x00080000:
         raise ValueError(f"{word} cannot be given: only texts, dates and numbers written as text")
     if not value.isascii() or len(value) > LONGEST:
         raise ValueError(f"the value of {word} must be ASCII, {LONGEST} characters at most")

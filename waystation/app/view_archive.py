@@ -7,11 +7,13 @@ from contextlib import aclosing
 
 from waystation.app.identifier import LEVEL, Identifier
 from waystation.app.node import Node
+from waystation.app.people import People
 from waystation.app.why import asked_for, asking
 from waystation.dicom.tags import keyword_of, tag_for
 from waystation.dicom.uids import EXPLICIT_VR_LE
 from waystation.index import corrections, doubts
 from waystation.index.correcting import Order
+from waystation.journal.audit import Event
 from waystation.matching.identifier import read_identifier
 from waystation.matching.keys import BadIdentifier
 from waystation.matching.match import Matcher
@@ -94,7 +96,20 @@ class NodeArchive:
                 done[study] = await self._node.archivist.correct(order)
             except StorageError as error:
                 done[study] = str(error)
+        await self._record([study for study, why in done.items() if not why], asked, author)
         return done
+
+    async def _record(self, studies: list[str], asked: CorrectionAsked, author: str) -> None:
+        """Put it into the audit trail (T-32, S-64); never what is said of the patient."""
+        people = self._node.annexes.find(People)
+        if people is not None and studies:
+            await people.trail.record(
+                Event.PATIENT,
+                author,
+                studies=studies,
+                corrected=sorted(asked.values) or "undone",
+                because=asked.because,
+            )
 
     async def corrections(self, study: str, limit: int) -> list[CorrectionSaid]:
         """Return what was corrected, the newest first."""

@@ -42,7 +42,7 @@ def wado(node: Node, broker: Broker | None = None) -> list[Resource]:
         *rendered_resources(store, renderings),
         *thumbnail_resources(store, renderings),
         *uri_resources(store, renderings, frames, sender(store)),
-        *delete_resources(store, node.archivist.deletion.delete, lambda: node.settings.web.delete),
+        *delete_resources(store, node.archivist.delete, lambda: node.settings.web.delete),
         *store_resources(Intake(keeping=node.keeping, shut=lambda: _shut(node), folder=node.data)),
     ]
 

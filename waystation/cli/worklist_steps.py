@@ -111,7 +111,8 @@ def _pages(api: NodeApi, asked: dict[str, Any], limit: int) -> Iterator[dict[str
 def _row(one: dict[str, Any]) -> tuple[str, ...]:
     values = one["values"]
     start = one["start"]
-    shown = f"{start[:4]}-{start[4:6]}-{start[6:8]} {start[8:10]}:{start[10:12]}"
+    time = f"{start[8:10]}:{start[10:12]}" if start[8:10] < "24" else "no time"
+    shown = f"{start[:4]}-{start[4:6]}-{start[6:8]} {time}"
     titles = values.get("ScheduledStationAETitle", "")
     return (
         one["id"],

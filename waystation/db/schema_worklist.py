@@ -42,7 +42,15 @@ step = Table(
     Column("deleted_at", Double),
 )
 Index("step_in_order", step.c.seen, step.c.start, step.c.station, step.c.step_id, step.c.id)
-Index("step_by_modality", step.c.seen, step.c.modality, step.c.start)
+Index(
+    "step_by_modality",
+    step.c.seen,
+    step.c.modality,
+    step.c.start,
+    step.c.station,
+    step.c.step_id,
+    step.c.id,
+)
 Index("step_by_state", step.c.state, step.c.start)
 Index("step_by_study", step.c.study_uid)
 Index("step_by_accession", step.c.accession)

@@ -97,11 +97,13 @@ async def follow(borrowed: Borrowed, way: Way, progress: Progress) -> None:
                 progress.total = max(seen, borrowed.expected)
                 await way.send(some, progress)
                 if progress.over:
-                    return
+                    break
         except FetchFailed as error:
             progress.problem = progress.problem or error.text
             progress.lacking = max(1, error.missing)
-        progress.total = seen + progress.lacking
+        # Who leaves early leaves something, also where nobody knows yet how much.
+        left = max(seen + 1, borrowed.expected)
+        progress.total = left if progress.over else seen + progress.lacking
 
 
 async def _next(landed: AsyncIterator[T], progress: Progress) -> T | None:

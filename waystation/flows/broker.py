@@ -66,6 +66,7 @@ class Broker:
         self._memory = Memory()
         self._maker = Maker(parts, self._stocks, self._over)
         self._lingering: dict[str, tuple[Fetch, asyncio.TimerHandle]] = {}
+        self._forgetting: set[asyncio.Task[int]] = set()
         self._stopped = False
 
     # what readers call
@@ -268,6 +269,10 @@ class Broker:
             if goal.failure is not None and not fetch.cancelled:
                 self._remember(fetch, goal.aim, goal.failure)
         self._holds.pop(fetch.id)()
+        if fetch.vanished and not self._stopped:
+            task = asyncio.create_task(self._parts.cache.forget(source, study))
+            self._forgetting.add(task)
+            task.add_done_callback(self._forgetting.discard)
         if self._stopped:
             self._parts.claims.close(fetch.stock)
             return
@@ -330,4 +335,5 @@ class Broker:
             timer.cancel()
             await fetch.stock.stop()
         await asyncio.gather(*(one.stop() for one in list(self._open.values())))
+        await asyncio.gather(*self._forgetting, return_exceptions=True)
         await self._maker.close()

@@ -20,11 +20,12 @@ from waystation.flows.upstreams import Upstreams
 from waystation.index import levels
 from waystation.index.search import Found, Search
 from waystation.model.query import PATIENT, STUDY, Query, Record
-from waystation.model.upstream import TIMED_OUT, UpstreamFailed, joint_status
+from waystation.model.upstream import TIMED_OUT, TOO_LARGE, UpstreamFailed, joint_status
 
 ARCHIVE: Final = "archive"
 # A source that is not done by then is left out, whatever it still has to say.
 SOURCE_S: Final = 60.0
+BROKEN: Final = 500
 COUNTS: Final = frozenset(
     {
         *(levels.PATIENT_STUDIES, levels.PATIENT_SERIES, levels.PATIENT_INSTANCES),
@@ -139,6 +140,9 @@ class Federation:
         if search.unreadable:
             text = f"{search.unreadable} objects could not be read and are left out"
             heard.warnings.append(text)
+        if search.unreadable and not heard.rows:
+            # Nothing found would say that nothing is there (W-52).
+            heard.failure = UpstreamFailed(ARCHIVE, BROKEN, "objects could not be read")
         return heard
 
     async def _pacs(self, one: Upstream, query: Query, limit: int = 0) -> _Heard:
@@ -165,14 +169,19 @@ class Federation:
 async def _archived(search: AsyncGenerator[Found, None], level: str, most: int) -> _Heard:
     """Return what our archive has, up to ``most``."""
     heard = _Heard(ARCHIVE)
-    async with aclosing(search) as answers:
-        async for found in answers:
-            if len(heard.rows) == most:
-                heard.capped = True
-                break
-            image = found.image.sop_instance_uid if found.image is not None else ""
-            uids = (found.study_uid, found.series_uid, image)
-            heard.rows.append((_patient(found.record) if level == PATIENT else uids, found.record))
+    try:
+        async with asyncio.timeout(SOURCE_S), aclosing(search) as answers:
+            async for found in answers:
+                if len(heard.rows) == most:
+                    heard.capped = True
+                    break
+                image = found.image.sop_instance_uid if found.image is not None else ""
+                uids = (found.study_uid, found.series_uid, image)
+                of_patient = level == PATIENT
+                heard.rows.append((_patient(found.record) if of_patient else uids, found.record))
+    except TimeoutError:
+        text = "the search takes too long; narrow it, for example by PatientID or dates"
+        heard.failure = UpstreamFailed(ARCHIVE, TOO_LARGE, text)
     return heard
 
 

@@ -92,7 +92,6 @@ class Maker:
             grew=parts.cache.grew,
             filed=parts.cache.filed,
             no_room=parts.cache.no_room,
-            forget=parts.cache.forget,
             ended=self._ended,
         )
 

@@ -1,6 +1,6 @@
 """What a Fetch is made with, and what it works at."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -50,7 +50,7 @@ class FetchParts:
     listens: where our listener is, in words.  clock: Unix seconds.
     grew: told of bytes that came in; filed: that they are in the book; no_room: why the cache
     takes nothing more, or "".
-    forget: drops what the cache has of a study.  ended: told of the end.
+    ended: told of the end.
     """
 
     upstream: Upstream
@@ -68,7 +68,6 @@ class FetchParts:
     grew: Callable[[int], None]
     filed: Callable[[int], None]
     no_room: Callable[[], str]
-    forget: Callable[[str, str], Awaitable[int]]
     ended: Callable[["Fetch"], None]
 
 

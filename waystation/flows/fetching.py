@@ -50,6 +50,7 @@ class Fetch:
         self.way = ""
         self.problem: FetchFailed | None = None
         self.cancelled = False
+        self.vanished = False
         self.accepting = True
         self.over = asyncio.Event()
         self.warnings: dict[str, None] = {}
@@ -95,6 +96,7 @@ class Fetch:
                 task = self._asked.get(aim)
                 if task is None:
                     task = self._asked[aim] = asyncio.create_task(self._check(aim))
+                    task.add_done_callback(_heard)
                 # One of many that wait must not take the question along when it goes.
                 await asyncio.shield(task)
             if not self.accepting:
@@ -117,6 +119,12 @@ class Fetch:
 
     async def _check(self, aim: Aim) -> None:
         """Ask whether there is any; what the cache has complete is compared by counts (W-123)."""
+        if self.terms.has("sequential"):
+            # It answers nothing while it sends; perhaps what comes says it all.
+            while self._transfer is not None and not self._is_known(aim):
+                await self.stock.wait()
+            if self._is_known(aim):
+                return
         known = self.stock.complete(aim)
         try:
             n = await self.survey.exists(aim)
@@ -131,8 +139,8 @@ class Fetch:
             self.stock.trust(aim)
             return
         if n == -1:
-            if known is not None:
-                await self._parts.forget(self.terms.name, self.study)
+            # What it does not have any more, nobody gets from here.
+            self.vanished = known is not None and aim == WHOLE
             raise not_there(self.terms.name, aim)
         if known is not None and n is not None and n == known.n:
             self.stock.trust(aim, checked_at=self._parts.clock())
@@ -383,3 +391,9 @@ class Fetch:
             self.over.set()
             self.stock.ring()
             self._parts.ended(self)
+
+
+def _heard(task: "asyncio.Task[None]") -> None:
+    """Take note of an exception: those who wanted to know may have gone."""
+    if not task.cancelled():
+        task.exception()

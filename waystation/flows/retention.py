@@ -75,7 +75,7 @@ async def plan(rule: RetentionRule, read: Read, now: float) -> list[Old]:
 
 
 class RetentionBelt:
-    """Of one node.  rules: those in force."""
+    """Of one node.  rules: those in force.  gone: is called when studies were taken."""
 
     def __init__(
         self,
@@ -83,7 +83,9 @@ class RetentionBelt:
         database: Database,
         ids: IdSource,
         clock: Callable[[], float],
+        gone: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
+        self._gone = gone
         self._rules = rules
         self._database = database
         self._ids = ids
@@ -109,6 +111,8 @@ class RetentionBelt:
         taken = 0
         for rule in self._rules:
             taken += await self._apply(rule)
+        if taken and self._gone is not None:
+            await self._gone()
         return taken
 
     async def _apply(self, rule: RetentionRule) -> int:

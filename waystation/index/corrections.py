@@ -107,6 +107,12 @@ def undo(transaction: Transaction, study: str, at: float, author: str) -> int:
     return transaction.run(_UNDO, {"study": study, "at": at, "author": author})
 
 
+def end_of_gone(transaction: Transaction, study: str, at: float, author: str) -> None:
+    """End what is in force for a study of which nothing is left: what comes anew speaks itself."""
+    if transaction.one("SELECT 1 FROM study WHERE uid = :study", {"study": study}) is None:
+        undo(transaction, study, at, author)
+
+
 def noted(study: str, limit: int) -> Job[list[Noted]]:
     """Read the corrections of a study, or of all ("" ), the newest first."""
 

@@ -15,6 +15,7 @@ from typing import Final
 
 from waystation.db.engine import Database, Job
 from waystation.db.statement import Transaction
+from waystation.index.corrections import end_of_gone
 from waystation.index.proof import Member, filings_of, members_of, written
 from waystation.index.removal import NEEDED
 from waystation.index.search import Heads
@@ -150,6 +151,7 @@ class Deletion:
                 transaction.run("DELETE FROM archived WHERE arrival = :id", number)
                 transaction.run(_END, {**number, "ended": ended})
             transaction.run(_NOTE, note)
+            end_of_gone(transaction, study, self._clock(), author)
             return Deleted(objects=len(chosen))
 
         return job
@@ -185,6 +187,7 @@ class Deletion:
                 return None
             transaction.run(_NOTE, note)
             transaction.run(_REMEMBER, {"uid": path[level], "at": note["at"]})
+            end_of_gone(transaction, path["study"], self._clock(), author)
             return Deleted(objects=len(chosen))
 
         return job

@@ -13,6 +13,7 @@ from typing import Final
 
 from waystation.db.engine import Job
 from waystation.db.statement import Transaction
+from waystation.index.corrections import end_of_gone
 from waystation.index.filing import describe
 from waystation.index.pages import STUDY_COLUMNS, Hit, matches, study_hit
 from waystation.index.rows import patient_of, write_patient
@@ -122,6 +123,7 @@ def remove(study: Old, reason: Reason, removal_id: int, now: float) -> Job[int]:
         if before is None or not transaction.run(_TAKE, one | {"before": reason.before}):
             return 0
         taken = forget(transaction, study.id, before[0], before[1], before[2])
+        end_of_gone(transaction, study.uid, now, reason.author)
         transaction.run(
             "INSERT INTO removal (id, at, author, study, instances, size_bytes, why)"
             " VALUES (:id, :at, :author, :study, :n, :size_bytes, :why)",

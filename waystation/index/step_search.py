@@ -256,12 +256,13 @@ def _one(where: _Where, hint: Hint) -> None:
         where.dates = (max(low, hint.low), min(high, hint.high + LAST))
         where.values |= {"d_low": where.dates[0], "d_high": where.dates[1]}
     elif hint.tag in _SINGLE and is_list:
-        where.conditions.append(f"s.{_SINGLE[hint.tag]} IN ({where.bind(*hint.values)})")
+        where.conditions.append(_is(where, f"s.{_SINGLE[hint.tag]}", hint.values))
         where.keyed = True
     elif hint.tag == tags.MODALITY and is_list:
-        where.conditions.append(f"s.modality IN ({where.bind(*hint.values)})")
+        where.conditions.append(_is(where, "s.modality", hint.values))
     elif hint.tag in _SINGLE and hint.op == preselect.PREFIX:
         where.conditions.append(_begins(where, f"s.{_SINGLE[hint.tag]}", hint.values))
+        where.keyed = True
     elif hint.tag in _TERMS:
         _term(where, hint, _TERMS[hint.tag])
 
@@ -275,10 +276,16 @@ def _term(where: _Where, hint: Hint, kind: str) -> None:
         begins = _begins(where, "t.value", hint.values)
         where.terms.append(f"t.kind = {where.bind(kind)} AND {begins}")
     elif hint.op == preselect.IN:
-        values = where.bind(*hint.values)
-        asked = f"t.kind = {where.bind(kind)} AND t.value IN ({values})"
+        asked = f"t.kind = {where.bind(kind)} AND {_is(where, 't.value', hint.values)}"
         # A whole value narrows most: it leads.
         where.terms.insert(0, asked)
+
+
+def _is(where: _Where, column: str, values: Sequence[str]) -> str:
+    """Return the condition that a column is one of ``values``; of one, the index keeps order."""
+    if len(values) == 1:
+        return f"{column} = {where.bind(*values)}"
+    return f"{column} IN ({where.bind(*values)})"
 
 
 def _begins(where: _Where, column: str, prefixes: Sequence[str]) -> str:

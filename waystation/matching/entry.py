@@ -35,7 +35,8 @@ PROCEDURE_ID: Final = 0x00401001
 PRIORITY: Final = 0x00401003
 PLACER, FILLER = 0x00402016, 0x00402017
 CODES: Final = (0x00080100, 0x00080119, 0x00080120)
-NO_DAY: Final = "99999999"
+# What comes last.
+NO_DAY, NO_TIME = "99999999", "999999"
 _STATUS_VR: Final = {STATUS: "CS"}
 
 # What makes an entry complete; where there are several, one of them (T-51).
@@ -186,7 +187,7 @@ def columns_of(row: Row) -> Columns:
     day = date_form(_first(step, START_DATE, "DA"))
     ids = [_first(row, tag, "LO") for tag in (tags.PATIENT_ID, tags.ACCESSION_NUMBER)]
     return Columns(
-        start=day + time_form(_first(step, START_TIME, "TM")) if day else NO_DAY,
+        start=day + (time_form(_first(step, START_TIME, "TM")) or NO_TIME) if day else NO_DAY,
         stations=tuple(
             dict.fromkeys(plain(one, "AE") for one in step.texts.get(STATION, ()) if one)
         ),

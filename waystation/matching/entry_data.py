@@ -16,7 +16,7 @@ from waystation.dicom.charsets import IN_CHARSET, UTF_8, decode, fits
 from waystation.dicom.compose import Elements, compose
 from waystation.dicom.contents import contents
 from waystation.dicom.head import Head
-from waystation.dicom.uids import EXPLICIT_VR_LE
+from waystation.dicom.uids import EXPLICIT_VR_BE, EXPLICIT_VR_LE
 from waystation.dicom.value_bytes import value_bytes
 from waystation.matching.entry import STEPS
 from waystation.model.step import Values
@@ -71,7 +71,9 @@ def recoded(data: bytes, transfer_syntax_uid: str) -> bytes:
     """Return a data set that is kept in another uncompressed transfer syntax."""
     if transfer_syntax_uid == EXPLICIT_VR_LE:
         return data
-    return compose(contents(Head.from_bytes(data, EXPLICIT_VR_LE)), transfer_syntax_uid)
+    head = Head.from_bytes(data, EXPLICIT_VR_LE)
+    made = contents(head, big_endian=transfer_syntax_uid == EXPLICIT_VR_BE)
+    return compose(made, transfer_syntax_uid)
 
 
 def encoded(values: Values) -> bytes:

@@ -70,7 +70,8 @@ class Step:
     whose ``when`` selects it.  data: the data set in explicit little endian, in a character set
     of its own; what stands below ``deleted_at`` follows from it.
     missing: keywords of what the Standard wants and it lacks (T-51).
-    start: ``YYYYMMDDHHMMSS.FFFFFF`` or ``99999999`` if it names no day; to sort by.
+    start: ``YYYYMMDDHHMMSS.FFFFFF``, to sort by; ``YYYYMMDD999999`` if it names no time,
+    ``99999999`` if no day.
     Instants are Unix seconds.  deleted_at: None unless it was deleted and can still be undone.
     """
 

@@ -7,6 +7,7 @@ What a source cannot do is a warning or a problem (W-62), never an answer with l
 """
 
 import asyncio
+import hashlib
 import json
 import zlib
 from collections import OrderedDict
@@ -80,7 +81,7 @@ class _Set:
         return sum(map(len, self.rows.values()))
 
     def covers(self, wanted: int) -> bool:
-        return not self.asked or wanted <= self.asked or len(self.rows) < self.asked
+        return not self.asked or wanted < self.asked or len(self.rows) < self.asked
 
 
 class SourceSearch:
@@ -197,7 +198,10 @@ def _key(asked: Asked, kind: Kind, read: SearchAsked) -> tuple[object, ...]:
     """Return what makes two searches the same but for their page."""
     params = tuple(pair for pair in asked.params if pair[0] not in ("limit", "offset"))
     path = tuple(sorted(asked.path.items()))
-    return asked.caller, asked.base, kind.template, path, params, read.limit is None
+    # Two people behind one address are two callers; what proves it is not kept.
+    shown = "\0".join(asked.headers.get(name, "") for name in ("authorization", "cookie"))
+    who = asked.caller, hashlib.sha256(shown.encode()).digest()
+    return who, asked.base, kind.template, path, params, read.limit is None
 
 
 def _shown(query: Query, kind: Kind, read: SearchAsked) -> list[Key]:
@@ -250,7 +254,7 @@ def refusal(failure: UpstreamFailed, retry_max_s: float) -> Refusal:
     headers = {}
     if failure.retry_s is not None:
         headers["Retry-After"] = str(max(1, round(min(failure.retry_s, retry_max_s))))
-    titles = {400: "A PACS cannot be asked for this", 413: "The search is too wide for a PACS"}
+    titles = {400: "A PACS cannot be asked for this", 413: "The search is too wide"}
     title = titles.get(failure.status, "A source did not answer")
     return Refusal(failure.status, title, str(failure), headers=headers, **more)
 

@@ -94,6 +94,7 @@ def _values(
         "held": [(reason, n, help_for(reason)) for reason, n in sorted(queue.held.items())],
         "tones": TONES,
         "troubles": sorted(shown, key=lambda one: one["tone"] != "bad"),
+        "calm": not queue.held and all(lane.state not in SEVERE for lane in queue.lanes),
         "total": {
             "waiting": sum(lane.waiting for lane in queue.lanes),
             "sending": sum(lane.sending for lane in queue.lanes),

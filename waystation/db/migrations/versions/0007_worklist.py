@@ -53,7 +53,9 @@ def _steps() -> None:
     op.create_index("step_by_filler", "step", ["filler"])
     op.create_index("step_by_accession", "step", ["accession"])
     op.create_index("step_in_order", "step", ["seen", "start", "station", "step_id", "id"])
-    op.create_index("step_by_modality", "step", ["seen", "modality", "start"])
+    op.create_index(
+        "step_by_modality", "step", ["seen", "modality", "start", "station", "step_id", "id"]
+    )
     op.create_index("step_by_procedure_id", "step", ["procedure_id"])
     op.create_index("step_by_step_id", "step", ["step_id"])
     op.create_index("step_by_placer", "step", ["placer"])

@@ -1,0 +1,202 @@
+"""The worklist pages in Chromium, beside a real scanner's query: what is typed is what is seen."""
+
+import json
+import subprocess
+import urllib.request
+from collections.abc import Iterator
+from datetime import date
+from typing import Any
+
+import pytest
+
+from tests.peers.browser import Browser
+from tests.peers.node import Node
+from tests.peers.program import HOST, need
+from tests.web.test_payloads import PAYLOADS, markup_faults
+
+pytestmark = [pytest.mark.peer, pytest.mark.slow]
+TODAY = date.today().strftime("%Y%m%d")
+WHOLE = {
+    "PatientName": "Beispiel^Hans",
+    "PatientID": "42",
+    "RequestedProcedureDescription": "Thorax",
+    "ScheduledProcedureStepDescription": "Thorax p.a.",
+    "ScheduledStationAETitle": "DX1",
+    "Modality": "DX",
+    "ScheduledProcedureStepStartDate": TODAY,
+    "ScheduledProcedureStepStartTime": "0900",
+}
+
+
+@pytest.fixture(scope="module")
+def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
+    with Node(tmp_path_factory.mktemp("worklist") / "node", "") as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    with Browser(tmp_path_factory.mktemp("chromium") / "profile") as started:
+        yield started
+
+
+def asked(node: Node, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
+    request = urllib.request.Request(
+        f"{node.web}/api/v1/worklist{path}",
+        data=None if body is None else json.dumps({"user": "api", **body}).encode(),
+        headers={"Content-Type": "application/json"},
+        method=method,
+    )
+    with urllib.request.urlopen(request) as answer:
+        return json.load(answer)
+
+
+def add(node: Node, **values: str) -> str:
+    steps = [{"values": {**WHOLE, **values}}]
+    return str(asked(node, "POST", "/steps", {"steps": steps})["steps"][0]["id"])
+
+
+def page(node: Node, path: str) -> str:
+    with urllib.request.urlopen(node.web + path) as answer:
+        return str(answer.read().decode())
+
+
+def seen_by(node: Node, station: str) -> list[str]:
+    """Return the names that a scanner is answered."""
+    station_key = f"(0040,0100)[0].ScheduledStationAETitle={station}"
+    called = ["-aet", station, "-aec", "WAYSTATION", HOST, str(node.port)]
+    done = subprocess.run(
+        [need("/usr/bin/findscu"), "-W", "-k", station_key, "-k", "PatientName", *called],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=30,
+    )
+    lines = (done.stdout + done.stderr).splitlines()
+    return [line.split("[")[1].split("]")[0] for line in lines if "(0010,0010) PN [" in line]
+
+
+def on(browser: Browser, path: str) -> None:
+    browser.wait(f"location.pathname.startsWith('{path}') && document.readyState == 'complete'")
+
+
+@pytest.mark.req("T-62")
+def test_an_entry_is_added_by_keyboard_is_on_the_list_and_a_scanner_gets_it(
+    node: Node, browser: Browser
+) -> None:
+    browser.open(node.web + "/worklist")
+    browser.press("n")
+    on(browser, "/worklist/new")
+    browser.type("#f-PatientName", "Muster^Erika")
+    browser.type("#f-Modality", "CT")
+    browser.click("form.entry button.main")
+    browser.wait("document.activeElement?.getAttribute('role') == 'alert'")
+    assert browser.look("document.querySelector('#f-PatientName').value") == "Muster^Erika"
+    assert browser.look("document.querySelector('#f-PatientID').ariaInvalid") == "true"
+    for name, text in (
+        ("PatientID", "1000017"),
+        ("RequestedProcedureDescription", "CT Thorax"),
+        ("ScheduledProcedureStepDescription", "Nativ"),
+        ("ScheduledStationAETitle", "CT1"),
+    ):
+        browser.type(f"#f-{name}", text)
+    browser.click("form.entry button.main")
+    browser.wait("document.querySelector('.toast')?.innerText.includes('was added') ?? false")
+    browser.open(node.web + "/worklist")
+    assert "Muster, Erika" in browser.look("document.querySelector('tbody').innerText")
+    assert seen_by(node, "CT1") == ["Muster^Erika"]
+    assert not [text for text in browser.errors if "422" not in text]
+    browser.errors.clear()
+
+
+@pytest.mark.req("T-62")
+def test_what_is_deleted_comes_back_by_undo(node: Node, browser: Browser) -> None:
+    number = add(node, PatientName="Undo^One", PatientID="U1")
+    browser.open(f"{node.web}/worklist/{number}")
+    browser.click("form[action$='/delete'] button")
+    browser.wait("document.getElementById('confirm').open")
+    browser.click("#confirm-yes")
+    browser.wait("document.querySelector('.toast')?.innerText.includes('was deleted') ?? false")
+    assert "Undo, One" not in browser.look("document.body.innerText")
+    browser.click(".toast button")
+    browser.wait("document.querySelector('.toast')?.innerText.includes('is back') ?? false")
+    assert "Undo, One" in browser.look("document.querySelector('h1').innerText")
+
+
+@pytest.mark.req("T-63")
+def test_the_second_of_two_editors_sees_what_changed_and_loses_nothing(
+    node: Node, browser: Browser
+) -> None:
+    number = add(node, PatientID="E1")
+    browser.open(f"{node.web}/worklist/{number}/edit")
+    values = {"ScheduledProcedureStepStartTime": "1015", "PatientSex": "M"}
+    asked(node, "PATCH", f"/steps/{number}", {"values": values})
+    browser.type("#f-RequestedProcedureDescription", "Thorax in two planes")
+    browser.click("form.entry button.main")
+    browser.wait("document.querySelector('.notice.warn')?.innerText.includes('Somebody') ?? false")
+    told = browser.look("document.querySelector('.notice.warn').innerText")
+    assert "1015" in told
+    assert "api" in told
+    before = asked(node, "GET", f"/steps/{number}")["values"]
+    assert before["RequestedProcedureDescription"] == "Thorax"
+    browser.click("form.entry button.main")
+    on(browser, f"/worklist/{number}")
+    browser.wait("document.querySelector('.toast')?.innerText.includes('was changed') ?? false")
+    after = asked(node, "GET", f"/steps/{number}")["values"]
+    assert after["RequestedProcedureDescription"] == "Thorax in two planes"
+    assert after["ScheduledProcedureStepStartTime"] == "1015"
+    assert after["PatientSex"] == "M"
+
+
+@pytest.mark.req("T-62")
+def test_another_name_under_a_known_id_is_asked_about(node: Node, browser: Browser) -> None:
+    add(node, PatientName="Known^Person", PatientID="SAME")
+    number = add(node, PatientName="Known^Person", PatientID="SAME")
+    browser.open(f"{node.web}/worklist/{number}/edit")
+    browser.type("#f-PatientName", "Other^Person")
+    browser.click("form.entry button.main")
+    browser.wait("document.body.innerText.includes('Is this the right patient?')")
+    assert asked(node, "GET", f"/steps/{number}")["values"]["PatientName"] == "Known^Person"
+    browser.click("form.entry button.main")
+    browser.wait("document.querySelector('.toast')?.innerText.includes('was changed') ?? false")
+
+
+@pytest.mark.req("T-62")
+def test_the_page_says_why_a_scanner_does_not_see_it_and_offers_what_mends_it(node: Node) -> None:
+    number = add(node, PatientID="W1")
+    asked(node, "POST", f"/steps/{number}/state", {"to": "completed"})
+    told = page(node, f"/worklist/{number}/why?station=DX1")
+    assert "DX1 does not see this entry" in told
+    assert f'action="/worklist/{number}/state"' in told
+    other = page(node, f"/worklist/{number}/why?station=DX2")
+    assert "asked DX2, entry has DX1" in other
+    lacking = add(node, PatientID="")
+    assert "patient ID" in page(node, "/worklist")
+    assert f'href="/worklist/{lacking}/edit"' in page(node, f"/worklist/{lacking}/why")
+
+
+@pytest.mark.req("S-62")
+def test_nothing_that_a_sender_writes_becomes_markup(node: Node, browser: Browser) -> None:
+    kept = [text for text in PAYLOADS if not set(text) & set("\r\n\x1b\0\u2028\\")]
+    assert len(kept) > 10
+    for number, text in enumerate(kept):
+        evil = {
+            name: text[:16] if name in ("ScheduledProcedureStepLocation",) else text[:64]
+            for name in (
+                "PatientName",
+                "RequestedProcedureDescription",
+                "ScheduledProcedureStepDescription",
+                "MedicalAlerts",
+                "ScheduledProcedureStepLocation",
+            )
+        }
+        step = add(node, **{**evil, "PatientID": f"P{number}", "ScheduledStationAETitle": "EVIL"})
+        for path in ("", "/edit", "/why"):
+            assert markup_faults(page(node, f"/worklist/{step}{path}")) == []
+    for path in ("/worklist", "/worklist/preview?station=EVIL", "/worklist/traffic"):
+        assert markup_faults(page(node, path)) == []
+    evil_query = "/worklist?text=%3Cscript%3E&station=%22%3E%3Cimg&day=%3Cb%3E&state=%27"
+    assert markup_faults(page(node, evil_query)) == []
+    browser.errors.clear()
+    browser.open(node.web + "/worklist")
+    assert browser.errors == []
