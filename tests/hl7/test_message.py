@@ -170,6 +170,7 @@ def test_fields_of_a_megabyte_of_delimiters_are_read_in_one_pass() -> None:
         list(found.segments[1].repetitions(3))
 
 
+@pytest.mark.req("L31")
 def test_more_segments_than_allowed_are_refused_before_they_are_divided() -> None:
     with pytest.raises(Hl7Error, match="more than 1000 segments"):
         parse(message(msh(), *["NTE|1||x"] * 1000, "NTE"))

@@ -130,6 +130,16 @@ def test_a_merge_names_both_ids() -> None:
 
 
 @pytest.mark.req("T-60")
+def test_one_message_may_merge_several_pairs() -> None:
+    found = news(
+        message(msh("ADT^A40"), pid("N1"), "MRG|O1^^^HOSP", pid("N2", "Other^Name"), "MRG|O2")
+    )
+    merges = [one for one in found if isinstance(one, MergeNews)]
+    assert [(one.old.id, one.into.id) for one in merges] == [("O1", "N1"), ("O2", "N2")]
+    assert merges[1].old.issuer == "HOSP"
+
+
+@pytest.mark.req("T-60")
 @pytest.mark.parametrize("event", ["A03", "A11", "A23"])
 def test_the_end_of_a_visit_is_told(event: str) -> None:
     (item,) = news(message(msh(f"ADT^{event}"), pid()))

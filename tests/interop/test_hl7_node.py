@@ -95,7 +95,7 @@ def city(raw: bytes) -> bytes:
     return raw.replace(b"^^^HOSP", b"^^^HOSP~C1^^^CITY")
 
 
-@pytest.mark.req("T-60", "T-61", "T-70")
+@pytest.mark.req("T-60", "T-61")
 def test_an_order_over_tls_is_what_the_modality_sees(node: Node, sender: Sender) -> None:
     assert sender.ask(city(order(1))).value("MSA", 1) == "AA"
     (entry,) = scheduled(node, "PatientID=C1")

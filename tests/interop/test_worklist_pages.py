@@ -200,3 +200,23 @@ def test_nothing_that_a_sender_writes_becomes_markup(node: Node, browser: Browse
     browser.errors.clear()
     browser.open(node.web + "/worklist")
     assert browser.errors == []
+
+
+@pytest.mark.req("T-61")
+def test_a_message_is_tried_on_the_page_and_changes_nothing(node: Node, browser: Browser) -> None:
+    lines = [
+        "MSH|^~\\&|RIS|HOSP|WS|RAD|20261121090000||ORM^O01|M1|P|2.3",
+        "PID|1||77^^^HOSP||Versuch^Eva||19700101|F",
+        "PV1|1|O",
+        "ORC|NW|P77|F77",
+        "OBR|1|P77|F77|CTTH^CT Thorax|||20261121100000",
+    ]
+    browser.open(node.web + "/worklist/messages")
+    browser.look(f"document.querySelector('#f-text').value = {json.dumps(chr(10).join(lines))}")
+    browser.click("form[action^='/worklist/messages'] button.main")
+    browser.wait("document.querySelector('#tried') !== null")
+    told = browser.look("document.querySelector('#tried').innerText")
+    assert "would be taken" in told
+    assert "Versuch^Eva" in told
+    assert "PID-5" in told
+    assert "Versuch" not in page(node, "/worklist?day=all")

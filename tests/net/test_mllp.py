@@ -107,7 +107,7 @@ async def test_each_message_of_a_connection_is_answered_in_turn() -> None:
         assert taker.taken == [(RAW, "ris")] * 5
 
 
-@pytest.mark.req("T-61")
+@pytest.mark.req("T-61", "L31")
 async def test_a_frame_that_is_too_long_is_refused_and_the_connection_closed() -> None:
     taker = Taker()
     async with port(taker, MllpSettings(largest=2000)) as (_, call):
@@ -119,7 +119,7 @@ async def test_a_frame_that_is_too_long_is_refused_and_the_connection_closed() -
         assert taker.taken == []
 
 
-@pytest.mark.req("T-61")
+@pytest.mark.req("T-61", "L31")
 async def test_a_frame_that_does_not_end_closes_the_connection() -> None:
     taker = Taker()
     async with port(taker, MllpSettings(frame_s=0.05)) as (listener, call):
@@ -132,7 +132,7 @@ async def test_a_frame_that_does_not_end_closes_the_connection() -> None:
         assert len(taker.taken) == 1
 
 
-@pytest.mark.req("T-61")
+@pytest.mark.req("T-61", "L31")
 async def test_more_connections_than_allowed_are_closed_at_once() -> None:
     taker = Taker()
     async with port(taker, MllpSettings(connections=2)) as (listener, call):

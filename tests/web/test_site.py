@@ -33,7 +33,7 @@ def test_the_page_shows_the_lanes_and_says_that_it_is_open(client: TestClient) -
 
 
 def test_what_is_not_well_comes_with_what_to_do(client: TestClient, node: StandIn) -> None:
-    assert "Nothing needs a person yet" in client.get("/").text
+    assert "Something is held for a person; see below" in client.get("/").text
     node.not_well = [
         TroubleView(subject="destination pacs", kind="held", why="1 held for a person"),
         TroubleView(

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from waystation.app.faults import Problem, closest
 from waystation.app.lines import Path
-from waystation.app.sentences import NOT_YET, problems_of, type_word
+from waystation.app.sentences import problems_of, type_word
 from waystation.app.settings import Settings
 from waystation.app.settings_archive import ArchiveDestination, ArchiveSettings
 from waystation.app.settings_base import Table
@@ -116,9 +116,7 @@ def _unknown_tables(document: Mapping[str, Any]) -> list[Problem]:
     known = [info.alias or name for name, info in Settings.model_fields.items()]
     found = []
     for key in document:
-        if key in Settings.later:
-            found.append(Problem(path=(key,), text=f'"{key}" is {NOT_YET}'))
-        elif key not in known:
+        if key not in known:
             found.append(Problem(path=(key,), text=f'unknown table "{key}"{closest(key, known)}'))
     return found
 

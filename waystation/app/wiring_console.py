@@ -17,6 +17,7 @@ from waystation.web.pages.users import users_pages
 from waystation.web.pages.worklist import worklist_pages
 from waystation.web.pages.worklist_entry import entry_pages
 from waystation.web.pages.worklist_look import look_pages
+from waystation.web.pages.worklist_messages import message_pages
 from waystation.web.site import Part
 
 
@@ -28,6 +29,7 @@ def console_parts(node: Node) -> Sequence[Part]:
         worklist_api(board(node)),
         worklist_pages(board(node)),
         look_pages(board(node)),
+        message_pages(worklist_ways(node)),
         entry_pages(board(node)),
         worklist_ways_api(worklist_ways(node)),
         api_users(accounts),

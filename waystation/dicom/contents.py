@@ -1,7 +1,8 @@
 """A head as a mapping of elements that can be changed and composed again.
 
-Contract: `contents` gives what `compose` writes: values as the bytes came (swapped where the byte order differs), sequences as items.  Group lengths are left out, and
-values that no short length can hold.  DatasetError for a sequence that is broken inside.
+Contract: `contents` gives what `compose` writes: values as the bytes came (swapped where the byte
+order differs), sequences as items.  Group lengths are left out, and values that no short length
+can hold.  DatasetError for a sequence that is broken inside.
 """
 
 from typing import Final

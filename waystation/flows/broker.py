@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from waystation.flows import fetch_failures as failures
 from waystation.flows.fetch import FetchFailed, Progress, Reading, Whole
 from waystation.flows.fetch_making import BrokerParts, Maker
-from waystation.flows.fetch_manifest import WHOLE, Aim, aim_of
+from waystation.flows.fetch_manifest import Aim, aim_of
 from waystation.flows.fetch_memory import Memory
 from waystation.flows.fetch_progress import progress_of
 from waystation.flows.fetch_reading import Following, Shelf, chosen, doubts
@@ -117,7 +117,7 @@ class Broker:
         release = self._parts.cache.hold(source, study)
         kept = False
         try:
-            book = await self._parts.cache.book(source, study)
+            book = await self._parts.cache.book(source, study, aim.series, aim.instance)
             verified = self._fresh(book, aim, upstream.terms.revalidate_s)
             objects = chosen([outgoing(row) for row in book.objects], aim) if verified else []
             if not objects:
@@ -135,11 +135,9 @@ class Broker:
         if aim.instance:
             # An instance is all there or not there at all.
             return "uids"
-        for series in dict.fromkeys((aim.series, WHOLE.series)):
-            scope = book.complete(series)
-            if scope is not None and self._parts.clock() - scope.checked_at <= revalidate_s:
-                return scope.verified
-        return ""
+        scope = book.covering(aim.series)
+        young = scope is not None and self._parts.clock() - scope.checked_at <= revalidate_s
+        return scope.verified if scope is not None and young else ""
 
     async def exists(self, source: str, path: Mapping[str, str]) -> int | None:
         """Return how many instances there are, None if nobody said; starts nothing (W-17)."""

@@ -100,11 +100,15 @@ class Cache:
 
         return release
 
-    async def book(self, source: str, study: str) -> Book:
-        """Read what there is of a study, and note that it was read; `hold` it first."""
+    async def book(self, source: str, study: str, series: str = "", instance: str = "") -> Book:
+        """Read what there is of a study, a series or an instance; `hold` it first.
+
+        Notes that it was read.
+        """
         while (going := self._going.get((source, study))) is not None:
             await going.wait()
-        found = await self._database.read(cache_reading.book_of(source, study))
+        job = cache_reading.book_of(source, study, series, instance)
+        found = await self._database.read(job)
         if found.id:
             self._seen[found.id] = self._clock()
         return found

@@ -46,13 +46,14 @@ class Manifest:
 
     series: how many instances each series has by the count of the PACS (None: it does not say);
     None while it is not known which series there are.  listed: series whose instances are known.
-    n: how many instances the study has by the count of the PACS.
+    n: how many instances the study has by the count of the PACS.  sizes: of the listed series.
     """
 
     series: dict[str, int | None] | None = None
     listed: set[str] = field(default_factory=set)
     instances: dict[str, Listed] = field(default_factory=dict)
     n: int | None = None
+    sizes: dict[str, int] = field(default_factory=dict)
 
     def known(self, aim: Aim) -> bool:
         """Tell whether every instance of an aim is known by UID."""
@@ -67,6 +68,12 @@ class Manifest:
         if aim.instance:
             return [aim.instance]
         return [uid for uid, one in self.instances.items() if aim.series in ("", one.series)]
+
+    def size(self, aim: Aim) -> int:
+        """Return how many instances are listed of an aim so far, without looking at each."""
+        if aim.instance:
+            return 1
+        return self.sizes.get(aim.series, 0) if aim.series else sum(self.sizes.values())
 
     def missing(self, aim: Aim, here: Container[str]) -> tuple[str, ...] | None:
         """Return what lacks, None if it is not known what there is."""
@@ -88,6 +95,7 @@ class Manifest:
             del self.instances[uid]
         self.instances |= {uid: Listed(series, sop_class) for uid, sop_class in found.items()}
         self.listed.add(series)
+        self.sizes[series] = len(found)
 
     def classes(self, aim: Aim) -> list[str]:
         """Return the SOP classes of what is listed of an aim."""

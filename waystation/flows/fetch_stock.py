@@ -7,6 +7,7 @@ the PACS says so or cannot be asked (W-123).
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Sequence
 
 import structlog
@@ -71,6 +72,7 @@ class Stock:
         self.ready = asyncio.Event()
         self.moving = False
         self.here: dict[str, str] = {}
+        self._counts: Counter[str] = Counter()
         self.landed: list[Delivery] = []
         self.filed: list[Delivery] = []
         self.n_landed = 0
@@ -114,7 +116,7 @@ class Stock:
         self._book = book = await self._parts.database.read(book_of(self.source, self.study))
         for row in book.objects:
             one = outgoing(row)
-            self.here[one.sop_instance_uid] = one.series_uid
+            self._has(one)
             self._digests[one.sop_instance_uid] = one.sha256
             self.landed.append(one)
             self.filed.append(one)
@@ -142,6 +144,19 @@ class Stock:
             manifest.put(series, found)
         if aim == WHOLE:
             manifest.series = dict.fromkeys(listed)
+
+    def _has(self, one: Delivery) -> None:
+        before = self.here.get(one.sop_instance_uid)
+        if before is not None:
+            self._counts[before] -= 1
+        self.here[one.sop_instance_uid] = one.series_uid
+        self._counts[one.series_uid] += 1
+
+    def count(self, aim: Aim) -> int:
+        """Return how many instances of an aim are here."""
+        if aim.instance:
+            return int(aim.instance in self.here)
+        return self._counts[aim.series] if aim.series else len(self.here)
 
     def complete(self, aim: Aim) -> Scope | None:
         """Return what the cache says of an aim if it had all of it, however old that is."""
@@ -221,7 +236,7 @@ class Stock:
         self._unfiled[one.arrival_id] = one
         if self._digests.get(uid) != one.sha256:
             self._digests[uid] = one.sha256
-            self.here[uid] = one.series_uid
+            self._has(one)
             self.landed.append(one)
             self.size_bytes += one.size_bytes
         self._parts.grew(one.size_bytes)
@@ -307,7 +322,7 @@ class Stock:
         if told is None and aim in self._trusted and (known := self.complete(aim)) is not None:
             told = known.n
         if told is None and verified != BY_UIDS:
-            told = sum(aim.holds(series, uid) for uid, series in self.here.items())
+            told = self.count(aim)
         return Scope(
             series=aim.series,
             state=COMPLETE if done else INCOMPLETE,

@@ -113,9 +113,9 @@ class Fetch:
         if aim in self.stock.stale or (WHOLE in self.stock.stale and not aim.instance):
             return False
         listed = self.survey.manifest
-        return any(aim.holds(series, uid) for uid, series in self.stock.here.items()) or any(
-            aim.holds(one.series, uid) for uid, one in listed.instances.items()
-        )
+        if aim.instance:
+            return aim.instance in self.stock.here or aim.instance in listed.instances
+        return self.stock.count(aim) > 0 or listed.size(aim) > 0
 
     async def _check(self, aim: Aim) -> None:
         """Ask whether there is any; what the cache has complete is compared by counts (W-123)."""
@@ -193,9 +193,11 @@ class Fetch:
 
     def look(self, goal: Goal) -> None:
         """Close a goal of which nothing that is listed lacks."""
-        if goal.closed or not self.survey.manifest.uids(goal.aim):
+        manifest, aim = self.survey.manifest, goal.aim
+        # Asked at every object that lands: most times a comparison of numbers tells it.
+        if goal.closed or not 0 < manifest.size(aim) <= self.stock.count(aim):
             return
-        if self.survey.manifest.missing(goal.aim, self.stock.here) == ():
+        if manifest.missing(aim, self.stock.here) == ():
             goal.done, goal.verified = True, "uids"
 
     async def _work(self, goals: Sequence[Goal]) -> None:
@@ -216,7 +218,7 @@ class Fetch:
         tally = Tally()
         manifest, here = self.survey.manifest, self.stock.here
         # What is here already must not be moved again, and its readers are not kept waiting.
-        begun = [aim for aim in aims if self._has_some(aim)]
+        begun = [aim for aim in aims if self.stock.count(aim)]
         for aim in begun:
             self.survey.begin(aim)
         await self.survey.listed(begun)
@@ -232,9 +234,6 @@ class Fetch:
         await self._quiet(goals, tally)
         for goal in goals:
             self._settle(goal, tally)
-
-    def _has_some(self, aim: Aim) -> bool:
-        return any(aim.holds(series, uid) for uid, series in self.stock.here.items())
 
     async def _ask(self, job: Job, goals: Sequence[Goal]) -> Ended:
         """Move what a job says; by C-MOVE where C-GET fails before its first object (W-107)."""
@@ -310,7 +309,7 @@ class Fetch:
 
     def _agrees(self, goal: Goal, tally: Tally) -> bool:
         """Tell whether as much is here as the PACS counts, where it lists nothing (W-108)."""
-        here = sum(goal.aim.holds(series, uid) for uid, series in self.stock.here.items())
+        here = self.stock.count(goal.aim)
         count = self.survey.manifest.count(goal.aim)
         if count is not None:
             return here >= count > 0
@@ -336,7 +335,7 @@ class Fetch:
         manifest, name = self.survey.manifest, self.terms.name
         missing = manifest.missing(goal.aim, self.stock.here)
         count = manifest.count(goal.aim) or 0
-        here = sum(goal.aim.holds(series, uid) for uid, series in self.stock.here.items())
+        here = self.stock.count(goal.aim)
         lacking = len(missing) if missing is not None else max(count - here, 0)
         if last is not None and last.status == MOVE_DESTINATION_UNKNOWN:
             return refused_destination(self.terms, self._parts.listens(), self.id, lacking)

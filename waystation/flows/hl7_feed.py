@@ -29,6 +29,7 @@ from waystation.model.errors import StorageError, WaystationError
 from waystation.model.step import Author, StepFaults
 
 log = structlog.get_logger()
+LONGEST_JUNK = 4096
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -253,7 +254,8 @@ def _as_far_as_read(blank: KeptMessage, raw: bytes) -> KeptMessage:
     try:
         return _named(blank, parse(raw, most_segments=1 << 20, strict=False))
     except Hl7Error:
-        return blank
+        # It cannot be replayed; enough is kept to see what came.
+        return replace(blank, message=raw[:LONGEST_JUNK])
 
 
 def _digest(raw: bytes) -> str:

@@ -267,22 +267,33 @@ def _booking(message: Message, kind: str, field_map: FieldMap, zone: tzinfo | No
 
 def _patient(message: Message, kind: str, field_map: FieldMap, zone: tzinfo | None) -> list[Item]:
     _need(message, "PID")
+    if kind == MERGE:
+        # One message may merge several pairs.
+        before, *pairs = _divided(message.segments, "PID")
+        found: list[Item] = []
+        for pair in pairs:
+            found += _merge(message.within((*before, *pair)), field_map, zone)
+        return found
     values = mapped(message, field_map, zone)
     patient = _need_patient(values)
     if kind in ENDS:
         return [EndNews(patient=patient, why=ENDS[kind])]
-    told = PatientNews(patient=patient, values=_parted(values)[0])
-    if kind != MERGE:
-        return [told]
+    return [PatientNews(patient=patient, values=_parted(values)[0])]
+
+
+def _merge(message: Message, field_map: FieldMap, zone: tzinfo | None) -> list[Item]:
+    values = mapped(message, field_map, zone)
+    patient = _need_patient(values)
     merge = message.first("MRG")
     old = merge.value(1, 1) if merge else ""
     if merge is None or not old:
-        where, text = ("MRG-1", "the ID that ends is missing")
-        raise Hl7Error(where, text, SEGMENT_MISSING if merge is None else FIELD_MISSING)
-    issuer = merge.value(1, 4) or (patient.issuer if not merge.raw(1).count("^") else "")
+        code = SEGMENT_MISSING if merge is None else FIELD_MISSING
+        raise Hl7Error("MRG-1", "the ID that ends is missing", code)
+    issuer = merge.value(1, 4) or (patient.issuer if "^" not in merge.raw(1) else "")
     ended = PatientKey(old, issuer)
     if ended == patient:
         raise Hl7Error("MRG-1", "a patient cannot be merged into itself", VALUE_UNKNOWN)
+    told = PatientNews(patient=patient, values=_parted(values)[0])
     return [MergeNews(old=ended, into=patient), told]
 
 

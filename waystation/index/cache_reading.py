@@ -13,12 +13,17 @@ _ENTRY: Final = (
 )
 _SCOPES: Final = "SELECT series, state, verified, n, checked_at FROM cache_scope WHERE entry = :id"
 _MANIFEST: Final = "SELECT sop_instance, series, sop_class FROM cache_manifest WHERE entry = :id"
+_OF_SERIES: Final = " AND series = :series"
 _OBJECTS: Final = (
     "SELECT a.id, a.study, a.series, a.sop_class, a.sop_instance, a.transfer_syntax,"
     " a.calling_ae, a.blob, a.size_bytes, a.sha256, a.received_at, a.seal"
     " FROM cached k JOIN arrival a ON a.id = k.arrival WHERE k.entry = :id"
-    " ORDER BY k.series_number, k.series, k.number, k.sop_instance"
 )
+_NARROWER: Final = {
+    "series": " AND k.series = :series",
+    "instance": " AND k.sop_instance = :instance",
+}
+_ORDER: Final = " ORDER BY k.series_number, k.series, k.number, k.sop_instance"
 
 
 @dataclass(slots=True, kw_only=True)
@@ -43,9 +48,27 @@ class Book:
             return scope if listed and all(uid in here for uid in listed) else None
         return scope if len(here) >= max(scope.n, 1) else None
 
+    def covering(self, series: str) -> Scope | None:
+        """Like `complete`; a series is complete in a study that is, if what is listed of it is
+        here."""
+        whole = self.scopes.get(STUDY)
+        if (own := self.complete(series)) is not None or whole is None:
+            return own
+        if whole.state != COMPLETE or whole.verified != BY_UIDS:
+            return None
+        here = {row[4] for row in self.objects if row[2] == series}
+        listed = [uid for uid, one in self.manifest.items() if one.series == series]
+        return whole if listed and all(uid in here for uid in listed) else None
 
-def book_of(source: str, study: str) -> Job[Book]:
-    """Read what the cache has of a study of a PACS."""
+
+def book_of(source: str, study: str, series: str = "", instance: str = "") -> Job[Book]:
+    """Read what the cache has of a study of a PACS, or of a series or an instance of it.
+
+    Of an instance there is no manifest: it is there or it is not.
+    """
+    more = {name: uid for name, uid in (("series", series), ("instance", instance)) if uid}
+    objects = _OBJECTS + "".join(_NARROWER[name] for name in more) + _ORDER
+    manifest = _MANIFEST + (_OF_SERIES if series else "")
 
     def job(transaction: Transaction) -> Book:
         row = transaction.one(_ENTRY, {"source": source, "study": study})
@@ -65,9 +88,10 @@ def book_of(source: str, study: str) -> Job[Book]:
                 for found in transaction.rows(_SCOPES, one)
             },
             manifest={
-                found[0]: Listed(found[1], found[2]) for found in transaction.rows(_MANIFEST, one)
+                found[0]: Listed(found[1], found[2])
+                for found in (() if instance else transaction.rows(manifest, one | more))
             },
-            objects=transaction.rows(_OBJECTS, one),
+            objects=transaction.rows(objects, one | more),
         )
 
     return job

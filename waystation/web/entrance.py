@@ -102,7 +102,7 @@ class Entrance:
         """Return why a request ends here, None if it does not, and the body to go on with."""
         who = await self._keeper.who(request.scope)
         request.scope["waystation.who"] = who
-        needed = self.needed(request.method, request.url.path)
+        needed = self.needed(request.method, str(request.scope["path"]))
         if not who.may(needed):
             return await self._refused(request, who), receive
         if needed in PATIENTS and not await self._keeper.fit():
@@ -117,7 +117,7 @@ class Entrance:
         is_json = request.headers.get("content-type", "").startswith("application/json")
         if not is_json:
             is_they, receive = await _form(request, who, receive)
-        elif request.url.path.startswith(API) and who.kind != "session":
+        elif str(request.scope["path"]).startswith(API) and who.kind != "session":
             # No cookie, and JSON from another site's page needs a leave that is never given.
             is_they = True
         else:
@@ -138,7 +138,7 @@ class Entrance:
 
     def _is_taken(self, request: Request) -> bool:
         """Tell whether a route takes a request at all."""
-        path = request.url.path
+        path = str(request.scope["path"])
         return any(
             request.method in rule.methods and rule.pattern.match(path) for rule in self._rules
         )
@@ -151,7 +151,7 @@ class Entrance:
             why = problem(403, "You may not do this", "An administrator can change what you may.")
             return await shown(request, why)
         if wants_page(request) and request.method == "GET":
-            path = request.url.path
+            path = str(request.scope["path"])
             onward = f"?next={quote(path)}" if path != "/" else ""
             return RedirectResponse(SIGN_IN + onward, status_code=303)
         answer = problem(401, "A login is needed")
@@ -159,9 +159,9 @@ class Entrance:
         return await shown(request, answer)
 
     async def _unproved(self, request: Request) -> Response:
-        if request.url.path.startswith(API):
+        if str(request.scope["path"]).startswith(API):
             return problem(403, "Give your password again", "Sign in anew before you change this")
-        first = "/" + request.url.path.split("/")[1]
+        first = "/" + str(request.scope["path"]).split("/")[1]
         return RedirectResponse(f"{SIGN_IN}/again?next={quote(first)}", status_code=303)
 
 

@@ -24,7 +24,7 @@ ADVICE: Final = {
 
 def wants_page(request: Request) -> bool:
     """Tell whether a person looks with a browser."""
-    is_page = not request.url.path.startswith(("/api/", "/health/"))
+    is_page = not str(request.scope["path"]).startswith(("/api/", "/health/"))
     return is_page and "text/html" in request.headers.get("accept", "")
 
 

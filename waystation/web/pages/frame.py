@@ -52,6 +52,7 @@ NAVIGATION: Final = (
     Entry("/worklist", "Worklist", "list", Ability.PHI, "w", "Worklist"),
     Entry("/worklist/preview", "Station view", "search", Ability.PHI, "p", "Worklist"),
     Entry("/worklist/traffic", "Traffic", "clock", Ability.PHI, "q", "Worklist"),
+    Entry("/worklist/messages", "HL7 messages", "go", Ability.PHI, "m", "Worklist"),
     Entry("/users", "Users", "users", Ability.ADMINISTER, "u", "Administration"),
     Entry("/tokens", "API tokens", "key", Ability.ADMINISTER, "t", "Administration"),
     Entry("/audit", "Audit trail", "shield", Ability.AUDIT, "a", "Administration"),
