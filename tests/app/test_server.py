@@ -3,11 +3,12 @@
 import asyncio
 import signal
 from collections.abc import AsyncIterator
+from typing import Any, cast
 
 import pytest
 
 from waystation.app import server
-from waystation.app.server import WebServer
+from waystation.app.server import WebServer, _Together
 
 OK = b"HTTP/1.1 200 OK"
 
@@ -162,3 +163,41 @@ async def test_an_idle_connection_does_not_hold_up_the_end() -> None:
     async with asyncio.timeout(5):
         await web.stop()
     writer.close()
+
+
+class Recording:
+    """A transport that notes what it is told."""
+
+    def __init__(self) -> None:
+        self.said: list[object] = []
+
+    def write(self, data: bytes) -> None:
+        self.said.append(data)
+
+    def writelines(self, data: list[bytes]) -> None:
+        self.said.append(list(data))
+
+    def close(self) -> None:
+        self.said.append("close")
+
+    def is_closing(self) -> bool:
+        return "close" in self.said
+
+
+async def test_the_head_of_an_answer_leaves_with_its_body() -> None:
+    transport = Recording()
+    together = _Together(cast("Any", transport), asyncio.get_running_loop())
+    together.write(b"head")
+    together.write(b"body")
+    together.write(b"x" * 5000)
+    assert transport.said == [[b"head", b"body"], b"x" * 5000]
+    together.write(b"alone")
+    await asyncio.sleep(0)
+    assert transport.said[2:] == [b"alone"]
+    together.write(b"last")
+    together.close()
+    await asyncio.sleep(0)
+    assert transport.said[3:] == [b"last", "close"]
+    together.write(b"late")
+    await asyncio.sleep(0)
+    assert transport.said[5:] == []

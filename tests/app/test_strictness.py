@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.app import strict_pacs
+from tests.app import strict_pacs, strict_ways_in
 from tests.app.conftest import Complain
 from waystation.app import (
     settings_archive,
@@ -303,6 +303,7 @@ CASES: dict[type[Table], tuple[str, str, str, str]] = {
         "[routing]\n", "routing", 'otherwise = "drop"', 'expected "hold", "refuse", "discard" or'
     ),
     **strict_pacs.CASES,
+    **strict_ways_in.CASES,
 }  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 import io
 import subprocess
+from contextlib import suppress
 from pathlib import Path
 
 import pydicom
@@ -14,7 +15,7 @@ from tests.peers.program import need
 from waystation.dicom.dump_text import DumpError, is_dump, read_dump
 
 DCMDUMP, DUMP2DCM = "/usr/bin/dcmdump", "/usr/bin/dump2dcm"
-FILES = ("CT_small.dcm", "rtplan.dcm", "reportsi.dcm", "test-SR.dcm", "chrSQEncoding1.dcm")
+FILES = ("CT_small.dcm", "rtplan.dcm", "reportsi.dcm", "test-SR.dcm", "nested_priv_SQ.dcm")
 
 
 def read(text: str) -> pydicom.Dataset:
@@ -38,11 +39,9 @@ def test_the_examples_of_dcmtk_become_the_bytes_that_dump2dcm_makes(
 def test_what_dcmdump_writes_is_read_back(name: str) -> None:
     file = get_testdata_file(name)
     assert isinstance(file, str)
-    options = ["-q", "+L", "+R", "99999", "-Un", "+uc"]
     dumped = subprocess.run(
         [need(DCMDUMP), "-q", "+L", "-Un", file], capture_output=True, check=True
     ).stdout
-    assert options
     ours = pydicom.dcmread(io.BytesIO(read_dump(dumped).data), force=True)
     theirs = pydicom.dcmread(file)
     for data in (ours, theirs):
@@ -122,7 +121,5 @@ def test_any_text_gives_a_data_set_or_a_line(text: str) -> None:
     raw = text.encode()
     for one in (raw, b"(0010,0010) PN " + raw, b"(0040,0100) SQ\n(fffe,e000) -\n" + raw):
         is_dump(one)
-        try:
+        with suppress(DumpError):
             read_dump(one)
-        except DumpError as wrong:
-            text = str(wrong)

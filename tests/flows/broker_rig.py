@@ -55,6 +55,7 @@ class BrokerRig:
         self.running = False
         self.config = ""
         self.port = 0
+        self.dicom = ""
 
     async def start(
         self,
@@ -74,7 +75,7 @@ class BrokerRig:
         await self.run()
 
     async def run(self) -> None:
-        text = BASE.format(data=self.data, dicom="", keep="24h") + self.config
+        text = BASE.format(data=self.data, dicom=self.dicom, keep="24h") + self.config
         text = text.replace("port = 0", f"port = {self.port}", 1)
         settings = load_text(text, self.folder / "waystation.toml", os.environ).settings
         self.node = Node(settings, text, MAKERS)

@@ -62,7 +62,7 @@ async def test_what_the_pacs_has_not_is_not_found_in_one_query(rig: BrokerRig) -
     assert not rig.pacs.moves
 
 
-@pytest.mark.req("W-105", "W-150")
+@pytest.mark.req("W-105", "W-150", "WT-12")
 async def test_fifty_equal_requests_cause_one_transfer(rig: BrokerRig) -> None:
     await rig.start()
     found = await asyncio.gather(*(rig.read(A) for _ in range(50)))
@@ -133,6 +133,22 @@ async def test_an_ordinary_sender_is_not_taken_for_a_second_one(rig: BrokerRig) 
     n = len(STUDY_A)
     assert await rig.rows("SELECT state, count(*) FROM delivery GROUP BY state") == [("done", n)]
     assert await rig.rows("SELECT count(*) FROM cached") == [(n,)]
+
+
+@pytest.mark.req("W-110", "W-111")
+async def test_a_pacs_that_is_no_peer_may_store_what_was_asked_for_and_nothing_else(
+    rig: BrokerRig,
+) -> None:
+    rig.dicom = 'peers = "known"'
+    await rig.start(more='[peer.ct]\nae_title = "CT7"\naddress = ["10.9.9.9/32"]\n')
+    assert set(await rig.read(A)) == uids(STUDY_A)
+    await rig.settled()
+    call = await call_to(_remote(rig), STUDY_A)
+    assert (await store(call, STUDY_A[0])).status == 0x0124
+    await call.release()
+    # A reload does not shut the gate.
+    await rig.node.reload(rig.node.settings, rig.node.text)
+    assert rig.node.listener.gate.settings.senders == ("127.0.0.1/32",)
 
 
 def _remote(rig: BrokerRig) -> Remote:
@@ -259,7 +275,7 @@ async def test_what_the_pacs_has_no_more_nobody_gets(rig: BrokerRig) -> None:
     assert await rig.in_cache() == set()
 
 
-@pytest.mark.req("W-105")
+@pytest.mark.req("W-105", "WT-12")
 async def test_a_study_and_its_series_at_once_are_one_transfer(rig: BrokerRig) -> None:
     await rig.start()
     series = held(STUDY_A[0]).series

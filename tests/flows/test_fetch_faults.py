@@ -79,7 +79,7 @@ async def test_a_slow_pacs_is_waited_for_and_a_silent_one_times_out(rig: BrokerR
     assert await rig.fails(504, held(OTHER[0]).study) == []
 
 
-@pytest.mark.req("W-115", "W-116")
+@pytest.mark.req("W-115", "W-116", "WT-9")
 async def test_a_pacs_that_hangs_in_the_middle_times_out_and_is_asked_again(
     rig: BrokerRig,
 ) -> None:
@@ -113,7 +113,7 @@ async def test_a_pacs_that_does_not_know_us_says_what_to_register(rig: BrokerRig
 # failures pass
 
 
-@pytest.mark.req("W-116", "W-117")
+@pytest.mark.req("W-116", "W-117", "WT-9")
 async def test_a_failure_is_told_again_for_a_moment_and_then_forgotten(rig: BrokerRig) -> None:
     await rig.start(attempts=1)
     rig.broker.change(replace(rig.broker.terms, memory_s=0.3))
@@ -162,7 +162,7 @@ async def test_a_c_get_that_fails_before_the_first_object_becomes_a_c_move(rig: 
     assert (len(rig.pacs.gets), len(rig.pacs.moves)) == (1, 1)
 
 
-@pytest.mark.req("W-117")
+@pytest.mark.req("W-117", "WT-9")
 async def test_waiting_costs_no_time_of_the_processor(rig: BrokerRig) -> None:
     async def waits(move: Move) -> Ending:
         await move.store(move.wanted[0])

@@ -33,7 +33,7 @@ async def rig(tmp_path: Path) -> AsyncIterator[BrokerRig]:
 # what it sends
 
 
-@pytest.mark.req("W-113", "W-114")
+@pytest.mark.req("W-113", "W-114", "WT-7")
 async def test_what_was_not_sent_is_asked_for_again_one_by_one(rig: BrokerRig) -> None:
     async def drops(move: Move) -> Ending:
         if move.asked.level == "IMAGE":
@@ -49,7 +49,7 @@ async def test_what_was_not_sent_is_asked_for_again_one_by_one(rig: BrokerRig) -
     assert set(rig.pacs.moves[1].instances) == {one.sop_instance for one in STUDY_A[3:]}
 
 
-@pytest.mark.req("W-113")
+@pytest.mark.req("W-113", "WT-7")
 @pytest.mark.parametrize("lie", ["success", "warning", "no counts", "duplicates"])
 async def test_counts_prove_nothing_where_uids_are_known(rig: BrokerRig, lie: str) -> None:
     async def lies(move: Move) -> Ending:
@@ -76,7 +76,7 @@ async def test_counts_prove_nothing_where_uids_are_known(rig: BrokerRig, lie: st
 STUDY_A_HELD = [held(one) for one in STUDY_A]
 
 
-@pytest.mark.req("W-111")
+@pytest.mark.req("W-111", "WT-11")
 async def test_another_study_is_refused_and_never_in_the_cache(rig: BrokerRig) -> None:
     async def wrong(move: Move) -> Ending:
         statuses = [await move.store(held(one)) for one in OTHER]

@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import sys
 from collections.abc import AsyncIterator
 from io import BytesIO
 from pathlib import Path
@@ -17,7 +18,7 @@ from tests.flows.ward import AREAS, TITLES, Ward, text_of, ward
 from waystation.dicom.part10 import read_meta
 from waystation.dicom.uids import EXPLICIT_VR_LE, MODALITY_WORKLIST_FIND
 from waystation.flows.steps import StepFilter
-from waystation.model.errors import UnreachableError
+from waystation.model.errors import PeerError, UnreachableError
 from waystation.net.query_call import Answer
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -142,11 +143,49 @@ async def test_of_incomplete_entries_nothing_is_served_and_nothing_concealed(
     ]
 
 
-@pytest.mark.req("T-50")
-@pytest.mark.parametrize("title", ["..", "../OTHER", "OTHER", "offis", "../OFFIS"])
-async def test_a_called_title_that_is_no_area_is_refused(hospital: Ward, title: str) -> None:
-    with pytest.raises(UnreachableError, match="called"):
-        await open_call(hospital.remote(title), MODALITY_WORKLIST_FIND)
+class Opened:
+    """The files that Python opens while it is on."""
+
+    def __init__(self) -> None:
+        self.on = False
+        self.paths: list[str] = []
+        sys.addaudithook(self._heard)
+
+    def _heard(self, event: str, args: tuple[object, ...]) -> None:
+        if self.on and event in ("open", "os.listdir", "os.scandir"):
+            self.paths.append(str(args[0]))
+
+
+@pytest.fixture(scope="module")
+def opened() -> Opened:
+    return Opened()
+
+
+@pytest.mark.req("T-50", "TT-8")
+@pytest.mark.parametrize("title", ["..", "../OTHER", "OTHER", "offis", "../OFFIS", "..\\OFFIS"])
+async def test_a_called_title_that_is_no_area_is_refused_and_opens_no_file(
+    hospital: Ward, title: str, opened: Opened
+) -> None:
+    opened.paths.clear()
+    opened.on = True
+    try:
+        with pytest.raises((UnreachableError, PeerError, ValueError)):
+            await open_call(hospital.remote(title), MODALITY_WORKLIST_FIND)
+    finally:
+        opened.on = False
+    assert opened.paths == []
+
+
+@pytest.mark.req("T-50", "T-55")
+async def test_a_query_opens_no_file(hospital: Ward, opened: Opened) -> None:
+    await hospital.names(called="OFFIS")
+    opened.paths.clear()
+    opened.on = True
+    try:
+        assert len(await hospital.names(called="OFFIS")) == 10
+    finally:
+        opened.on = False
+    assert opened.paths == []
 
 
 @pytest.mark.req("T-50")

@@ -58,9 +58,9 @@ class Place:
             folder / "orthanc",
             modalities=[Modality(name="node", ae_title="WAYSTATION", port=port)],
         )
-        write(folder / "old", [*ONLY, *MANY, *BOTH, *LENT, *GIVEN, *slices()])
+        write(folder / "old", [*ONLY, *MANY, *BOTH, *LENT, *GIVEN])
         self.qrscp.load(folder / "old")
-        self.orthanc.upload(*write(folder / "young", [*BOTH, *PRESSED]))
+        self.orthanc.upload(*write(folder / "young", [*BOTH, *PRESSED, *slices()]))
         old, young = self.qrscp.port, self.orthanc.port
         alone = "federate = false\n"
         tables = [
@@ -253,10 +253,13 @@ def test_ohif_shows_a_study_that_only_the_old_pacs_has(place: Place, tmp_path: P
     place.node.restart()
     url = f"http://127.0.0.1:{place.viewer}"
     study_uid = uid_of("picture study", "viewer")
-    shown = screenshot(f"{url}/viewer?StudyInstanceUIDs={study_uid}", tmp_path)[180:660, 480:1080]
+    page = screenshot(f"{url}/viewer?StudyInstanceUIDs={study_uid}", tmp_path)
+    # The body of the thumbnail in the list of series.
+    assert (page[200:310, 10:135] > 24).mean() > 0.2
+    shown = page[180:660, 480:1080]
     grey = ((shown > 90) & (shown < 170)).mean()
     assert 0.3 < grey < 0.9
     assert (shown > 240).mean() > 0.005
     assert np.less(shown, 10).mean() > 0.1
-    states = [one for one in place.fetches("old", slices()[0]) if one["received"] == SLICES]
+    states = [one for one in place.fetches("young", slices()[0]) if one["received"] == SLICES]
     assert states

@@ -86,7 +86,7 @@ async def begin(rig: BrokerRig, place: Place, way: str) -> None:
     await upstream.probe()
 
 
-@pytest.mark.req("W-107", "W-112")
+@pytest.mark.req("W-107", "W-112", "WT-12")
 async def test_studies_come_byte_for_byte_by_c_get_or_else_by_c_move(
     rig: BrokerRig, place: Place
 ) -> None:
@@ -104,7 +104,7 @@ async def test_studies_come_byte_for_byte_by_c_get_or_else_by_c_move(
     assert await rig.rows("SELECT DISTINCT way_in, fetched_from FROM arrival") == [("fetch", "old")]
 
 
-@pytest.mark.req("W-90", "W-113")
+@pytest.mark.req("W-90", "W-113", "WT-8")
 @pytest.mark.parametrize("way", ["get", "move"])
 async def test_a_pacs_that_is_killed_in_the_middle_never_looks_complete(
     rig: BrokerRig, place: Place, way: str

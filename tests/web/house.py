@@ -111,7 +111,7 @@ class Visitor:
 
     def __init__(self, app: ASGIApp, address: str, scheme: str) -> None:
         async def served(scope: Scope, receive: Receive, send: Send) -> None:
-            await app(scope | {"server": ("127.0.0.1", 8080)}, receive, send)
+            await app({**scope, "server": ("127.0.0.1", 8080)}, receive, send)
 
         self.http = httpx2.AsyncClient(
             transport=httpx2.ASGITransport(

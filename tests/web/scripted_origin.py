@@ -83,7 +83,9 @@ class Scripted:
 class Watcher:
     """One request whose answer is seen piece by piece; `leave` ends the connection."""
 
-    def __init__(self, frame: DicomWeb, path: str, accept: str = "*/*") -> None:
+    def __init__(
+        self, frame: DicomWeb, path: str, accept: str = "*/*", encoding: str = "identity"
+    ) -> None:
         self.status = 0
         self.headers: dict[str, str] = {}
         self.body = b""
@@ -92,6 +94,7 @@ class Watcher:
         self._left = asyncio.Event()
         self._begun = False
         headers = [(b"host", b"127.0.0.1:8080"), (b"accept", accept.encode())]
+        headers.append((b"accept-encoding", encoding.encode()))
         scope: dict[str, Any] = {
             "type": "http",
             "asgi": {"version": "3.0", "spec_version": "2.3"},

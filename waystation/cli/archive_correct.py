@@ -103,7 +103,7 @@ def _carry_out(
     chosen = list(studies or ())
     if of_patient:
         from waystation.app.loop import run
-        from waystation.cli.archive import MOST, studies_of
+        from waystation.cli.archive_studies import MOST, studies_of
 
         found = run(studies_of(data, {"PatientID": of_patient}, MOST))
         chosen += ["\\".join(row["StudyInstanceUID"]) for row in found]

@@ -16,6 +16,11 @@ NAME_WIDTH = 20
 IN = "   "
 DEEP = " " * 21
 WITHOUT_RULE = {"built-in", "otherwise", "replay"}
+PLAIN_FATES = {
+    "unplanned": "waiting for a plan",
+    "gathering": "gathering",
+    "kept": "in the cache: fetched from a PACS for a reader, no rule was asked",
+}
 STATES = ("done", "sending", "waiting", "held", "discarded")
 ASKED = {
     "open": "not confirmed yet",
@@ -231,7 +236,7 @@ def _refused(context: Document, at: float) -> str:
 
 
 def _fate(fate: Document) -> str:
-    what = {"unplanned": "waiting for a plan", "gathering": "gathering"}.get(fate["what"])
+    what = PLAIN_FATES.get(fate["what"])
     text = what or f"{fate['what']} {plain(fate['reason'])}".rstrip()
     help_text = f"   what helps: {plain(fate['help'])}" if fate["help"] else ""
     return f"{_objects(fate['objects'])} {text}{help_text}"

@@ -9,7 +9,7 @@ import sys
 import uuid
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -33,6 +33,9 @@ from waystation.cli.options import ConfigOption, JsonOption
 from waystation.cli.tables import plain
 from waystation.cli.worklist_values import read_values
 from waystation.model.errors import ConfigError, UnreachableError, WaystationError
+
+if TYPE_CHECKING:
+    from waystation.net.query_call import Answer
 
 
 class Operation(StrEnum):
@@ -72,7 +75,6 @@ def mpps(
     from waystation.app.loop import run
     from waystation.app.performing import perform
     from waystation.dicom.uids import make_uid
-    from waystation.wire.status import status_text
 
     if operation is Operation.SET and not uid:
         raise ConfigError("--uid", "set needs the UID that create printed")
@@ -92,7 +94,12 @@ def mpps(
     except WaystationError as error:
         print(plain(f"mpps: {error}"), file=sys.stderr)
         raise typer.Exit(1) from None
-    uid = answer.command.sop_instance_uid or uid
+    _tell(answer, answer.command.sop_instance_uid or uid, as_json=as_json)
+
+
+def _tell(answer: "Answer", uid: str, *, as_json: bool) -> None:
+    from waystation.wire.status import status_text
+
     comment = answer.command.error_comment
     if as_json:
         found = {"uid": uid, "status": f"{answer.status:04X}", "comment": comment}

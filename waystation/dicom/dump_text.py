@@ -24,7 +24,8 @@ from waystation.dicom.value_bytes import value_bytes
 from waystation.dicom.values import NUMBERS, TEXT
 
 _LINE: Final = re.compile(
-    r"\(([0-9a-f]{4}),([0-9a-f]{4})\)[ \t]*([a-z?-]{1,2})?(?![a-z])[ \t]*(.*)", re.IGNORECASE
+    r"\(([0-9a-f]{4}),([0-9a-f]{4})\)[ \t]*([a-z?-]{1,2})?(?![a-z])[ \t]*(.*)",
+    re.IGNORECASE | re.DOTALL,
 )
 _VRS: Final = {code.decode() for code in (*SHORT_VRS, *LONG_VRS)}
 # What DCMTK writes where the data set leaves a choice.
@@ -69,11 +70,31 @@ def is_dump(beginning: bytes) -> bool:
 def read_dump(text: bytes) -> Dump:
     """Return the data set.  Raises `DumpError`."""
     reading = _Reading()
+    begun, open_value = 0, ""
     for number, line in enumerate(text.decode("latin-1").split("\n"), 1):
+        if open_value:
+            # Text of several lines goes on until its bracket.
+            open_value += f"\n{line}"
+            if "]" in line or len(open_value) > LONGEST_LINE:
+                reading.line(begun, open_value.rstrip("\r \t"))
+                open_value = ""
+            continue
         stripped = line.strip("\r \t")
-        if stripped and not stripped.startswith("#"):
+        if _is_open(stripped):
+            begun, open_value = number, line.lstrip(" \t")
+        elif stripped and not stripped.startswith("#"):
             reading.line(number, stripped)
+    if open_value:
+        reading.line(begun, open_value)
     return reading.whole()
+
+
+def _is_open(line: str) -> bool:
+    """Tell whether a line begins a value that does not end on it."""
+    if "[" not in line or "]" in line:
+        return False
+    found = _LINE.fullmatch(line)
+    return found is not None and found[4].startswith("[")
 
 
 class _Reading:

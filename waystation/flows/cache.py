@@ -29,6 +29,13 @@ AT_ONCE = 50
 AGAIN_S = 5.0
 # How often the volume is looked at, in bytes that came in.
 LOOK_BYTES = 64 << 20
+# How old what was added up may be, seconds.
+MEASURE_S = 60.0
+SIZE, FREE = "max_size", "min_free"
+TEXTS = {
+    SIZE: "the cache is full, and all of it is in use",
+    FREE: "the volume of the cache has too little free space",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +73,9 @@ class Cache:
         self._wake = asyncio.Event()
         self._tidying = asyncio.Lock()
         self._stuck = ""
+        # Something has to go that was in use.
+        self._pressed = False
+        self._measured_at = 0.0
         self._unseen = 0
         # Sealed, and not in the book yet; and when entries were read that the book does not know.
         self._coming = 0
@@ -96,7 +106,8 @@ class Cache:
             self._held[key] -= 1
             if self._held[key] <= 0:
                 del self._held[key]
-            self._wake.set()
+            if self._pressed:
+                self._wake.set()
 
         return release
 
@@ -136,7 +147,7 @@ class Cache:
         while True:
             self._wake.clear()
             try:
-                sleep_s = await self.tidy()
+                sleep_s = await self.tidy(measure=False)
             except StorageError as error:
                 log.error("eviction failed", error=str(error))
                 sleep_s = AGAIN_S
@@ -149,13 +160,18 @@ class Cache:
             except TimeoutError:
                 continue
 
-    async def tidy(self) -> float | None:
-        """Evict; return when to look again, seconds, None for when something happens."""
+    async def tidy(self, *, measure: bool = True) -> float | None:
+        """Evict; return when to look again, seconds, None for when something happens.
+
+        measure: add up anew, even if that was done a moment ago.
+        """
         async with self._tidying:
+            old = asyncio.get_running_loop().time() - self._measured_at > MEASURE_S
+            if measure or old or self._over() or self._unseen >= LOOK_BYTES:
+                await self._measure()
             return await self._tidy()
 
     async def _tidy(self) -> float | None:
-        await self._measure()
         busy: set[int] = set()
         while True:
             await self._note_reads()
@@ -166,16 +182,21 @@ class Cache:
             for one in found:
                 why = self._why(one)
                 if not why:
-                    self._stuck = ""
-                    return self._until(one)
+                    self._stuck, self._pressed = "", bool(busy)
+                    return AGAIN_S if busy else self._until(one)
                 if self._seen:
                     # Somebody has read in between: another one may be the oldest.
                     break
                 if not await self._evict(one, why):
                     busy.add(one.id)
         over = self._over()
-        self._stuck = over and f"the cache is full ({over}) and all of it is in use"
-        return AGAIN_S if busy else None
+        self._stuck = TEXTS.get(over, "")
+        self._pressed = bool(busy or over)
+        return AGAIN_S if self._pressed else None
+
+    async def close(self) -> None:
+        """Write down what was read last."""
+        await self._note_reads()
 
     async def _note_reads(self) -> None:
         seen, self._seen = self._seen, {}
@@ -193,9 +214,9 @@ class Cache:
     def _over(self) -> str:
         limits = self.limits
         if self.size_bytes > limits.max_bytes:
-            return "max_size"
+            return SIZE
         low = self.free_bytes is not None and self.free_bytes < limits.min_free_bytes
-        return "min_free" if low else ""
+        return FREE if low else ""
 
     async def _evict(self, one: Candidate, why: str) -> bool:
         key = (one.source, one.study)
@@ -239,7 +260,7 @@ class Cache:
 
     async def _measure(self) -> None:
         """Add up what there is, and look at the volume."""
-        self._unseen = 0
+        self._unseen, self._measured_at = 0, asyncio.get_running_loop().time()
         self.size_bytes = await self._database.read(cache_reading.size()) + self._coming
         space = await asyncio.get_running_loop().run_in_executor(self._disk, look, self._blobs.root)
         self.free_bytes = space.free_bytes

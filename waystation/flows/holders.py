@@ -28,8 +28,8 @@ from waystation.model.upstream import UpstreamFailed
 log = structlog.get_logger()
 # So long an answer out of the archive waits for PACS to say that they have no more.
 HEAD_START_S: Final = 0.25
-# So long it counts that a PACS did not answer (W-116).
-FAILED_S: Final = 10.0
+# So long a PACS that did not answer is not asked again whether it has more than the archive.
+FAILED_S: Final = 60.0
 # Up to so many instances of a series are fetched one by one.
 ONE_BY_ONE: Final = 16
 REMEMBERED: Final = 10_000

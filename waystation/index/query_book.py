@@ -19,7 +19,12 @@ _COLUMNS: Final = (
 )
 _INSERT: Final = (
     f"INSERT INTO query_log ({_COLUMNS}) VALUES (:id, :at, :calling_ae, :called_ae, :peer,"
-    " :address, :area, :identifier, :syntax, :options, :status, :answers, :ms) ON CONFLICT DO NOTHING"
+    " :address, :area, :identifier, :syntax, :options, :status, :answers, :ms)"
+    " ON CONFLICT DO NOTHING"
+)
+_LAST: Final = f"SELECT {_COLUMNS} FROM query_log ORDER BY id DESC LIMIT :limit"
+_LAST_OF: Final = (
+    f"SELECT {_COLUMNS} FROM query_log WHERE calling_ae = :calling_ae ORDER BY id DESC LIMIT :limit"
 )
 _FORGET: Final = (
     "DELETE FROM query_log WHERE calling_ae = :calling_ae AND id NOT IN (SELECT q.id FROM"
@@ -64,13 +69,11 @@ def note(asked: Sequence[Asking]) -> Job[None]:
 
 def last(limit: int = 50, calling_ae: str = "") -> Job[list[Asking]]:
     """Return the newest queries, of one caller or of all, newest first."""
-    where = "WHERE calling_ae = :calling_ae " if calling_ae else ""
+    text = _LAST_OF if calling_ae else _LAST
+    values = {"limit": limit} | ({"calling_ae": calling_ae} if calling_ae else {})
 
     def job(transaction: Transaction) -> list[Asking]:
-        rows = transaction.rows(
-            f"SELECT {_COLUMNS} FROM query_log {where}ORDER BY id DESC LIMIT :limit",
-            {"calling_ae": calling_ae, "limit": limit} if calling_ae else {"limit": limit},
-        )
+        rows = transaction.rows(text, values)
         return [Asking(**dict(zip(Asking.__slots__, row, strict=True))) for row in rows]
 
     return job

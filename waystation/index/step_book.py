@@ -12,7 +12,7 @@ from typing import Final
 
 from waystation.db.statement import Transaction
 from waystation.index.step_ids import BookTerms, fixed, text_of, with_ids
-from waystation.index.step_rows import COLUMNS, Told, changes, from_row, note, put
+from waystation.index.step_rows import COLUMNS, Told, changes, from_row, joined, note, put
 from waystation.matching.entry import flat
 from waystation.matching.entry_data import laid_over, split
 from waystation.matching.entry_form import faults
@@ -33,6 +33,7 @@ from waystation.model.step import (
 UNDO_S: Final = 600.0
 STATUS: Final = "ScheduledProcedureStepStatus"
 TOUCHED: Final = frozenset({StepState.STARTED, StepState.COMPLETED, StepState.DISCONTINUED})
+_PRESENT: Final = "AND s.deleted_at IS NULL ORDER BY s.id"
 _FIND: Final = {
     "study_uid": "s.study_uid = :study_uid",
     "accession": "s.accession = :accession",
@@ -73,8 +74,7 @@ class StepBook:
             return []
         where = " AND ".join(_FIND[name] for name in asked)
         rows = self.transaction.rows(
-            f"SELECT {COLUMNS} FROM step s WHERE {where} AND s.deleted_at IS NULL ORDER BY s.id",
-            asked,
+            joined(f"SELECT {COLUMNS} FROM step s WHERE", where, _PRESENT), asked
         )
         found = map(from_row, rows)
         return [step for step in found if not states or step.state in states]

@@ -11,11 +11,16 @@ from typing import Final
 from waystation.db.engine import Job
 from waystation.db.statement import Transaction, placeholders
 from waystation.index.step_book import StepBook
+from waystation.index.step_rows import joined
 from waystation.matching.entry import NO_DAY
 from waystation.model.step import Author, StepState
 
 PAGE: Final = 200
-_OVER: Final = ("completed", "discontinued", "cancelled", "expired")
+_LONG_OVER: Final = (
+    "AND (s.deleted_at < :before OR (s.state IN"
+    " ('completed', 'discontinued', 'cancelled', 'expired') AND s.state_at < :before))"
+    " ORDER BY s.id LIMIT :limit"
+)
 _CHILDREN: Final = (
     "DELETE FROM step_term WHERE step IN ({})",
     "DELETE FROM step_history WHERE step IN ({})",
@@ -57,11 +62,7 @@ def doomed(area: str | None, over_before: float, others: Sequence[str]) -> Job[l
     else:
         where = f"s.area NOT IN ({placeholders('other', len(others))})" if others else "1 = 1"
         values |= {f"other{number}": name for number, name in enumerate(others)}
-    states = ", ".join(f"'{state}'" for state in _OVER)
-    text = (
-        f"SELECT s.id FROM step s WHERE {where} AND (s.deleted_at < :before"
-        f" OR (s.state IN ({states}) AND s.state_at < :before)) ORDER BY s.id LIMIT :limit"
-    )
+    text = joined("SELECT s.id FROM step s WHERE", where, _LONG_OVER)
 
     def job(transaction: Transaction) -> list[int]:
         return [row[0] for row in transaction.rows(text, values)]

@@ -8,14 +8,18 @@ from typing import Final
 
 from waystation.db.engine import Job
 from waystation.db.statement import Transaction
+from waystation.index.step_rows import joined
 from waystation.matching.entry import flat
 
 MOST: Final = 50
 _BY: Final = {
-    "StudyInstanceUID": "study_uid",
-    "AccessionNumber": "accession",
-    "PatientID": "patient_id",
+    "StudyInstanceUID": "s.study_uid = :text",
+    "AccessionNumber": "s.accession = :text",
+    "PatientID": "s.patient_id = :text",
 }
+_NOT_CANCELLED: Final = (
+    "AND s.state <> 'cancelled' AND s.deleted_at IS NULL ORDER BY s.id DESC LIMIT :most"
+)
 
 
 def scheduled(said: Mapping[str, str]) -> Job[dict[str, Sequence[Mapping[str, str]]]]:
@@ -36,8 +40,7 @@ def scheduled(said: Mapping[str, str]) -> Job[dict[str, Sequence[Mapping[str, st
 
 def _rows(transaction: Transaction, keyword: str, text: str) -> Sequence[Sequence[bytes]]:
     return transaction.rows(
-        f"SELECT s.data FROM step s WHERE s.{_BY[keyword]} = :text AND s.state <> 'cancelled'"
-        " AND s.deleted_at IS NULL ORDER BY s.id DESC LIMIT :most",
+        joined("SELECT s.data FROM step s WHERE", _BY[keyword], _NOT_CANCELLED),
         {"text": text, "most": MOST},
     )
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from waystation.db.statement import Transaction, placeholders
-from waystation.index.step_rows import AE, COLUMNS, WORD, from_row
+from waystation.index.step_rows import AE, COLUMNS, WORD, from_row, joined
 from waystation.matching.names import words
 from waystation.model.step import Step, StepState
 
@@ -49,8 +49,8 @@ def page(wanted: StepFilter) -> Callable[[Transaction], list[Step]]:
         values |= {"a_start": wanted.after[0], "a_id": wanted.after[1]}
         where.append("(s.start > :a_start OR (s.start = :a_start AND s.id > :a_id))")
         where.append("s.start >= :a_start")
-    text = _joined(f"SELECT {COLUMNS} FROM step s WHERE", " AND ".join(where))
-    text = _joined(text, "ORDER BY s.start, s.id LIMIT :limit")
+    text = joined(f"SELECT {COLUMNS} FROM step s WHERE", " AND ".join(where))
+    text = joined(text, "ORDER BY s.start, s.id LIMIT :limit")
     values["limit"] = wanted.limit
 
     def job(transaction: Transaction) -> list[Step]:
@@ -62,10 +62,10 @@ def page(wanted: StepFilter) -> Callable[[Transaction], list[Step]]:
 def counts(wanted: StepFilter) -> Callable[[Transaction], dict[str, int]]:
     """Return a job that counts by station."""
     where, values = _conditions(wanted)
-    text = _joined("SELECT s.station, count(*) FROM step s WHERE", " AND ".join(where))
+    text = joined("SELECT s.station, count(*) FROM step s WHERE", " AND ".join(where))
 
     def job(transaction: Transaction) -> dict[str, int]:
-        rows = transaction.rows(_joined(text, "GROUP BY s.station ORDER BY s.station"), values)
+        rows = transaction.rows(joined(text, "GROUP BY s.station ORDER BY s.station"), values)
         return {row[0]: row[1] for row in rows}
 
     return job
@@ -106,8 +106,3 @@ _WORD: Final = (
     "s.id IN (SELECT t.step FROM step_term t WHERE t.kind = :k_word"
     " AND t.value >= :w{0} AND t.value < :x{0})"
 )
-
-
-def _joined(*parts: str) -> str:
-    """Return SQL made of fixed texts, names of our own and placeholders; never of values."""
-    return " ".join(parts)

@@ -23,11 +23,17 @@ _NAMES: Final = (
     *("placer", "filler", "missing", "data", "view", "origin", "created_at", "changed_at"),
     *("state_at", "deleted_at"),
 )
-_INSERT: Final = (
-    f"INSERT INTO step ({', '.join(_NAMES)}) VALUES ({', '.join(':' + one for one in _NAMES)})"
-)
-_UPDATE: Final = (
-    "UPDATE step SET " + ", ".join(f"{one} = :{one}" for one in _NAMES[1:]) + " WHERE id = :id"
+
+
+def joined(*parts: str) -> str:
+    """Return SQL made of fixed texts, names of our own and placeholders; never of values."""
+    return " ".join(parts)
+
+
+_PLACES: Final = ", ".join(f":{one}" for one in _NAMES)
+_INSERT: Final = joined("INSERT INTO step (", ", ".join(_NAMES), ") VALUES (", _PLACES, ")")
+_UPDATE: Final = joined(
+    "UPDATE step SET", ", ".join(f"{one} = :{one}" for one in _NAMES[1:]), "WHERE id = :id"
 )
 _TERM: Final = (
     "INSERT INTO step_term (kind, value, start, step) VALUES (:kind, :value, :start, :step)"

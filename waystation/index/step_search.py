@@ -17,7 +17,7 @@ from waystation.db.statement import Row as DbRow
 from waystation.db.statement import Transaction, placeholders
 from waystation.dicom import tags
 from waystation.index.search import Reads
-from waystation.index.step_rows import AE, NAME, ODD, SEEN, WORD
+from waystation.index.step_rows import AE, NAME, ODD, SEEN, WORD, joined
 from waystation.matching import preselect
 from waystation.matching.entry import (
     FILLER,
@@ -44,7 +44,7 @@ MOST_VALUES: Final = 64
 BEHIND: Final = "\U0010ffff"
 LAST: Final = "~"
 _COLUMNS: Final = "s.start, s.station, s.step_id, s.id, s.state, s.view"
-_ORDER: Final = " ORDER BY s.start, s.station, s.step_id, s.id LIMIT :limit"
+_ORDER: Final = "ORDER BY s.start, s.station, s.step_id, s.id LIMIT :limit"
 _AFTER: Final = (
     "(s.start, s.station, s.step_id, s.id) > (:a_start, :a_station, :a_step_id, :a_id)",
     "s.start >= :a_start",
@@ -180,7 +180,7 @@ class StepSearch:
             found: dict[int, DbRow] = {}
             more = False
             for text, values in self._strands:
-                here = text.replace(_ORDER, "".join(f" AND {one}" for one in _AFTER) + _ORDER)
+                here = text.replace(_ORDER, joined("AND", " AND ".join(_AFTER), _ORDER))
                 rows = transaction.rows(here if place else text, values | place | {"limit": limit})
                 found |= {row[3]: row for row in rows}
                 more = more or len(rows) == limit
@@ -234,8 +234,8 @@ def _statement(where: _Where, conditions: Sequence[str]) -> str:
         if where.dates:
             asked += ["s.start >= :d_low", "s.start < :d_high"]
     exists = "EXISTS (SELECT 1 FROM step_term t WHERE t.step = s.id AND"
-    asked += [_joined(exists, each, ")") for each in rest]
-    return _joined("SELECT", _COLUMNS, "FROM", tables, "WHERE", " AND ".join(asked)) + _ORDER
+    asked += [joined(exists, each, ")") for each in rest]
+    return joined("SELECT", _COLUMNS, "FROM", tables, "WHERE", " AND ".join(asked), _ORDER)
 
 
 def _take(where: _Where, query: Query) -> None:
@@ -294,9 +294,4 @@ def _begins(where: _Where, column: str, prefixes: Sequence[str]) -> str:
         f"({column} >= {where.bind(one)} AND {column} < {where.bind(one + BEHIND)})"
         for one in prefixes
     ]
-    return _joined("(", " OR ".join(either), ")")
-
-
-def _joined(*parts: str) -> str:
-    """Return SQL made of fixed texts, names of our own and placeholders; never of values."""
-    return " ".join(parts)
+    return joined("(", " OR ".join(either), ")")

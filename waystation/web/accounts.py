@@ -135,6 +135,11 @@ class Accounts:
         """Tell whether it can be recorded who looks at patient data."""
         return await self.trail.fit()
 
+    def looked(self, who: Who, path: str) -> None:
+        """Record that somebody looks at patient data; the path names it by our own ids."""
+        about = (who.address, path)
+        self.trail.looked(Event.LOOKED, who.name, about, address=who.address, page=path)
+
     # who asks
 
     async def who(self, scope: Scope, *, basic: bool = False) -> Who:

@@ -119,6 +119,7 @@ def worklist_api(board: Board) -> APIRouter:
     _add_reading(router, board)
     _add_making(router, board)
     _add_changing(router, board)
+    _add_mending(router, board)
     _add_looking(router, board)
     return router
 
@@ -254,6 +255,8 @@ def _add_changing(router: APIRouter, board: Board) -> None:
         author = Author(kind="api", name=who.author(order.user))
         return shapes.step(await board.steps.restore(int(step_id, 16), author))
 
+
+def _add_mending(router: APIRouter, board: Board) -> None:
     @router.post("/steps/{step_id}/split", openapi_extra=needs(Ability.SCHEDULE))
     async def split(step_id: IdText, order: Annotated[_Told, Body()], who: Asking) -> shapes.Steps:
         """Make one step of each of several that one file holds."""

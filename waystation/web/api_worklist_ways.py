@@ -18,6 +18,7 @@ from waystation.dicom.errors import DatasetError
 from waystation.flows.entry_files import read_entries
 from waystation.flows.hl7_feed import Feed
 from waystation.flows.importing_steps import Imported, import_drafts
+from waystation.flows.step_folder import StepFolder
 from waystation.flows.steps import Steps
 from waystation.hl7.mapping import Given
 from waystation.hl7.news import EndNews, Item, MergeNews, OrderNews, PatientNews
@@ -84,6 +85,20 @@ class Messages(BaseModel):
     messages: list[MessageShown]
 
 
+class FolderShown(BaseModel):
+    """A worklist folder, and what in it is no worklist file."""
+
+    name: str = Field(description="Its table in the settings")
+    mode: str = Field(description="watch, import or two-way")
+    problems: dict[str, str] = Field(description="File → why it is not taken")
+
+
+class Folders(BaseModel):
+    """All that are set."""
+
+    folders: list[FolderShown]
+
+
 class MessageText(BaseModel):
     """A message as it came, to look at what it would say."""
 
@@ -103,12 +118,16 @@ class TriedShown(BaseModel):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ways:
-    """What the routes stand on.  has_area: whether there is an area of that name."""
+    """What the routes stand on.
+
+    has_area: whether there is an area of that name.  folders: those that are looked at.
+    """
 
     steps: Steps
     feed: Callable[[], Feed]
     database: Database
     has_area: Callable[[str], bool]
+    folders: Callable[[], Sequence[StepFolder]] = tuple
 
 
 def worklist_ways_api(ways: Ways) -> APIRouter:
@@ -147,6 +166,16 @@ def _add_import(router: APIRouter, ways: Ways) -> None:
             changed=_hex(done.changed),
             same=_hex(done.same),
             left=_hex(done.left),
+        )
+
+    @router.get("/folders", openapi_extra=needs(Ability.SCHEDULE))
+    async def folders() -> Folders:
+        """Tell of worklist folders, and of files in them that could not be taken."""
+        return Folders(
+            folders=[
+                FolderShown(name=one.terms.name, mode=one.terms.mode, problems=dict(one.problems))
+                for one in ways.folders()
+            ]
         )
 
 

@@ -24,6 +24,7 @@ from starlette.types import Receive, Scope, Send
 
 from waystation.dicomweb.accept import Offer
 from waystation.dicomweb.paths import Routes, bad_uid, segments
+from waystation.flows.fetch import FetchFailed
 from waystation.model.errors import WaystationError
 from waystation.web import cors
 from waystation.web.admission import Admission
@@ -173,6 +174,9 @@ class DicomWeb:
             place = (asked.template, asked.source) if asked else ("", "")
             counted = self.tally.counted(place, send)
             await reply(response, warnings, shown, scope, receive, counted)
+        except FetchFailed as error:
+            # Without its end the server breaks the connection: nothing else may be said by now.
+            log.warning("answer broken off", source=error.source, fetch=error.fetch, why=error.text)
         finally:
             self.tally.in_flight -= 1
             self._in_flight[caller] -= 1

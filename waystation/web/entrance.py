@@ -49,6 +49,9 @@ class Keeper(Protocol):
     async def fit(self) -> bool:
         """Tell whether it can be recorded who looks at patient data."""
 
+    def looked(self, who: Who, path: str) -> None:
+        """Record that somebody looks at patient data."""
+
 
 class NoAccounts:
     """Nobody is known.  is_local: tells whether a request comes from this machine."""
@@ -66,6 +69,9 @@ class NoAccounts:
     async def fit(self) -> bool:
         """Nothing is recorded of nobody."""
         return True
+
+    def looked(self, who: Who, path: str) -> None:
+        """Nothing is recorded of nobody."""
 
 
 class Entrance:
@@ -109,6 +115,8 @@ class Entrance:
             why = problem(503, "The audit trail cannot be written", "See the log of the node.")
             return await shown(request, why), receive
         if request.method in SAFE_METHODS or not self._is_taken(request):
+            if needed is Ability.PHI:
+                self._keeper.looked(who, str(request.scope["path"]))
             return None, receive
         if who.kind == "session" and needed is Ability.ADMINISTER and not self._proved(who):
             return await self._unproved(request), receive

@@ -20,6 +20,8 @@ SMALLEST: Final = 1400
 IN_THREAD: Final = 128 * 1024
 GZIP_WINDOW: Final = 31
 LEVEL: Final = 1
+# Pieces from this size on leave at once.
+WORTH: Final = 512
 COMPRESSED: Final = (
     "application/dicom+json",
     "application/json",
@@ -121,7 +123,10 @@ class _Gzip:
 
     def _pack(self, body: bytes, more: bool) -> bytes:
         packed = self._packer.compress(body)
-        return packed if more else packed + self._packer.flush()
+        if not more:
+            return packed + self._packer.flush()
+        # What has come must not wait in here for what is still to come.
+        return packed + self._packer.flush(zlib.Z_SYNC_FLUSH) if len(body) >= WORTH else packed
 
 
 def is_unchanged(headers: Headers, etag: str) -> bool:

@@ -6,12 +6,12 @@ More entries or bytes than the limits allow end the request: what was stored bef
 """
 
 import asyncio
+import os
 import zipfile
 import zlib
 from collections.abc import AsyncIterator
 from concurrent.futures import Executor
 from pathlib import Path
-from tempfile import TemporaryFile
 from typing import IO, Final
 
 from waystation.dicomweb.store_answer import UNREADABLE
@@ -35,7 +35,8 @@ class ByZip:
         self._deposit = deposit
         self._study = study
         self._disk = disk
-        self._file: IO[bytes] = TemporaryFile(dir=folder)  # noqa: SIM115 - see close
+        handle = os.open(folder, os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        self._file: IO[bytes] = os.fdopen(handle, "w+b")
         self._bytes = 0
 
     def close(self) -> None:
