@@ -1,6 +1,7 @@
-"""Send an HL7 message from a file over MLLP and print the answer: ``mllp.py PORT FILE [OLD=NEW...]``.
+"""Send an HL7 message from a file over MLLP and print the answer.
 
-Exit 0 for AA, 1 for anything else.  Segments may end with newlines; OLD=NEW replaces text.
+``mllp.py PORT FILE [OLD=NEW...]``: OLD=NEW replaces text; segments may end with newlines.  Exit 0 for
+AA, 1 for anything else.
 """
 
 import socket

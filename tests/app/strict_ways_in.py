@@ -19,8 +19,8 @@ CASES: dict[type[Table], tuple[str, str, str, str]] = {
     settings_hl7.Hl7Sender: (
         '[worklist.hl7.sender.ris]\naddress = ["10.0.0.5"]\n',
         "worklist.hl7.sender.ris",
-        "address = 5",
-        "expected a list",
+        "authority = 5",
+        "expected text, got a number",
     ),
     settings_hl7.FolderBridge: (
         '[worklist.folder]\npath = "wl"\n',

@@ -226,6 +226,26 @@ async def test_the_end_of_a_visit_is_noted_or_closes(rig: WorklistRig, n: int) -
 
 
 @pytest.mark.req("T-60")
+async def test_a_visit_says_nothing_about_orders_of_another(rig: WorklistRig, n: int) -> None:
+    def visit(number: str, doctor: str) -> str:
+        return "PV1|1|I|W1|||||" + doctor + "|" * 11 + number
+
+    raw = order(n).replace(
+        b"PV1|1|O|ROOM1|||||10^Referring^Rita", visit("V1", "1^Right^One").encode()
+    )
+    assert await rig.code(raw) == "AA"
+    told = message(
+        msh("ADT^A08", f"a08v{n}", "20260101150000"), pid(f"P{n}"), visit("V2", "2^Wrong^One")
+    )
+    assert await rig.code(told) == "AA"
+    found = await texts(rig, n)
+    assert (found["ReferringPhysicianName"], found["AdmissionID"]) == ("Right^One", "V1")
+    ended = message(msh("ADT^A03", f"a03v{n}", "20260101160000"), pid(f"P{n}"), visit("V2", ""))
+    assert await rig.code(ended) == "AA"
+    assert "PatientState" not in await texts(rig, n)
+
+
+@pytest.mark.req("T-60")
 async def test_what_a_person_changed_stays_until_the_sender_says_otherwise(
     rig: WorklistRig, n: int
 ) -> None:

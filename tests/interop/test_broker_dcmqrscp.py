@@ -15,6 +15,7 @@ from tests.peers.dcmqrscp import QrScp
 from tests.peers.dcmtk import storescu
 from tests.peers.program import free_port
 
+pytestmark = pytest.mark.peer
 JPEG_LS = "1.2.840.10008.1.2.4.80"
 PRESSED = replace(KINDS["small"], transfer_syntax=JPEG_LS, compressed_bytes=3000)
 PACS = """

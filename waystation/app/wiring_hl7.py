@@ -88,7 +88,11 @@ def admission(settings: Settings) -> Callable[[str], str | None]:
     ]
 
     def admit(text: str) -> str | None:
-        address = ipaddress.ip_address(text.partition("%")[0])
+        try:
+            address = ipaddress.ip_address(text.partition("%")[0])
+        except ValueError:
+            # The connection has ended before anybody could ask whose it was.
+            return None
         if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped:
             address = address.ipv4_mapped
         for network, name in senders:

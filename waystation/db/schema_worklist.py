@@ -93,6 +93,17 @@ step_made = Table(
     Column("value", Text, primary_key=True),
 )
 
+# What the form of the page is filled from (T-62).
+step_template = Table(
+    "step_template",
+    metadata,
+    # procedure or station
+    Column("kind", Text, primary_key=True),
+    Column("name", Text, primary_key=True),
+    # JSON: field → text.
+    Column("said", Text, nullable=False),
+)
+
 mpps = Table(
     "mpps",
     metadata,

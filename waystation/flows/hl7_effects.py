@@ -284,7 +284,9 @@ class Effects:
 
     def _end(self, news: EndNews) -> None:
         for step in self.book.find(patient_id=news.patient.id, states=tuple(LISTED)):
-            if not _same(step, news.patient):
+            stay = (flat(step.data).get("AdmissionID") or ("",))[0]
+            is_other = bool(stay and news.admission and stay != news.admission)
+            if is_other or not _same(step, news.patient):
                 continue
             if self.ended == "cancel":
                 self.book.move(step.id, StepState.CANCELLED, self.author, news.why)

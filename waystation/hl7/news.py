@@ -52,6 +52,7 @@ _STATUSES: Final[Mapping[str, Verb]] = {
     "CM": "complete",
     "IP": "start",
 }
+_OF_VISIT: Final = frozenset({"ReferringPhysicianName", "AdmissionID"})
 _REPLACED: Final = {"RP", "RU", "RQ"}
 
 
@@ -107,10 +108,11 @@ class MergeNews:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EndNews:
-    """A visit is over or never was."""
+    """A visit is over or never was.  admission: its number, "" if the message names none."""
 
     patient: PatientKey
     why: str
+    admission: str = ""
 
 
 Item = OrderNews | PatientNews | MergeNews | EndNews
@@ -277,8 +279,15 @@ def _patient(message: Message, kind: str, field_map: FieldMap, zone: tzinfo | No
     values = mapped(message, field_map, zone)
     patient = _need_patient(values)
     if kind in ENDS:
-        return [EndNews(patient=patient, why=ENDS[kind])]
-    return [PatientNews(patient=patient, values=_parted(values)[0])]
+        admission = values.get("AdmissionID")
+        number = str(admission.value) if admission else ""
+        return [EndNews(patient=patient, why=ENDS[kind], admission=number)]
+    return [PatientNews(patient=patient, values=_personal(values))]
+
+
+def _personal(values: Mapping[str, Given]) -> dict[str, Given]:
+    """Return what is said of the person: who referred them, and the stay, belong to a visit."""
+    return {word: one for word, one in _parted(values)[0].items() if word not in _OF_VISIT}
 
 
 def _merge(message: Message, field_map: FieldMap, zone: tzinfo | None) -> list[Item]:
@@ -293,7 +302,7 @@ def _merge(message: Message, field_map: FieldMap, zone: tzinfo | None) -> list[I
     ended = PatientKey(old, issuer)
     if ended == patient:
         raise Hl7Error("MRG-1", "a patient cannot be merged into itself", VALUE_UNKNOWN)
-    told = PatientNews(patient=patient, values=_parted(values)[0])
+    told = PatientNews(patient=patient, values=_personal(values))
     return [MergeNews(old=ended, into=patient), told]
 
 

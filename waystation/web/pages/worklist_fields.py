@@ -114,6 +114,7 @@ SECTIONS: Final[tuple[tuple[str, tuple[FormField, ...]], ...]] = (
             ),
             F(name="ScheduledPerformingPhysicianName", label="Performing physician"),
             F(name="ScheduledProcedureStepLocation", label="Room", longest=16),
+            F(name="ScheduledStationName", label="Name of the station", longest=16),
             F(
                 name="ScheduledProcedureStepID",
                 label="Step ID",

@@ -89,6 +89,13 @@ def _steps() -> None:
         sa.Column("value", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("kind", "value"),
     )
+    op.create_table(
+        "step_template",
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("said", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("kind", "name"),
+    )
 
 
 def _procedures() -> None:
