@@ -1,7 +1,7 @@
 """Send an HL7 message from a file over MLLP and print the answer.
 
-``mllp.py PORT FILE [OLD=NEW...]``: OLD=NEW replaces text; segments may end with newlines.  Exit 0 for
-AA, 1 for anything else.
+``mllp.py PORT FILE [OLD=NEW...]``: OLD=NEW replaces text; segments may end with newlines.
+Exit 0 for AA, 1 for anything else.
 """
 
 import socket

@@ -130,7 +130,7 @@ class Move:
         self.statuses.append(answer.status)
         return answer.status
 
-    def pending(self, **counts: int) -> None:
+    def pending(self, **counts: Any) -> None:
         """Send a pending answer."""
         self._service.send(replace(reply(self.command, 0xFF00), **counts))
 

@@ -1,6 +1,7 @@
 """What a modality sees of a worklist, and what it does not (T-50 to T-55, T-62)."""
 
 from collections.abc import AsyncIterator
+from datetime import datetime
 
 import pytest
 import pytest_asyncio
@@ -109,6 +110,23 @@ async def test_an_incomplete_entry_is_served_where_the_area_says_so(hospital: Wa
     filled = await hospital.steps.fill(step.id, PERSON)
     assert filled.missing == ()
     assert await hospital.names(asked) == ["Not^Whole"]
+
+
+@pytest.mark.req("T-51")
+async def test_somebody_hears_of_an_incomplete_entry_a_day_before_it_is_needed(
+    hospital: Ward, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    soon = {"ScheduledProcedureStepStartDate": "20270510"}
+    await hospital.steps.add(StepDraft(data=wl_data({**COMPLETE, **soon})), FILE)
+    at = datetime(2027, 5, 9, 12).astimezone().timestamp()
+    monkeypatch.setattr(hospital.node, "clock", lambda: at)
+    await hospital.list.lacking.look()
+    (finding,) = hospital.list.lacking.findings()
+    assert (finding.subject, finding.kind, finding.n) == ("worklist", "incomplete", 1)
+    assert hospital.node.watching.found() == [finding]
+    monkeypatch.setattr(hospital.node, "clock", lambda: at - 86_400)
+    await hospital.list.lacking.look()
+    assert list(hospital.list.lacking.findings()) == []
 
 
 @pytest.mark.req("T-54")

@@ -10,7 +10,10 @@ from tests.torture.books import Journal
 from waystation.db.statement import Transaction
 from waystation.journal.counts import unaccounted
 
-OWN_FILES = {"journal.db", "journal.db-wal", "journal.db-shm", "lock", "node.json"}
+OWN_FILES = {
+    *("journal.db", "journal.db-wal", "journal.db-shm", "lock", "node.json"),
+    *("audit.key", "node.key"),
+}
 OWN_FOLDERS = {"blobs", "intake", "orphans", "corrupt"}
 OPEN = (
     "SELECT (SELECT count(*) FROM arrival WHERE planned = 0)"

@@ -2,8 +2,8 @@
 
 Contract: SOP Classes in Study says it for a study of few classes where the peer knows that key;
 else each series is asked for its images.  Where those do not tell their class, the modality of
-the series narrows it down; where nothing is known, every class that is common is proposed.  The syntaxes are those
-that the peer names as available, else all common ones.
+the series narrows it down; where nothing is known, every class that is common is proposed.  The
+syntaxes are those that the peer names as available, else all common ones.
 """
 
 from collections.abc import Sequence

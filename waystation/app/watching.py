@@ -6,8 +6,8 @@ for them.
 """
 
 import secrets
-from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
+from collections.abc import Callable, Coroutine, Iterable
+from dataclasses import dataclass, replace
 from typing import Any
 
 from waystation.app import logs, wiring_watch
@@ -51,6 +51,8 @@ class Watching(Witness):
     def __init__(self) -> None:
         self.counters = Counters()
         self.events: Witness = Witness()
+        # What other parts of the node find wrong.
+        self.looks: list[Callable[[], Iterable[Finding]]] = []
         # Told of every arrival whose plan is written.
         self.heard: list[Callable[[Arrival], None]] = []
         self._belts: _Belts | None = None
@@ -60,6 +62,7 @@ class Watching(Witness):
     ) -> dict[str, Coroutine[Any, Any, None]]:
         """Take up what the last process left; return the belts to run, by name."""
         await self._open_events(watched, settings)
+        watched = replace(watched, sights=replace(watched.sights, parts=self.found))
         belts = self._belts = _Belts(watched, settings, windows)
         await belts.watch.start()
         return {
@@ -67,6 +70,10 @@ class Watching(Witness):
             "reports": belts.reports.run(),
             "outbox": belts.outbox.run(),
         }
+
+    def found(self) -> list[Finding]:
+        """Return what other parts find wrong."""
+        return [found for look in self.looks for found in look()]
 
     async def _open_events(self, watched: Watched, settings: Settings) -> None:
         lines = logs.lines()

@@ -13,6 +13,7 @@ from waystation.app.node import Node
 from waystation.app.people import audit_key
 from waystation.app.settings import Settings
 from waystation.app.settings_destination import DicomDestination
+from waystation.app.settings_worklist import WorklistSettings
 from waystation.app.wiring_worklist import area_of, id_forms, splits
 from waystation.db.statement import Transaction
 from waystation.dicom.uids import MODALITY_WORKLIST_FIND, MPPS
@@ -21,6 +22,7 @@ from waystation.flows.mpps import Court, Procedures
 from waystation.flows.mpps_forward import MppsForward, Targets
 from waystation.flows.step_ends import StepEnds, StepTerms
 from waystation.flows.step_images import StepImages
+from waystation.flows.step_watch import StepWatch
 from waystation.flows.steps import Steps, Told
 from waystation.flows.worklist import Ward, Worklist
 from waystation.flows.worklist_why import Window, WorklistView
@@ -44,6 +46,10 @@ class Worklisting:
 
     def __init__(self, node: Node) -> None:
         self._node = node
+
+        def table() -> WorklistSettings:
+            return node.settings.worklist
+
         self.steps = Steps(
             node.database,
             node.ids,
@@ -76,6 +82,12 @@ class Worklisting:
             lambda: node.clock(),
             self._terms,
             lambda: node.router.routing.zone,
+        )
+        self.lacking = StepWatch(
+            node.database,
+            lambda: node.clock(),
+            lambda: node.router.routing.zone,
+            lambda: not table().enabled or table().serve_incomplete,
         )
         self.procedures = Procedures(self._court())
         self.view = WorklistView(
@@ -113,6 +125,7 @@ class Worklisting:
         """Take up what was under way."""
         await self.images.start()
         self._node.watching.heard.append(self.images.came)
+        self._node.watching.looks.append(self.lacking.findings)
 
     def belts(self) -> Mapping[str, Coroutine[Any, Any, None]]:
         """Return its belts, not yet running, by name."""
@@ -121,6 +134,7 @@ class Worklisting:
             "worklist ends": self.ends.run(),
             "worklist images": self.images.run(),
             "worklist queries": self.worklist.run(),
+            "worklist watch": self.lacking.run(),
         }
 
     def check(self, settings: Settings) -> None:

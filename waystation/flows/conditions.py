@@ -40,7 +40,7 @@ class Limits:
 class Sights:
     """Where to look.  spool: why nothing comes in.  unaccounted: rows that do not add up.
 
-    tables: since when and why a lookup is not what its file says.
+    tables: since when and why a lookup is not what its file says.  parts: what others found.
     """
 
     belts: Callable[[], Mapping[str, LaneBelt]]
@@ -50,6 +50,7 @@ class Sights:
     spool: Callable[[], str]
     unaccounted: Callable[[], int]
     tables: Callable[[], Mapping[str, tuple[float, str]]] = dict
+    parts: Callable[[], Iterable[Finding]] = tuple
 
 
 class Conditions:
@@ -184,6 +185,7 @@ class Conditions:
                 look=f'waystation schedule "{name}"',
             )
 
+        yield from sights.parts()
         for name, (since, problem) in sights.tables().items():
             yield Finding(
                 subject=f"lookup {name}",

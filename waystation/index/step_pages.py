@@ -71,6 +71,20 @@ def counts(wanted: StepFilter) -> Callable[[Transaction], dict[str, int]]:
     return job
 
 
+def lacking(first: str, last: str) -> Callable[[Transaction], int]:
+    """Return a job that counts listed steps which lack something and start in a span of time."""
+
+    def job(transaction: Transaction) -> int:
+        row = transaction.one(
+            "SELECT count(*) FROM step s WHERE s.seen IN (1, 2) AND s.missing <> ''"
+            " AND s.start >= :first AND s.start < :last",
+            {"first": first, "last": last},
+        )
+        return int(row[0]) if row else 0
+
+    return job
+
+
 def _conditions(wanted: StepFilter) -> tuple[list[str], dict[str, Any]]:
     where, values = ["s.deleted_at IS NULL"], dict[str, Any]()
     if wanted.first:
