@@ -66,7 +66,9 @@ def keeps_books(file: Path) -> bool:
     """Return whether ``file`` belongs to database or log, or tells of the running node."""
     if file.parent.name == "intake":
         return True
-    return file.name in ("lock", "node.json") or file.suffix.startswith(".db")
+    return file.name in ("lock", "node.json", "audit.key", "api.key") or file.suffix.startswith(
+        ".db"
+    )
 
 
 @cache

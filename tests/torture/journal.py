@@ -12,7 +12,7 @@ from waystation.journal.counts import unaccounted
 
 OWN_FILES = {
     *("journal.db", "journal.db-wal", "journal.db-shm", "lock", "node.json"),
-    *("audit.key", "node.key"),
+    *("audit.key", "api.key"),
 }
 OWN_FOLDERS = {"blobs", "intake", "orphans", "corrupt"}
 OPEN = (

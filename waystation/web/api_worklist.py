@@ -73,13 +73,20 @@ class Move(_Told):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Board:
-    """What the routes stand on.  areas: of the settings, each with its called AE titles."""
+    """What the routes stand on.  areas: of the settings, each with its called AE titles.
+
+    charset: of a station (AE title) in an area, "" if the settings name none for it.
+    viewer: the port of the web viewer, 0 if there is none.  dicomweb: its base path.
+    """
 
     steps: Steps
     view: WorklistView
     database: Database
     clock: Callable[[], float]
     areas: Callable[[], dict[str, list[str]]]
+    charset: Callable[[str, str], str] = lambda _station, _area: ""
+    viewer: Callable[[], int] = lambda: 0
+    dicomweb: str = "/dicom-web"
 
 
 class StepRoute(APIRoute):

@@ -6,13 +6,11 @@ is sent once more.  What can be undone offers it.
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from typing import Any, Final
 
 from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import Response
 
-from waystation.flows.steps import StepFilter
 from waystation.index import mpps
 from waystation.matching.entry import flat
 from waystation.model.step import (
@@ -28,24 +26,32 @@ from waystation.model.step import (
 )
 from waystation.web.access import Ability, needs, who_of
 from waystation.web.api_worklist import Board
-from waystation.web.pages.frame import Form, form_of, onward, page
+from waystation.web.pages.frame import form_of, onward, page
 from waystation.web.pages.worklist import line_of
 from waystation.web.pages.worklist_fields import (
     FIELDS,
     NAME_GROUPS,
     OWN,
-    SECTIONS,
     differing,
     filled,
     shown,
     typed,
 )
+from waystation.web.pages.worklist_form import (
+    EXTRA_NAMES,
+    doubts_of,
+    errors_of,
+    form_page,
+    fresh,
+    lacking,
+    laid_over,
+    warnings_of,
+)
+from waystation.web.pages.worklist_plans import faults_of, moved_end, plan
 from waystation.web.pages.worklist_words import STATE_WORDS, day_text, field_words, time_text
 
 LOOK: Final = needs(Ability.PHI)
 CHANGE: Final = needs(Ability.SCHEDULE)
-REMEMBERED: Final = 300
-MOST_STEPS: Final = 10
 AS_READ: Final = {"date": day_text, "time": time_text}
 BUTTONS: Final = (
     (StepState.ARRIVED, "Patient is here"),
@@ -83,139 +89,77 @@ async def _found(board: Board, number: str) -> Step:
 # the form
 
 
-async def _form(request: Request, board: Board, status: int = 200, **more: Any) -> Response:
-    recent = await board.steps.search(StepFilter(limit=REMEMBERED))
-    told = [flat(step.data) for step in recent]
-    lists = {
-        "stations": "ScheduledStationAETitle",
-        "modalities": "Modality",
-        "procedures": "RequestedProcedureDescription",
-        "steps": "ScheduledProcedureStepDescription",
-    }
-    values: dict[str, Any] = {
-        "errors": {},
-        "conflict": [],
-        "doubts": [],
-        "copied": False,
-        "area": "",
-        "more_steps": "",
-    }
-    return await page(
-        request,
-        "worklist-form.html",
-        status=status,
-        sections=SECTIONS,
-        areas=_areas(board),
-        lists={name: _distinct(told, keyword) for name, keyword in lists.items()},
-        **values | more,
-    )
-
-
-def _areas(board: Board) -> list[tuple[str, str]]:
-    known = sorted(board.areas())
-    return [("", "Every area whose condition it meets"), *((name, name) for name in known)] * bool(
-        known
-    )
-
-
-def _distinct(told: Sequence[Mapping[str, Sequence[str]]], keyword: str) -> list[str]:
-    return sorted({text for said in told for text in said.get(keyword, ()) if text})
-
-
-def _errors(faults: StepFaults) -> dict[str, str]:
-    """Return the faults by field; one that has no field of its own is named."""
-    found: dict[str, str] = {}
-    for fault in faults.faults:
-        name = fault.keyword if fault.keyword in FIELDS else next(iter(FIELDS))
-        text = f"{field_words(fault.keyword).capitalize()} {fault.text}"
-        found.setdefault(name, text)
-    return found
-
-
-def _lacking(values: Mapping[str, str]) -> dict[str, str]:
-    return {
-        name: f"{field.label} is needed: without it no modality is shown the entry"
-        for name, field in FIELDS.items()
-        if field.required and name not in NAME_GROUPS[1:] and not values.get(name)
-    }
-
-
-async def _doubts(board: Board, values: Mapping[str, str], number: int = 0) -> list[str]:
-    """Return what does not fit other entries of the same patient ID (T-62)."""
-    if not values.get("PatientID"):
-        return []
-    known = await board.steps.find(patient_id=values["PatientID"])
-    said = [flat(one.data) for one in known if one.id != number]
-    found = []
-    for keyword in ("PatientName", "PatientBirthDate", "PatientSex"):
-        others = {text for one in said for text in one.get(keyword, ()) if text}
-        if values.get(keyword) and others and values[keyword] not in others:
-            found.append(f"Another entry has this patient ID with another {field_words(keyword)}")
-    return found
-
-
 def _add_new(router: APIRouter, board: Board) -> None:
-    def fresh() -> dict[str, str]:
-        now = datetime.fromtimestamp(board.clock())
-        start = {
-            "ScheduledProcedureStepStartDate": now.strftime("%Y-%m-%d"),
-            "ScheduledProcedureStepStartTime": now.strftime("%H:%M"),
-        }
-        return {**dict.fromkeys(FIELDS, ""), **start}
-
     @router.get("/worklist/new", openapi_extra=CHANGE)
-    async def new(request: Request, copy: str = "") -> Response:
-        values, area = fresh(), ""
+    async def new(
+        request: Request, copy: str = "", procedure: str = "", station: str = ""
+    ) -> Response:
+        values, area = fresh(board.clock()), ""
         if copy:
             step = await _found(board, copy)
             own = dict.fromkeys(OWN, "")
             values, area = {**filled(flat(step.data)), **own}, step.area
-        return await _form(
-            request, board, action="/worklist/new", values=values, area=area, copied=bool(copy)
+        texts = await laid_over(board, {**values, "area": area}, procedure, station)
+        return await _new_form(
+            request, board, texts, procedure=procedure, station=station, copied=bool(copy)
         )
 
     @router.post("/worklist/new", openapi_extra=CHANGE)
     async def add(request: Request) -> Response:
         form = form_of(request)
-        values = typed(form.raw)
-
-        async def again(status: int, **more: Any) -> Response:
-            typed_now = {"action": "/worklist/new", "values": shown(form.raw)}
-            rest = {"area": form["area"], "more_steps": form.raw("more_steps")}
-            return await _form(request, board, status, **typed_now | rest | more)
-
-        errors = _lacking(values)
-        doubts = await _doubts(board, values)
+        values, extras = typed(form.raw), {name: form.raw(name) for name in EXTRA_NAMES}
+        texts = {**shown(form.raw), **extras, "area": form["area"]}
+        chosen = {"procedure": form["procedure"], "station": form["station"]}
+        if form["use"]:
+            return await _new_form(request, board, await laid_over(board, texts, **chosen), **chosen)
+        errors = {**lacking(values), **faults_of(extras)}
         if errors:
-            return await again(422, errors=errors)
-        if doubts and not form["sure"]:
-            return await again(409, doubts=doubts)
-        drafts = [StepDraft(values=one, area=form["area"]) for one in _drafts(values, form)]
+            return await _new_form(request, board, texts, 422, errors=errors, **chosen)
+        doubts = await doubts_of(board, values)
+        warned = await warnings_of(board, values, form["area"])
+        if (doubts or warned) and not form["sure"]:
+            return await _new_form(
+                request, board, texts, 409, doubts=doubts, unsure=True, **chosen
+            )
+        days = [
+            [StepDraft(values=one, area=form["area"]) for one in day]
+            for day in plan(values, extras)
+        ]
+        author = _author(request)
         try:
-            made = await board.steps.add_all(drafts, _author(request), one_order=True)
+            made = await board.steps.write(
+                lambda book: [
+                    step for day in days for step in book.add_all(day, author, one_order=True)
+                ]
+            )
         except StepFaults as error:
-            return await again(422, errors=_errors(error))
+            return await _new_form(request, board, texts, 422, errors=errors_of(error), **chosen)
         text = "The entry was added" if len(made) == 1 else f"{len(made)} entries were added"
         fields = {"version": str(made[0].version)} if len(made) == 1 else {}
         undo = f"/worklist/{made[0].id:x}/delete" if len(made) == 1 else ""
         return onward(request, f"/worklist/{made[0].id:x}", text, undo=undo, fields=fields)
 
 
-def _drafts(values: Mapping[str, str], form: Form) -> list[dict[str, str]]:
-    """Return the values of each step of one procedure: further lines are further steps."""
-    lines = [line.strip() for line in form.raw("more_steps").splitlines() if line.strip()]
-    further = [
-        {**values, "ScheduledProcedureStepDescription": line, "ScheduledProcedureStepID": ""}
-        for line in lines[:MOST_STEPS]
-    ]
-    return [dict(values), *further]
+async def _new_form(
+    request: Request, board: Board, texts: Mapping[str, str], status: int = 200, **more: Any
+) -> Response:
+    return await form_page(
+        request,
+        board,
+        status,
+        action="/worklist/new",
+        values={name: texts.get(name, "") for name in FIELDS},
+        extras={name: texts.get(name, "") for name in EXTRA_NAMES},
+        area=texts.get("area", ""),
+        **more,
+    )
 
 
 def _add_edit(router: APIRouter, board: Board) -> None:
     @router.get("/worklist/{number}/edit", openapi_extra=CHANGE)
     async def edit(request: Request, number: str) -> Response:
         step = await _found(board, number)
-        return await _form(
+        return await form_page(
             request,
             board,
             action=f"/worklist/{step.id:x}/edit",
@@ -230,7 +174,7 @@ def _add_edit(router: APIRouter, board: Board) -> None:
         values, before = typed(form.raw), typed(lambda name: form.raw(f"before-{name}"))
 
         async def again(status: int, newer: Step, **more: Any) -> Response:
-            return await _form(
+            return await form_page(
                 request,
                 board,
                 status,
@@ -243,16 +187,23 @@ def _add_edit(router: APIRouter, board: Board) -> None:
             )
 
         changed = differing(values, before)
-        doubts = await _doubts(board, values, step.id) if changed else []
-        if doubts and not form["sure"]:
-            return await again(409, step, doubts=doubts)
+        doubts = await doubts_of(board, values, step.id) if changed else []
+        warned = set(await warnings_of(board, values, form["area"]))
+        if "ScheduledStationAETitle" not in changed and form["area"] == step.area:
+            warned &= {*changed, *(NAME_GROUPS if "PatientName" in changed else ())}
+        if (doubts or warned) and not form["sure"]:
+            return await again(409, step, doubts=doubts, unsure=True)
         version = int(form["version"]) if form["version"].isdigit() else 0
         try:
             done = await board.steps.change(
-                step.id, changed, version, _author(request), area=form["area"]
+                step.id,
+                {**changed, **moved_end(flat(step.data), changed)},
+                version,
+                _author(request),
+                area=form["area"],
             )
         except StepFaults as error:
-            return await again(422, step, errors=_errors(error))
+            return await again(422, step, errors=errors_of(error))
         except StepConflict as error:
             return await again(409, error.newer, conflict=told(error.since))
         except StepRefused as error:
