@@ -64,7 +64,7 @@ class Broker:
         self._leaving: dict[str, asyncio.TimerHandle] = {}
         self._ended: OrderedDict[str, Progress] = OrderedDict()
         self._memory = Memory()
-        self._maker = Maker(parts, self._stocks, self._over)
+        self._maker = Maker(parts, self._stocks)
         self._lingering: dict[str, tuple[Fetch, asyncio.TimerHandle]] = {}
         self._forgetting: set[asyncio.Task[int]] = set()
         self._stopped = False
@@ -225,7 +225,8 @@ class Broker:
             raise failures.no_room(upstream.name, why or "the node stops")
         if self._maker.places(upstream).waiting >= MOST_WAITING:
             raise failures.too_many(upstream.name, self.terms.retry_after_s)
-        fetch = Fetch(self._maker.parts(upstream), secrets.token_hex(8), study)
+        made = self._maker.parts(upstream)
+        fetch = Fetch(made, secrets.token_hex(8), study, self._over)
         self._open[key] = fetch
         self._readers[fetch.id] = set()
         self._holds[fetch.id] = self._parts.cache.hold(*key)

@@ -13,7 +13,6 @@ from waystation.flows.fetch_places import Places
 from waystation.flows.fetch_stock import Stock
 from waystation.flows.fetch_transfer import GET, MOVE
 from waystation.flows.fetch_work import FetchParts
-from waystation.flows.fetching import Fetch
 from waystation.flows.upstream import Upstream
 from waystation.model.arrival import Source
 from waystation.net.pool import CallPool
@@ -48,18 +47,16 @@ class BrokerParts:
 class Maker:
     """Of one node.
 
-    stocks: those whose Message IDs are taken.  ended: told of the end of a Fetch.
+    stocks: those whose Message IDs are taken.
     """
 
     def __init__(
         self,
         parts: BrokerParts,
         stocks: Callable[[], Iterable[Stock]],
-        ended: Callable[[Fetch], None],
     ) -> None:
         self._parts = parts
         self._stocks = stocks
-        self._ended = ended
         self._places: dict[str, tuple[int, Places]] = {}
         self._no_get: dict[str, float] = {}
         self._numbers = itertools.cycle(range(1, MESSAGE_IDS + 1))
@@ -92,7 +89,6 @@ class Maker:
             grew=parts.cache.grew,
             filed=parts.cache.filed,
             no_room=parts.cache.no_room,
-            ended=self._ended,
         )
 
     def _next_number(self) -> int:

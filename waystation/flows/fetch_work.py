@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from waystation.db.engine import Database
 from waystation.flows.claims import Claimant
@@ -13,9 +12,6 @@ from waystation.flows.fetch_places import Places
 from waystation.flows.fetch_transfer import Ended
 from waystation.flows.upstream import Upstream
 from waystation.net.query_call import QueryCall
-
-if TYPE_CHECKING:
-    from waystation.flows.fetching import Fetch
 
 
 @dataclass(slots=True)
@@ -50,7 +46,6 @@ class FetchParts:
     listens: where our listener is, in words.  clock: Unix seconds.
     grew: told of bytes that came in; filed: that they are in the book; no_room: why the cache
     takes nothing more, or "".
-    ended: told of the end.
     """
 
     upstream: Upstream
@@ -68,7 +63,6 @@ class FetchParts:
     grew: Callable[[int], None]
     filed: Callable[[int], None]
     no_room: Callable[[], str]
-    ended: Callable[["Fetch"], None]
 
 
 @dataclass(slots=True)

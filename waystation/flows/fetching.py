@@ -7,7 +7,7 @@ ends: transfers and queries have time-outs, retries a limit, and nothing polls.
 """
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import structlog
 
@@ -37,9 +37,12 @@ log = structlog.get_logger()
 
 
 class Fetch:
-    """Of one study of one PACS."""
+    """Of one study of one PACS.  ended: told of its end."""
 
-    def __init__(self, parts: FetchParts, fetch_id: str, study: str) -> None:
+    def __init__(
+        self, parts: FetchParts, fetch_id: str, study: str, ended: Callable[["Fetch"], None]
+    ) -> None:
+        self._ended = ended
         self._parts = parts
         self._upstream = parts.upstream
         self.id = fetch_id
@@ -389,7 +392,7 @@ class Fetch:
         finally:
             self.over.set()
             self.stock.ring()
-            self._parts.ended(self)
+            self._ended(self)
 
 
 def _heard(task: "asyncio.Task[None]") -> None:

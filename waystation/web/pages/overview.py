@@ -42,6 +42,7 @@ HELP: Final = {
     " leaves too early.",
     "stale": "Correct the table. Until then the last good one holds.",
     "switched": "Studies go to another member of the group; see why this one does not answer.",
+    "incomplete": "Fill in what these steps lack: until then no modality sees them.",
     "not-ready": "The node refuses work until this is over.",
 }
 
