@@ -2,9 +2,11 @@
 
 import json
 import subprocess
+import urllib.error
+import urllib.parse
 import urllib.request
 from collections.abc import Iterator
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
@@ -220,3 +222,114 @@ def test_a_message_is_tried_on_the_page_and_changes_nothing(node: Node, browser:
     assert "Versuch^Eva" in told
     assert "PID-5" in told
     assert "Versuch" not in page(node, "/worklist?day=all")
+
+
+def posted(node: Node, path: str, **fields: str) -> str:
+    """Send a form as a browser without script would; return the page that follows."""
+    seen = page(node, "/worklist/new")
+    token = seen.split('name="form_token" value="')[1].split('"')[0]
+    body = urllib.parse.urlencode({"form_token": token, **fields}).encode()
+    headers = {"Origin": node.web, "Content-Type": "application/x-www-form-urlencoded"}
+    request = urllib.request.Request(node.web + path, data=body, headers=headers)
+    try:
+        with urllib.request.urlopen(request) as answer:
+            return str(answer.read().decode())
+    except urllib.error.HTTPError as refused:
+        return str(refused.read().decode())
+
+
+@pytest.fixture(scope="module")
+def templates(node: Node) -> None:
+    """CT thorax at CT9, of two steps; CT9 can show Western European letters only."""
+    station = {"ScheduledStationAETitle": "CT9", "Modality": "CT", "charset": "ISO_IR 100"}
+    room = {"ScheduledProcedureStepLocation": "R 2"}
+    assert "CT9 is kept" in posted(node, "/worklist/templates", kind="station", **station, **room)
+    posted(
+        node,
+        "/worklist/templates",
+        kind="procedure",
+        name="CT thorax",
+        RequestedProcedureDescription="CT of the thorax",
+        ScheduledStationAETitle="CT9 CT8",
+        Modality="CT",
+        ScheduledProcedureStepDescription="Native",
+        more_steps="With contrast",
+        codes="CTTHOR, 99LOCAL, CT thorax",
+        minutes="30",
+        RequestedContrastAgent="Iodine",
+    )
+
+
+@pytest.mark.req("T-62")
+def test_an_entry_is_filled_from_templates_and_has_their_steps_codes_and_length(
+    node: Node, browser: Browser, templates: None
+) -> None:
+    browser.open(node.web + "/worklist/new")
+    browser.type("#f-PatientName", "Vorlage^Vera")
+    browser.look("document.querySelector('select[name=procedure]').value = 'CT thorax'")
+    browser.look("document.querySelector('select[name=station]').value = 'CT9'")
+    browser.click("button[name=use]")
+    browser.wait("document.querySelector('#f-minutes')?.value == '30'")
+    assert browser.look("document.querySelector('#f-PatientName').value") == "Vorlage^Vera"
+    assert (
+        browser.look("document.querySelector('#f-ScheduledProcedureStepLocation').value") == "R 2"
+    )
+    for name, text in (
+        ("PatientID", "T1"),
+        ("ScheduledProcedureStepStartTime", "23:45"),
+        ("repeats", "1"),
+    ):
+        browser.look(f"document.querySelector('#f-{name}').value = '{text}'")
+    browser.look("document.querySelector('#f-every').value = '7'")
+    browser.click("form.entry button.main")
+    browser.wait("document.querySelector('.toast')?.innerText.includes('4 entries') ?? false")
+    steps = asked(node, "GET", "/steps?text=Vorlage")["steps"]
+    assert len({one["study_uid"] for one in steps}) == 2
+    said = [one["values"] for one in steps]
+    days = {one["ScheduledProcedureStepStartDate"] for one in said}
+    assert days == {f"{date.today() + timedelta(days=later):%Y%m%d}" for later in (0, 7)}
+    assert {one["ScheduledProcedureStepEndTime"] for one in said} == {"0015"}
+    assert {one["ScheduledProcedureStepDescription"] for one in said} == {"Native", "With contrast"}
+    assert "CTTHOR" in json.dumps(asked(node, "GET", f"/steps/{steps[0]['id']}"))
+
+
+@pytest.mark.req("T-62")
+def test_text_that_the_station_cannot_show_is_warned_of_beside_its_field(
+    node: Node, templates: None
+) -> None:
+    fields = {**WHOLE, "ScheduledStationAETitle": "CT9", "PatientID": "C1"}
+    fields |= {"PatientName": "Łukasz^Ewa", "ScheduledProcedureStepStartDate": "2026-03-01"}
+    told = posted(node, "/worklist/new", **fields)
+    assert "Ł cannot be shown in ISO_IR 100: CT9 would see ?" in told
+    assert 'id="w-PatientName"' in told
+    assert 'value="Łukasz^Ewa"' in told
+    assert asked(node, "GET", "/steps?text=C1")["steps"] == []
+    assert "The entry was added" in posted(node, "/worklist/new", sure="1", **fields)
+
+
+@pytest.mark.req("T-62")
+def test_templates_go_out_as_csv_and_a_faulty_file_is_refused_as_a_whole(
+    node: Node, browser: Browser, templates: None
+) -> None:
+    kept = page(node, "/worklist/templates.csv").removeprefix("\ufeff")
+    assert "CTTHOR, 99LOCAL, CT thorax" in kept
+
+    def read(text: str) -> str:
+        browser.open(node.web + "/worklist/templates")
+        script = f"""(() => {{ const list = new DataTransfer();
+          list.items.add(new File([{json.dumps(text)}], "t.csv"));
+          document.querySelector("#f-file").files = list.files;
+          document.body.dataset.old = "1";
+          document.querySelector("form[enctype] button.main").click(); }})()"""
+        browser.look(script)
+        browser.wait("!document.body.dataset.old && document.readyState == 'complete'")
+        return str(browser.look("document.querySelector('main').innerText"))
+
+    told = read("kind,name,Modality\nstation,,CT\nprocedure,New,x\nthing,A,CT")
+    assert "Line 2: Give it a name" in told
+    assert "Line 3: Modality" in told
+    assert "Line 4: kind must be" in told
+    assert "New" not in page(node, "/worklist/templates.csv")
+    browser.errors.clear()
+    assert "2 templates were taken" in read(kept)
+    assert page(node, "/worklist/templates.csv").removeprefix("\ufeff") == kept

@@ -147,11 +147,12 @@ class _Server(uvicorn.Server):
 
 
 class WebServer:
-    """One HTTP listener."""
+    """One HTTP listener.  port: 0 until it is bound."""
 
     def __init__(self) -> None:
         self._server: _Server | None = None
         self._task: asyncio.Task[None] | None = None
+        self.port = 0
 
     async def start(
         self, asgi: Any, host: str, port: int, tls: ssl.SSLContext | None = None
@@ -184,8 +185,8 @@ class WebServer:
                 await self._task
                 raise OSError("the HTTP server ended before it began")
             await asyncio.sleep(0.002)
-        chosen: int = bound.getsockname()[1]
-        return chosen
+        self.port = int(bound.getsockname()[1])
+        return self.port
 
     async def stop(self) -> None:
         """Take no more connections, let answers finish, end."""

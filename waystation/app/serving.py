@@ -40,7 +40,7 @@ from waystation.model.errors import ConfigError
 from waystation.net.tls import server_context
 from waystation.web.admission import Admission
 from waystation.web.dicomweb import DicomWeb
-from waystation.web.site import site
+from waystation.web.site import Part, site
 from waystation.web.viewer import Viewer
 
 log = structlog.get_logger()
@@ -95,12 +95,15 @@ class Serving:
         view = View(self.node, self.reload, folder)
         view.dicomweb = dicomweb(self.node)
         view.dicomweb.admission = Admission(people.accounts, people.trail)
-        app = site(view, view.dicomweb, people.accounts, console_parts(self.node))
+        app = site(view, view.dicomweb, people.accounts, self._parts())
         files = web_tls(table.tls)
         tls = server_context(files) if files else None
         port = await self._web.start(app, table.host, table.port, tls)
         await self._serve_viewer(view.dicomweb, tls)
         return f"{'https' if tls else 'http'}://{table.host}:{port}"
+
+    def _parts(self) -> Sequence[Part]:
+        return console_parts(self.node, lambda: self._viewer.port)
 
     async def _serve_viewer(self, resources: DicomWeb, tls: ssl.SSLContext | None) -> None:
         """Serve the web viewer if one is installed; without it everything else works."""

@@ -1,6 +1,6 @@
 """Node → the routes that its parts hang into the site.  Nothing is started here."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from waystation.app.node import Node
 from waystation.app.people import People
@@ -18,11 +18,15 @@ from waystation.web.pages.worklist import worklist_pages
 from waystation.web.pages.worklist_entry import entry_pages
 from waystation.web.pages.worklist_look import look_pages
 from waystation.web.pages.worklist_messages import message_pages
+from waystation.web.pages.worklist_templates import template_pages
 from waystation.web.site import Part
 
 
-def console_parts(node: Node) -> Sequence[Part]:
-    """Return the routes, pages and API, of all parts that have some."""
+def console_parts(node: Node, viewer: Callable[[], int] = lambda: 0) -> Sequence[Part]:
+    """Return the routes, pages and API, of all parts that have some.
+
+    viewer: the port of the web viewer, 0 while there is none.
+    """
     accounts = node.annexes.of(People).accounts
     return [
         fetches_api(fetches(node)),
@@ -30,7 +34,8 @@ def console_parts(node: Node) -> Sequence[Part]:
         worklist_pages(board(node)),
         look_pages(board(node)),
         message_pages(worklist_ways(node)),
-        entry_pages(board(node)),
+        template_pages(board(node)),
+        entry_pages(board(node, viewer)),
         worklist_ways_api(worklist_ways(node)),
         api_users(accounts),
         sign_in_pages(accounts),

@@ -1,5 +1,6 @@
 """What a Fetch is made with, and what it works at."""
 
+import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -96,3 +97,9 @@ def batch(due: Sequence[Goal]) -> list[Goal]:
     level = first.aim.level
     alike = level in (SERIES, IMAGE)
     return [one for one in waited if alike and one.aim.level == level] or [first]
+
+
+def heard(task: "asyncio.Task[None]") -> None:
+    """Take note of an exception: those who wanted to know may have gone."""
+    if not task.cancelled():
+        task.exception()

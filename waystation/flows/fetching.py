@@ -30,7 +30,7 @@ from waystation.flows.fetch_transfer import (
     Ended,
     Transfer,
 )
-from waystation.flows.fetch_work import FetchParts, Goal, Tally, batch
+from waystation.flows.fetch_work import FetchParts, Goal, Tally, batch, heard
 from waystation.model.upstream import UpstreamFailed, UpstreamTerms
 
 log = structlog.get_logger()
@@ -99,7 +99,7 @@ class Fetch:
                 task = self._asked.get(aim)
                 if task is None:
                     task = self._asked[aim] = asyncio.create_task(self._check(aim))
-                    task.add_done_callback(_heard)
+                    task.add_done_callback(heard)
                 # One of many that wait must not take the question along when it goes.
                 await asyncio.shield(task)
             if not self.accepting:
@@ -393,9 +393,3 @@ class Fetch:
             self.over.set()
             self.stock.ring()
             self._ended(self)
-
-
-def _heard(task: "asyncio.Task[None]") -> None:
-    """Take note of an exception: those who wanted to know may have gone."""
-    if not task.cancelled():
-        task.exception()

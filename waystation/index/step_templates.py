@@ -43,7 +43,5 @@ def put_all(transaction: Transaction, templates: Sequence[Template]) -> None:
 
 def drop(transaction: Transaction, kind: str, name: str) -> bool:
     """Forget a template; False if there is none."""
-    found = {"kind": kind, "name": name}
-    return (
-        transaction.run("DELETE FROM step_template WHERE kind = :kind AND name = :name", found) > 0
-    )
+    sql = "DELETE FROM step_template WHERE kind = :kind AND name = :name"
+    return transaction.run(sql, {"kind": kind, "name": name}) > 0

@@ -50,6 +50,7 @@ class Entry:
 NAVIGATION: Final = (
     Entry("/", "Overview", "gauge", Ability.SEE, "o"),
     Entry("/worklist", "Worklist", "list", Ability.PHI, "w", "Worklist"),
+    Entry("/worklist/templates", "Templates", "calendar", Ability.PHI, "l", "Worklist"),
     Entry("/worklist/preview", "Station view", "search", Ability.PHI, "p", "Worklist"),
     Entry("/worklist/traffic", "Traffic", "clock", Ability.PHI, "q", "Worklist"),
     Entry("/worklist/messages", "HL7 messages", "go", Ability.PHI, "m", "Worklist"),

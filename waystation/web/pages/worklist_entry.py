@@ -12,6 +12,7 @@ from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import Response
 
 from waystation.index import mpps
+from waystation.index.rows import study_at
 from waystation.matching.entry import flat
 from waystation.model.step import (
     MOVES,
@@ -109,35 +110,39 @@ def _add_new(router: APIRouter, board: Board) -> None:
         form = form_of(request)
         values, extras = typed(form.raw), {name: form.raw(name) for name in EXTRA_NAMES}
         texts = {**shown(form.raw), **extras, "area": form["area"]}
-        chosen = {"procedure": form["procedure"], "station": form["station"]}
+        chosen: dict[str, Any] = {name: form[name] for name in ("procedure", "station")}
         if form["use"]:
-            return await _new_form(request, board, await laid_over(board, texts, **chosen), **chosen)
+            texts = await laid_over(board, texts, **chosen)
+            return await _new_form(request, board, texts, **chosen)
         errors = {**lacking(values), **faults_of(extras)}
         if errors:
             return await _new_form(request, board, texts, 422, errors=errors, **chosen)
         doubts = await doubts_of(board, values)
         warned = await warnings_of(board, values, form["area"])
         if (doubts or warned) and not form["sure"]:
-            return await _new_form(
-                request, board, texts, 409, doubts=doubts, unsure=True, **chosen
-            )
-        days = [
-            [StepDraft(values=one, area=form["area"]) for one in day]
-            for day in plan(values, extras)
-        ]
-        author = _author(request)
+            unsure = {"doubts": doubts, "unsure": True}
+            return await _new_form(request, board, texts, 409, **unsure, **chosen)
+        area = form["area"]
+        days = [[StepDraft(values=one, area=area) for one in day] for day in plan(values, extras)]
         try:
-            made = await board.steps.write(
-                lambda book: [
-                    step for day in days for step in book.add_all(day, author, one_order=True)
-                ]
-            )
+            return _added(request, await _kept(board, days, _author(request)))
         except StepFaults as error:
             return await _new_form(request, board, texts, 422, errors=errors_of(error), **chosen)
-        text = "The entry was added" if len(made) == 1 else f"{len(made)} entries were added"
-        fields = {"version": str(made[0].version)} if len(made) == 1 else {}
-        undo = f"/worklist/{made[0].id:x}/delete" if len(made) == 1 else ""
-        return onward(request, f"/worklist/{made[0].id:x}", text, undo=undo, fields=fields)
+
+
+async def _kept(board: Board, days: Sequence[Sequence[StepDraft]], author: Author) -> list[Step]:
+    """Keep the entries of all days or none; those of a day share the ids of one order."""
+    return await board.steps.write(
+        lambda book: [one for day in days for one in book.add_all(day, author, one_order=True)]
+    )
+
+
+def _added(request: Request, made: Sequence[Step]) -> Response:
+    place = f"/worklist/{made[0].id:x}"
+    if len(made) > 1:
+        return onward(request, place, f"{len(made)} entries were added")
+    fields = {"version": str(made[0].version)}
+    return onward(request, place, "The entry was added", undo=f"{place}/delete", fields=fields)
 
 
 async def _new_form(
@@ -244,6 +249,7 @@ def _add_one(router: APIRouter, board: Board) -> None:
             for name, field in FIELDS.items()
             if name in known
         ]
+        filed = await board.database.read(lambda tx: study_at(tx, step.study_uid))
         performed = await board.database.read(lambda tx: mpps.of_step(tx, step.id))
         return await page(
             request,
@@ -254,10 +260,20 @@ def _add_one(router: APIRouter, board: Board) -> None:
             others=[(field_words(name), text) for name, text in sorted(known.items())],
             history=told(await board.steps.history(step.id))[::-1],
             performed=performed,
+            images=filed.n_instances if filed else 0,
+            **_study_links(request, board, step.study_uid),
             moves=[(to.value, words) for to, words in BUTTONS if to in MOVES[step.state]],
             can_cancel=StepState.CANCELLED in MOVES[step.state],
             words={state.value: words for state, words in STATE_WORDS.items()},
         )
+
+
+def _study_links(request: Request, board: Board, study_uid: str) -> dict[str, Any]:
+    """Return where the images of a study are seen: in the viewer if one is served."""
+    port = board.viewer()
+    shown = request.url.replace(port=port, path="/viewer", query=f"StudyInstanceUIDs={study_uid}")
+    address = request.url.replace(path=f"{board.dicomweb}/studies/{study_uid}", query="")
+    return {"in_viewer": str(shown) if port else "", "in_dicomweb": str(address)}
 
 
 def _add_moves(router: APIRouter, board: Board) -> None:
