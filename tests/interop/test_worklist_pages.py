@@ -8,6 +8,7 @@ import urllib.request
 from collections.abc import Iterator
 from datetime import date, timedelta
 from typing import Any
+from urllib.request import HTTPCookieProcessor
 
 import pytest
 
@@ -232,7 +233,7 @@ def posted(node: Node, path: str, **fields: str) -> str:
     headers = {"Origin": node.web, "Content-Type": "application/x-www-form-urlencoded"}
     request = urllib.request.Request(node.web + path, data=body, headers=headers)
     try:
-        with urllib.request.urlopen(request) as answer:
+        with urllib.request.build_opener(HTTPCookieProcessor()).open(request) as answer:
             return str(answer.read().decode())
     except urllib.error.HTTPError as refused:
         return str(refused.read().decode())
