@@ -79,6 +79,24 @@ async def test_the_first_image_starts_its_step_if_nobody_else_said_so(tmp_path: 
         assert (last.author.kind, last.author.name) == ("images", "CT1")
 
 
+@pytest.mark.req("T-59")
+async def test_an_order_that_comes_after_its_first_image_is_started_by_the_next(
+    tmp_path: Path,
+) -> None:
+    async with ward(tmp_path) as hospital:
+        await send(hospital, THREE[0])
+        await hospital.node.router.settled()
+
+        async def looked_at() -> bool:
+            return not hospital.list.images.waiting
+
+        await until_async(looked_at)
+        (late,) = await hospital.add({"StudyInstanceUID": STUDY, "Modality": MODALITY})
+        assert await state(hospital, late) is S.SCHEDULED
+        await send(hospital, THREE[1])
+        await until_async(partial(in_state, hospital, late, S.STARTED))
+
+
 def performed(*stored: Stored) -> Values:
     return {
         "PerformedProcedureStepStatus": "COMPLETED",

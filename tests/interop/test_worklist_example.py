@@ -17,8 +17,8 @@ import pytest
 from pydicom.dataset import Dataset
 
 from tests.peers.dcmtk import run
-from tests.peers.node import Node, command
-from tests.peers.program import need, wait_until
+from tests.peers.node import Node
+from tests.peers.program import command, need, wait_until
 
 EXAMPLES = Path("/usr/share/doc/dcmtk/examples")
 DUMP2DCM, FINDSCU = "/usr/bin/dump2dcm", "/usr/bin/findscu"
@@ -73,7 +73,7 @@ def node(tmp_path_factory: pytest.TempPathFactory, dumps: Path) -> Iterator[Node
             Node(tmp_path_factory.mktemp("node"), CONFIG.format(folder=folder))
         )
         stack.callback(lambda: print(started.log[-4000:]))
-        wait_until(lambda: len(answers(started, "OFFIS", None, folder)) == 10, 20)
+        wait_until(lambda: len(answers(started, "OFFIS", None, folder)) == 10, "the ten entries")
         yield started
 
 
@@ -82,16 +82,17 @@ def answers(node: Node, called: str, query: Path | None, folder: Path) -> list[D
     into = folder / "answers"
     shutil.rmtree(into, ignore_errors=True)
     into.mkdir(parents=True)
-    command = [need(FINDSCU), "-W", "-q", "-X", "--call", called, "127.0.0.1", str(node.port)]
+    words = [need(FINDSCU), "-W", "-q", "-X", "--call", called, "127.0.0.1", str(node.port)]
     asked = [str(query)] if query else ["-k", "PatientName"]
     before = Path.cwd()
     os.chdir(into)
     try:
-        done = run([*command, *asked])
+        done = run([*words, *asked])
     finally:
         os.chdir(before)
     assert done.exit_code == 0, done.text
-    found = [pydicom.dcmread(file, force=True) for file in sorted(into.glob("rsp*.dcm"))]
+    found: list[Dataset] = []
+    found += [pydicom.dcmread(file, force=True) for file in sorted(into.glob("rsp*.dcm"))]
     shutil.rmtree(into)
     return found
 
@@ -163,7 +164,7 @@ def test_the_same_goes_with_our_own_commands(
     imported = json.loads(done.stdout)
     assert len(imported["same"]) + len(imported["changed"]) == 10
     query = golden / "wlm" / "queries" / "dcmtk-wlistqry3.dcm"
-    target = f"OFFIS@127.0.0.1:{node.port}"
-    asked = node.command("find", target, str(query), "--model", "worklist", "--json")
+    peer = f"OFFIS@127.0.0.1:{node.port}"
+    asked = node.command("find", peer, str(query), "--model", "worklist", "--json")
     assert asked.returncode == 0, asked.stderr
     assert len(asked.stdout.splitlines()) == len(recorded(golden, 3))

@@ -7,14 +7,16 @@ import urllib.parse
 import urllib.request
 from collections.abc import Iterator
 from datetime import date, timedelta
+from pathlib import Path
 from typing import Any
 from urllib.request import HTTPCookieProcessor
 
 import pytest
 
+from tests.objects.study import make_study, uid_of
 from tests.peers.browser import Browser
-from tests.peers.node import Node
-from tests.peers.program import HOST, need
+from tests.peers.node import Node, rule_to
+from tests.peers.program import HOST, free_port, need, wait_until
 from tests.web.test_payloads import PAYLOADS, markup_faults
 
 pytestmark = [pytest.mark.peer, pytest.mark.slow]
@@ -33,7 +35,10 @@ WHOLE = {
 
 @pytest.fixture(scope="module")
 def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
-    with Node(tmp_path_factory.mktemp("worklist") / "node", "") as started:
+    viewer = tmp_path_factory.mktemp("viewer")
+    (viewer / "index.html").write_text("<!doctype html><title>A viewer</title>")
+    config = f'[web.viewer]\npath = "{viewer}"\nport = {free_port()}\n' + rule_to("archive")
+    with Node(tmp_path_factory.mktemp("worklist") / "node", config) as started:
         yield started
 
 
@@ -178,6 +183,20 @@ def test_the_page_says_why_a_scanner_does_not_see_it_and_offers_what_mends_it(no
     assert f'href="/worklist/{lacking}/edit"' in page(node, f"/worklist/{lacking}/why")
 
 
+@pytest.mark.req("T-62")
+def test_an_entry_leads_to_its_images_once_some_have_come(node: Node, tmp_path: Path) -> None:
+    study = make_study(tmp_path / "study", "tiny", 2, seed="pages")
+    number = add(node, PatientID="I1", StudyInstanceUID=uid_of("pages", "study"))
+    assert "Images" not in page(node, f"/worklist/{number}")
+    sent = node.command("send", f"WAYSTATION@{HOST}:{node.port}", str(study.folder))
+    assert sent.returncode == 0, sent.stderr
+    wait_until(lambda: "2 images have come" in page(node, f"/worklist/{number}"), "the images")
+    link = page(node, f"/worklist/{number}").split('" target="_blank"')[0].rpartition('href="')[2]
+    assert link.endswith(f"/viewer?StudyInstanceUIDs={uid_of('pages', 'study')}")
+    with urllib.request.urlopen(link) as answer:
+        assert b"A viewer" in answer.read()
+
+
 @pytest.mark.req("S-62")
 def test_nothing_that_a_sender_writes_becomes_markup(node: Node, browser: Browser) -> None:
     kept = [text for text in PAYLOADS if not set(text) & set("\r\n\x1b\0\u2028\\")]
@@ -285,13 +304,13 @@ def test_an_entry_is_filled_from_templates_and_has_their_steps_codes_and_length(
     browser.click("form.entry button.main")
     browser.wait("document.querySelector('.toast')?.innerText.includes('4 entries') ?? false")
     steps = asked(node, "GET", "/steps?text=Vorlage")["steps"]
-    assert len({one["study_uid"] for one in steps}) == 2
-    said = [one["values"] for one in steps]
+    said = [asked(node, "GET", f"/steps/{one['id']}")["values"] for one in steps]
+    assert len({one["StudyInstanceUID"] for one in said}) == 2
     days = {one["ScheduledProcedureStepStartDate"] for one in said}
     assert days == {f"{date.today() + timedelta(days=later):%Y%m%d}" for later in (0, 7)}
     assert {one["ScheduledProcedureStepEndTime"] for one in said} == {"0015"}
     assert {one["ScheduledProcedureStepDescription"] for one in said} == {"Native", "With contrast"}
-    assert "CTTHOR" in json.dumps(asked(node, "GET", f"/steps/{steps[0]['id']}"))
+    assert "CTTHOR" in json.dumps(said[0])
 
 
 @pytest.mark.req("T-62")
@@ -323,7 +342,7 @@ def test_templates_go_out_as_csv_and_a_faulty_file_is_refused_as_a_whole(
           document.body.dataset.old = "1";
           document.querySelector("form[enctype] button.main").click(); }})()"""
         browser.look(script)
-        browser.wait("!document.body.dataset.old && document.readyState == 'complete'")
+        browser.wait("!document.body?.dataset.old && document.readyState == 'complete'")
         return str(browser.look("document.querySelector('main').innerText"))
 
     told = read("kind,name,Modality\nstation,,CT\nprocedure,New,x\nthing,A,CT")

@@ -124,6 +124,7 @@ class Worklisting:
     async def start(self) -> None:
         """Take up what was under way."""
         await self.images.start()
+        self.steps.told.append(self.images.told)
         self._node.watching.heard.append(self.images.came)
         self._node.watching.looks.append(self.lacking.findings)
 

@@ -87,6 +87,8 @@ class Broker:
             if whole is not None:
                 return whole.reading
             if (told := self._memory.told((source, study, aim))) is not None:
+                if prefetch:
+                    raise told
                 return await self._partial(source, study, aim, told)
             fetch = self._fetch(upstream, study)
             if fetch.accepting:

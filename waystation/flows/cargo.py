@@ -66,12 +66,13 @@ class JournalCargo:
         ):
             return
         try:
-            job = archive.spoilt(delivery.arrival_id, delivery.blob)
-            if await self._database.write(job):
+            spoilt = archive.spoilt(delivery.arrival_id, delivery.blob)
+            if await self._database.write(spoilt):
                 log.error("archived object damaged", arrival=f"{delivery.arrival_id:x}")
-            if delivery.blob and await self._database.write(
-                cache_book.damaged([delivery.arrival_id])
-            ):
+            if not delivery.blob:
+                return
+            cached = cache_book.damaged([delivery.arrival_id])
+            if await self._database.write(cached):
                 log.error("cached object damaged", arrival=f"{delivery.arrival_id:x}")
         except StorageError as failed:
             log.error("damage not written down", why=str(failed))

@@ -7,13 +7,13 @@ count as complete (R-71).  `came` is called for every object and costs a look in
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 
 import structlog
 
 from waystation.db.engine import Database
 from waystation.flows.rounds import keep_going
-from waystation.flows.steps import Steps
+from waystation.flows.steps import Steps, Told
 from waystation.index import mpps
 from waystation.journal import commitments
 from waystation.matching.performed import Performed, performed
@@ -51,6 +51,11 @@ class StepImages:
         self._due: set[str] = set()
         self._wake = asyncio.Event()
 
+    @property
+    def waiting(self) -> bool:
+        """Whether something that came was not looked at yet."""
+        return bool(self._first or self._due)
+
     def came(self, arrival: Arrival) -> None:
         """An object was received, and is in the journal."""
         instance = arrival.instance
@@ -65,6 +70,12 @@ class StepImages:
             self._seen.popitem(last=False)
         self._first.append(arrival)
         self._wake.set()
+
+    def told(self, changes: Sequence[Told]) -> None:
+        """Steps have changed: the next image of a study may start one that is new."""
+        for told in changes:
+            if told.change.what in ("created", "restored"):
+                self._seen.pop((told.step.study_uid, told.step.modality), None)
 
     def ended(self, done: Performed) -> None:
         """A performed procedure step is over; it named its objects."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from waystation.db.engine import Job
-from waystation.db.statement import Transaction
+from waystation.db.statement import Row, Transaction
 from waystation.model.step import StepState
 
 CREATE, SET = "create", "set"
@@ -103,9 +103,16 @@ def newest(limit: int) -> Job[list[Kept]]:
     return job
 
 
-def _kept(row: Sequence[object]) -> Kept:
-    values = dict(zip(Kept.__slots__, row, strict=True))
-    return Kept(**{**values, "state": StepState(row[1]), "data": bytes(row[3])})  # type: ignore[arg-type, call-overload]
+def _kept(row: Row) -> Kept:
+    return Kept(
+        sop_instance=row[0],
+        state=StepState(row[1]),
+        calling_ae=row[2],
+        data=bytes(row[3]),
+        study_uid=row[4],
+        created_at=row[5],
+        changed_at=row[6],
+    )
 
 
 # on to others

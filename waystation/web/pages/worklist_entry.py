@@ -179,14 +179,20 @@ def _add_edit(router: APIRouter, board: Board) -> None:
         values, before = typed(form.raw), typed(lambda name: form.raw(f"before-{name}"))
 
         async def again(status: int, newer: Step, **more: Any) -> Response:
+            known = {name: form.raw(f"before-{name}") for name in FIELDS}
+            shown_now = shown(form.raw)
+            if newer is not step:
+                now = filled(flat(newer.data))
+                left = {name for name, text in shown_now.items() if text == known[name]}
+                shown_now, known = {**shown_now, **{name: now[name] for name in left}}, now
             return await form_page(
                 request,
                 board,
                 status,
                 action=f"/worklist/{step.id:x}/edit",
-                values=shown(form.raw),
+                values=shown_now,
                 step=line_of(newer, board.clock()),
-                known={name: form.raw(f"before-{name}") for name in FIELDS},
+                known=known,
                 area=form["area"],
                 **more,
             )

@@ -17,7 +17,7 @@ LONGEST_MIN: Final = 24 * 60
 CODE: Final = ("CodeValue", "CodingSchemeDesignator", "CodeMeaning")
 START: Final = ("ScheduledProcedureStepStartDate", "ScheduledProcedureStepStartTime")
 END: Final = ("ScheduledProcedureStepEndDate", "ScheduledProcedureStepEndTime")
-EVERY: Final = (("1", "day"), ("7", "week"), ("14", "two weeks"), ("28", "four weeks"))
+EVERY: Final = (("1", "A day"), ("7", "A week"), ("14", "Two weeks"), ("28", "Four weeks"))
 # What only a new entry is asked, and what a template of a procedure may say of it.
 CODES: Final = FormField(
     name="codes",
@@ -56,11 +56,11 @@ def faults_of(extras: Mapping[str, str]) -> dict[str, str]:
     codes = [_code(line) for line in lines_of(extras.get("codes", ""))]
     wrong = [number for number, one in enumerate(codes, 1) if one is None]
     if wrong:
-        found["codes"] = f"Line {wrong[0]} is no code: write code, scheme, meaning"
-    for name, most in (("minutes", LONGEST_MIN), ("repeats", MOST_DAYS)):
-        text = extras.get(name, "").strip()
+        found["codes"] = f"Protocol codes: line {wrong[0]} is none; write code, scheme, meaning"
+    for field, most in ((MINUTES, LONGEST_MIN), (REPEATS, MOST_DAYS)):
+        text = extras.get(field.name, "").strip()
         if text and not (text.isascii() and text.isdigit() and 0 < int(text) <= most):
-            found[name] = f"Write a whole number from 1 to {most}"
+            found[field.name] = f"{field.label}: write a whole number from 1 to {most}"
     return found
 
 
