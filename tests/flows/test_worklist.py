@@ -298,7 +298,7 @@ async def test_a_deleted_step_comes_back_for_ten_minutes_and_a_started_one_stays
         await hospital.steps.delete(started, PERSON)
 
 
-@pytest.mark.req("T-62", "T-19")
+@pytest.mark.req("T-62", "T-19", "TT-27")
 async def test_each_cause_that_hides_a_step_is_named_with_what_mends_it(hospital: Ward) -> None:
     why = hospital.list.view.why
 

@@ -10,6 +10,7 @@ from waystation.app.wiring_worklist_ways import worklist_ways
 from waystation.web.api_fetches import fetches_api
 from waystation.web.api_users import api_users
 from waystation.web.api_worklist import worklist_api
+from waystation.web.api_worklist_templates import worklist_templates_api
 from waystation.web.api_worklist_ways import worklist_ways_api
 from waystation.web.pages.sign_in import sign_in_pages
 from waystation.web.pages.trail import trail_pages
@@ -31,6 +32,7 @@ def console_parts(node: Node, viewer: Callable[[], int] = lambda: 0) -> Sequence
     return [
         fetches_api(fetches(node)),
         worklist_api(board(node)),
+        worklist_templates_api(board(node)),
         worklist_pages(board(node)),
         look_pages(board(node)),
         message_pages(worklist_ways(node)),

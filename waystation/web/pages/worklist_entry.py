@@ -40,10 +40,12 @@ from waystation.web.pages.worklist_fields import (
 )
 from waystation.web.pages.worklist_form import (
     EXTRA_NAMES,
+    NOT_KNOWN,
     doubts_of,
     errors_of,
     form_page,
     fresh,
+    known_patient,
     lacking,
     laid_over,
     warnings_of,
@@ -111,6 +113,12 @@ def _add_new(router: APIRouter, board: Board) -> None:
         values, extras = typed(form.raw), {name: form.raw(name) for name in EXTRA_NAMES}
         texts = {**shown(form.raw), **extras, "area": form["area"]}
         chosen: dict[str, Any] = {name: form[name] for name in ("procedure", "station")}
+        if form["use"] == "patient":
+            patient = await known_patient(board, form["PatientID"], form["IssuerOfPatientID"])
+            told = {} if patient else {"PatientID": NOT_KNOWN}
+            return await _new_form(
+                request, board, {**texts, **patient}, 422 if told else 200, errors=told, **chosen
+            )
         if form["use"]:
             texts = await laid_over(board, texts, **chosen)
             return await _new_form(request, board, texts, **chosen)

@@ -12,18 +12,21 @@ from fastapi import Request
 from fastapi.responses import Response
 
 from waystation.flows.steps import StepFilter
+from waystation.index.rows import patient_at
 from waystation.index.step_templates import PROCEDURE, STATION, Template, every
 from waystation.matching.entry import flat
 from waystation.matching.entry_form import unreadable
 from waystation.model.step import StepFaults
 from waystation.web.api_worklist import Board
 from waystation.web.pages.frame import page
-from waystation.web.pages.worklist_fields import FIELDS, NAME_GROUPS, SECTIONS, typed
+from waystation.web.pages.worklist_fields import FIELDS, NAME_GROUPS, SECTIONS, filled, typed
 from waystation.web.pages.worklist_plans import EVERY, EXTRAS
 from waystation.web.pages.worklist_template_fields import prefill
 from waystation.web.pages.worklist_words import field_words
 
 REMEMBERED: Final = 300
+OF_PATIENT: Final = {*(one.name for one in SECTIONS[0][1]), "MedicalAlerts", "Allergies"}
+NOT_KNOWN: Final = "Neither the worklist nor the archive knows a patient with this ID"
 EXTRA_NAMES: Final = (*(one.name for one in EXTRAS), "every")
 
 
@@ -118,6 +121,24 @@ async def laid_over(
             if name and (one.kind, one.name) == (kind, name):
                 found |= prefill(one)
     return found
+
+
+async def known_patient(board: Board, patient_id: str, issuer: str) -> dict[str, str]:
+    """Return the fields of a patient: of the newest entry of the worklist, else of the archive.
+
+    {} if neither knows the patient ID.
+    """
+    if not patient_id:
+        return {}
+    steps = await board.steps.find(patient_id=patient_id)
+    said = [flat(one.data) for one in sorted(steps, key=lambda one: -one.changed_at)]
+    fits = [one for one in said if not issuer or issuer in one.get("IssuerOfPatientID", ())]
+    if not fits:
+        identity = (issuer, patient_id, "")
+        row = await board.database.read(lambda tx: patient_at(tx, identity))
+        fits = [flat(row.data)] if row else []
+    found = filled(fits[0]) if fits else {}
+    return {name: text for name, text in found.items() if name in OF_PATIENT and text}
 
 
 def errors_of(faults: StepFaults) -> dict[str, str]:
