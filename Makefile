@@ -10,7 +10,7 @@ STAMP := .venv/.set-up
 DEMO ?= 1
 CONFIG ?=
 # Tests wait a good deal: more of them at a time than there are cores.
-WORKERS ?= 3
+WORKERS ?= 4
 ARGS ?=
 
 # The torture and benchmark programs read these from the environment.

@@ -63,7 +63,9 @@ def programs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of programs in which short commands of ours need not be imported each time."""
     folder = tmp_path_factory.mktemp("bin")
     own = Path(sys.executable).parent
-    (folder / "python").symlink_to(own / "python")
+    # A link would forget the virtual environment that it belongs to.
+    (folder / "python").write_text(f'#!/bin/bash\nexec {own}/python "$@"\n')
+    (folder / "python").chmod(0o755)
     (folder / "waystation").write_text(
         "#!/bin/bash\n"
         # What a story kills must be its own child.

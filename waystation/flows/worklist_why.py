@@ -173,6 +173,8 @@ class WorklistView:
         if area is None:
             raise StepRefused(f"{called} shows no worklist")
         if asking is None:
+            if not is_ae_title(station):
+                raise StepRefused("a station has an AE title: up to 16 characters of ASCII")
             identifier, syntax = typical(station, self._window.today()), EXPLICIT_VR_LE
         else:
             identifier, syntax = asking.identifier, asking.syntax
@@ -299,6 +301,11 @@ def _key(line: Line, query: Query) -> Reason:
 def keys_of(asking: Asking) -> list[tuple[str, str]]:
     """Return what a query asked: (path, text), "" for what it only wanted to have."""
     return lines_of(HeadRecord(Head.from_bytes(asking.identifier, asking.syntax)))
+
+
+def is_ae_title(text: str) -> bool:
+    """Tell whether this can be an AE title, or is empty (PS3.5 6.2)."""
+    return len(text) <= 16 and text.isascii() and text.isprintable() and "\\" not in text
 
 
 def typical(station: str, today: str) -> bytes:

@@ -37,9 +37,12 @@ def look_pages(board: Board) -> APIRouter:
     @router.get("/worklist/preview", openapi_extra=LOOK)
     async def preview(request: Request, station: str = "", last: str = "") -> Response:
         station = station.strip()[:16]
-        entries = None
+        entries, refused = None, ""
         if station:
-            found = await board.view.preview(station, last=last == "1", limit=MOST)
+            try:
+                found = await board.view.preview(station, last=last == "1", limit=MOST)
+            except StepRefused as error:
+                found, refused = [], str(error)
             entries = [{"id": f"{one.step:x}", "shown": one, "values": one.values} for one in found]
         return await page(
             request,
@@ -47,6 +50,7 @@ def look_pages(board: Board) -> APIRouter:
             station=station,
             last=last == "1",
             entries=entries,
+            refused=refused,
             stations=await _stations(board),
         )
 
