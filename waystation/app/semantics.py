@@ -130,7 +130,8 @@ def _unused_destinations(parts: Parts) -> Iterator[Problem]:
     for table in groups.values() if isinstance(groups, dict) else []:
         used |= {name for _, name in member_tables(table)}
     told = parts.single.get("worklist")
-    used |= set(told.forward) if isinstance(told, WorklistSettings) else set()
+    if isinstance(told, WorklistSettings):
+        used |= {*told.forward, *told.webhooks}
     for name in parts.destinations:
         if name not in used:
             yield warning(("destination", name), "no rule sends to it")

@@ -3,12 +3,13 @@
 Contract: yields problems and warnings; changes nothing.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from waystation.app.faults import Problem, closest
 from waystation.app.lines import Path
 from waystation.app.parts import Parts
-from waystation.app.settings_destination import DicomDestination
+from waystation.app.settings_destination import DestinationSettings, DicomDestination
+from waystation.app.settings_ways import WebhookDestination
 from waystation.app.settings_worklist import WorklistSettings
 
 WORKLIST = "worklist"
@@ -20,11 +21,18 @@ def worklist(parts: Parts) -> Iterator[Problem]:
     if not isinstance(table, WorklistSettings):
         return
     yield from _areas(parts, table)
-    for place, name in enumerate(table.forward):
-        if not isinstance(parts.destinations.get(name), DicomDestination):
+    yield from _targets(parts, "forward", table.forward, DicomDestination, "dicom")
+    yield from _targets(parts, "webhooks", table.webhooks, WebhookDestination, "webhook")
+
+
+def _targets(
+    parts: Parts, key: str, names: Sequence[str], model: type[DestinationSettings], kind: str
+) -> Iterator[Problem]:
+    for place, name in enumerate(names):
+        if not isinstance(parts.destinations.get(name), model):
             near = closest(name, parts.destinations)
-            text = f'no destination of kind dicom is called "{name}"{near}'
-            yield Problem(path=(WORKLIST, "forward", place), text=text)
+            text = f'no destination of kind {kind} is called "{name}"{near}'
+            yield Problem(path=(WORKLIST, key, place), text=text)
 
 
 def _areas(parts: Parts, table: WorklistSettings) -> Iterator[Problem]:

@@ -121,6 +121,10 @@ class WorklistSettings(Table):
         default=(),
         description="Destinations of kind dicom that hear of every performed procedure step (MPPS)",
     )
+    webhooks: Names = Field(
+        default=(),
+        description="Destinations of kind webhook that hear of every new step and change of state",
+    )
     area: dict[str, WorklistArea] = Field(
         default_factory=dict, description="Parts of the worklist under other called AE titles"
     )

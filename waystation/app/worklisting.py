@@ -4,7 +4,8 @@ Contract: `steps` is what page, API, HL7 and folder share.  Areas, charsets and 
 the settings in force at each request.
 """
 
-from collections.abc import Callable, Coroutine, Mapping
+import json
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -16,16 +17,18 @@ from waystation.app.settings_destination import DicomDestination
 from waystation.app.settings_worklist import WorklistSettings
 from waystation.app.wiring_worklist import area_of, id_forms, splits
 from waystation.db.statement import Transaction
+from waystation.destinations.webhook import WebhookDestination
 from waystation.dicom.uids import MODALITY_WORKLIST_FIND, MPPS
 from waystation.flows.desk import Asked, Services
 from waystation.flows.mpps import Court, Procedures
-from waystation.flows.mpps_forward import MppsForward, Targets
+from waystation.flows.mpps_forward import MppsForward, Targets, event_of
 from waystation.flows.step_ends import StepEnds, StepTerms
 from waystation.flows.step_images import StepImages
 from waystation.flows.step_watch import StepWatch
 from waystation.flows.steps import Steps, Told
 from waystation.flows.worklist import Ward, Worklist
 from waystation.flows.worklist_why import Window, WorklistView
+from waystation.index.mpps import EVENT, Message, enqueue
 from waystation.journal import audit
 from waystation.journal.audit import Entry, Event
 from waystation.model.peer import Remote
@@ -56,7 +59,7 @@ class Worklisting:
             lambda: node.clock(),
             lambda area: id_forms(node.settings, area),
             lambda area: splits(node.settings, area),
-            self._audited(audit_key(node.data)),
+            self._noted(audit_key(node.data)),
         )
         self.worklist = Worklist(
             Ward(
@@ -71,7 +74,9 @@ class Worklisting:
         self.forward = MppsForward(
             node.database,
             lambda: node.clock(),
-            Targets(names=lambda: node.settings.worklist.forward, remote=self._remote),
+            Targets(
+                names=lambda: node.settings.worklist.forward, remote=self._remote, hook=self._hook
+            ),
         )
         self.images = StepImages(
             self.steps, node.database, lambda: node.clock(), node.gathers.performed
@@ -124,7 +129,7 @@ class Worklisting:
     async def start(self) -> None:
         """Take up what was under way."""
         await self.images.start()
-        self.steps.told.append(self.images.told)
+        self.steps.told += [self.images.told, lambda _told: self.forward.wake()]
         self._node.watching.heard.append(self.images.came)
         self._node.watching.looks.append(self.lacking.findings)
 
@@ -149,12 +154,35 @@ class Worklisting:
         """Write down what was asked last."""
         await self.worklist.settle()
 
-    def _audited(self, key: bytes) -> Callable[[Transaction, Told], None]:
-        def audited(transaction: Transaction, told: Told) -> None:
-            record = recorded(told, self._node.settings.node.name)
-            audit.append(transaction, key, record, self._node.clock())
+    def _noted(self, key: bytes) -> Callable[[Transaction, Told], None]:
+        """Return what goes into the transaction of a change: its record, and who hears of it."""
 
-        return audited
+        def noted(transaction: Transaction, told: Told) -> None:
+            settings, now = self._node.settings, self._node.clock()
+            audit.append(transaction, key, recorded(told, settings.node.name), now)
+            if "state" in told.change.after or told.change.what == "created":
+                data = json.dumps(event_of(told)).encode()
+                self._enqueue(transaction, settings.worklist.webhooks, data, now)
+
+        return noted
+
+    def _enqueue(
+        self, transaction: Transaction, names: Sequence[str], data: bytes, now: float
+    ) -> None:
+        messages = [
+            Message(
+                id=self._node.ids.next(),
+                target=name,
+                sop_instance="",
+                operation=EVENT,
+                data=data,
+                attempts=0,
+                due=now,
+                created_at=now,
+            )
+            for name in names
+        ]
+        enqueue(transaction, messages)
 
     def _today(self) -> str:
         zone = self._node.router.routing.zone
@@ -173,6 +201,14 @@ class Worklisting:
         if not isinstance(table, DicomDestination):
             return None
         return wiring.remote(target, table, settings.dicom.ae_title)
+
+    def _hook(self, target: str) -> WebhookDestination | None:
+        settings = self._node.settings
+        table = settings.destination.get(target)
+        if table is None:
+            return None
+        made = wiring.destination(target, table, settings.dicom.ae_title, self._node.data)
+        return made if isinstance(made, WebhookDestination) else None
 
 
 def recorded(told: Told, node: str) -> Entry:

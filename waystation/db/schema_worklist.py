@@ -133,7 +133,7 @@ mpps_forward = Table(
     Column("id", Identity, primary_key=True, autoincrement=False),
     Column("target", Text, nullable=False),
     Column("sop_instance", Text, nullable=False),
-    # create or set
+    # create, set or event
     Column("operation", Text, nullable=False),
     Column("data", LargeBinary, nullable=False),
     # open, done, given-up

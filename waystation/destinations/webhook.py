@@ -12,7 +12,7 @@ import hashlib
 import hmac
 import json
 import time
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
@@ -61,7 +61,7 @@ class WebhookDestination:
         size = self._settings.max_objects
         for start in range(0, len(batch), size):
             group = batch[start : start + size]
-            outcome = await self._post(EVENT, event_id(group), self._objects(group))
+            outcome = await self._post(EVENT, event_id(group), {"objects": self._objects(group)})
             if way_failed(outcome):
                 yield group[0], outcome
                 return
@@ -72,10 +72,14 @@ class WebhookDestination:
 
     async def probe(self) -> Deferred | None:
         """Post an event that tells of nothing."""
-        outcome = await self._post(PING, f"ping-{int(self._clock())}", [])
+        outcome = await self._post(PING, f"ping-{int(self._clock())}", {"objects": []})
         if way_failed(outcome):
             return outcome
         return None
+
+    async def tell(self, kind: str, name: str, said: Mapping[str, object]) -> Outcome:
+        """Post an event of another kind.  name: the same at each attempt."""
+        return await self._post(kind, name, said)
 
     async def close(self) -> None:
         """End the connections."""
@@ -84,13 +88,13 @@ class WebhookDestination:
     def _objects(self, group: Sequence[Delivery]) -> list[dict[str, str | int | float]]:
         return [values_of(delivery, self._settings.fields) for delivery in group]
 
-    async def _post(self, kind: str, name: str, objects: Sequence[object]) -> Outcome:
+    async def _post(self, kind: str, name: str, said: Mapping[str, object]) -> Outcome:
         now = self._clock()
         event = {
             "type": kind,
             "timestamp": datetime.fromtimestamp(now, UTC).isoformat(timespec="seconds"),
             "destination": self.name,
-            "objects": objects,
+            **said,
         }
         body = json.dumps(event, separators=(",", ":")).encode("ascii")
         reply = await self._server.ask(

@@ -1,4 +1,4 @@
-"""Performed procedure steps go on to other SCPs, in their order (T-58).
+"""Performed procedure steps go on to other SCPs, and changes of state to webhooks (T-58, T-64).
 
 Contract: what was taken is in the journal before its sender hears success, and goes on to each
 target one after the other: an N-SET never overtakes its N-CREATE.  A target that is away is tried
@@ -8,18 +8,22 @@ came that broke off.
 """
 
 import asyncio
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import structlog
 
 from waystation.db.engine import Database
+from waystation.destinations.webhook import WebhookDestination
 from waystation.dicom.uids import EXPLICIT_VR_LE, IMPLICIT_VR_LE, MPPS
 from waystation.flows.rounds import keep_going
 from waystation.index import mpps
-from waystation.index.mpps import CREATE, DONE, GIVEN_UP, Message
+from waystation.index.mpps import CREATE, DONE, EVENT, GIVEN_UP, Message
+from waystation.index.step_rows import Told
 from waystation.matching.entry_data import recoded
 from waystation.model.errors import WaystationError
+from waystation.model.outcome import Deferred, Delivered
 from waystation.model.peer import Remote
 from waystation.net.query_call import QueryCall
 from waystation.wire.negotiate import propose
@@ -29,14 +33,20 @@ log = structlog.get_logger()
 AGAIN_S = 5.0
 FIRST_S, CAP_S, LIFETIME_S = 15.0, 1800.0, 7 * 86_400.0
 DUPLICATE = 0x0111
+STEP_EVENT = "waystation.worklist.step"
+NOBODY = "the configuration has no such destination"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Targets:
-    """Who hears of procedures.  remote: where a target is, None if nobody knows any more."""
+    """Who hears of procedures and states.
+
+    remote, hook: where a target is, None if nobody knows any more.
+    """
 
     names: Callable[[], Sequence[str]]
     remote: Callable[[str], Remote | None]
+    hook: Callable[[str], WebhookDestination | None] = lambda _name: None
 
 
 class MppsForward:
@@ -75,20 +85,17 @@ class MppsForward:
             await self._try(message)
 
     async def _try(self, message: Message) -> None:
-        now = self._clock()
+        if message.operation == EVENT:
+            await self._tell(message)
+            return
         remote = self._targets.remote(message.target)
+        if remote is None:
+            await self._give_up(message, NOBODY)
+            return
         try:
-            if remote is None:
-                await self._give_up(message, "the configuration has no such destination")
-                return
             status = await self._send(remote, message)
         except WaystationError as error:
-            if now - message.created_at >= LIFETIME_S:
-                await self._give_up(message, str(error))
-                return
-            pause = min(FIRST_S * 2.0 ** min(message.attempts, 16), CAP_S)
-            await self._database.write(mpps.again(message.id, now + pause, str(error)))
-            log.warning("performed procedure step waits", target=message.target, why=str(error))
+            await self._later(message, str(error))
             return
         arrived = category(status) in (Category.SUCCESS, Category.WARNING)
         if arrived or (status == DUPLICATE and message.operation == CREATE):
@@ -96,9 +103,35 @@ class MppsForward:
             return
         await self._give_up(message, f"answered {status_text(status)}")
 
+    async def _tell(self, message: Message) -> None:
+        """Post an event; one that was refused is given up, as it would be refused again."""
+        hook = self._targets.hook(message.target)
+        if hook is None:
+            await self._give_up(message, NOBODY)
+            return
+        try:
+            outcome = await hook.tell(STEP_EVENT, f"step-{message.id:x}", json.loads(message.data))
+        finally:
+            await hook.close()
+        if isinstance(outcome, Delivered):
+            await self._database.write(mpps.ended(message.id, DONE))
+        elif isinstance(outcome, Deferred):
+            await self._later(message, outcome.why)
+        else:
+            await self._give_up(message, outcome.why)
+
+    async def _later(self, message: Message, why: str) -> None:
+        now = self._clock()
+        if now - message.created_at >= LIFETIME_S:
+            await self._give_up(message, why)
+            return
+        pause = min(FIRST_S * 2.0 ** min(message.attempts, 16), CAP_S)
+        await self._database.write(mpps.again(message.id, now + pause, why))
+        log.warning("worklist message waits", target=message.target, why=why)
+
     async def _give_up(self, message: Message, why: str) -> None:
         await self._database.write(mpps.ended(message.id, GIVEN_UP, why))
-        log.error("performed procedure step not forwarded", target=message.target, why=why)
+        log.error("worklist message not forwarded", target=message.target, why=why)
 
     async def _send(self, remote: Remote, message: Message) -> int:
         call = await QueryCall.open(remote, propose([(MPPS, [EXPLICIT_VR_LE, IMPLICIT_VR_LE])])[0])
@@ -112,3 +145,21 @@ class MppsForward:
             raise
         await call.release()
         return answer.status
+
+
+def event_of(told: Told) -> dict[str, str | int]:
+    """Return what a webhook hears of a change of state: ids, never a patient."""
+    step, change = told.step, told.change
+    return {
+        "step": f"{step.id:x}",
+        "version": step.version,
+        "from": change.before.get("state", ""),
+        "to": change.after.get("state", step.state.value),
+        "what": change.what,
+        "by": change.author.kind,
+        "ScheduledProcedureStepID": step.step_id,
+        "StudyInstanceUID": step.study_uid,
+        "AccessionNumber": step.accession,
+        "ScheduledStationAETitle": step.station,
+        "Modality": step.modality,
+    }

@@ -12,7 +12,7 @@ from waystation.db.engine import Job
 from waystation.db.statement import Row, Transaction
 from waystation.model.step import StepState
 
-CREATE, SET = "create", "set"
+CREATE, SET, EVENT = "create", "set", "event"
 OPEN, DONE, GIVEN_UP = "open", "done", "given-up"
 
 
@@ -120,7 +120,10 @@ def _kept(row: Row) -> Kept:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
-    """One operation that goes on to another SCP.  due: not before (Unix seconds)."""
+    """One operation that goes on to another SCP, or an event.  due: not before (Unix seconds).
+
+    data: a data set, or the JSON of an event.
+    """
 
     id: int
     target: str

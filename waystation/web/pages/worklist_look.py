@@ -33,7 +33,13 @@ CAUSES: Final = {
 def look_pages(board: Board) -> APIRouter:
     """Return the routes."""
     router = APIRouter(include_in_schema=False)
+    _add_preview(router, board)
+    _add_traffic(router, board)
+    _add_why(router, board)
+    return router
 
+
+def _add_preview(router: APIRouter, board: Board) -> None:
     @router.get("/worklist/preview", openapi_extra=LOOK)
     async def preview(request: Request, station: str = "", last: str = "") -> Response:
         station = station.strip()[:16]
@@ -54,6 +60,8 @@ def look_pages(board: Board) -> APIRouter:
             stations=await _stations(board),
         )
 
+
+def _add_traffic(router: APIRouter, board: Board) -> None:
     @router.get("/worklist/traffic", openapi_extra=LOOK)
     async def traffic(request: Request, station: str = "") -> Response:
         station = station.strip()[:16]
@@ -74,6 +82,8 @@ def look_pages(board: Board) -> APIRouter:
             performed=await board.database.read(mpps.newest(50)),
         )
 
+
+def _add_why(router: APIRouter, board: Board) -> None:
     @router.get("/worklist/{number}/why", openapi_extra=LOOK)
     async def why(request: Request, number: str, station: str = "") -> Response:
         try:
@@ -90,8 +100,6 @@ def look_pages(board: Board) -> APIRouter:
             keys=keys_of(found.query) if found.query else [],
             stations=await _stations(board),
         )
-
-    return router
 
 
 async def _stations(board: Board) -> list[str]:
