@@ -62,7 +62,7 @@ async def convert(pool: CodecPool, one: Stored, wanted: str = EXPLICIT) -> Conve
         ("spin", "SIGXCPU|longer than|SIGKILL"),
         ("crash", "SIGSEGV"),
         ("abort", "SIGABRT"),
-        ("eat", "more memory"),
+        ("eat", "more memory|SIGXCPU"),
         ("call_out", "ValueError"),
         ("run_a_program", "TypeError"),
     ],

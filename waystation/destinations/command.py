@@ -21,6 +21,7 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from waystation.destinations.base import Cargo, singly
 from waystation.destinations.naming import component, read_template
@@ -134,6 +135,7 @@ class CommandDestination:
             await asyncio.shield(_end(process))
             await asyncio.wait([said], timeout=END_S)
             said.cancel()
+            _let_go(process)
         # Whoever left the process group may hold the output open for as long as it lives.
         return outcome_of(code, said.result() if said.done() else "")
 
@@ -230,6 +232,12 @@ async def _end(process: asyncio.subprocess.Process) -> None:
     # Children may outlive the program; none may go on with a file that is being removed.
     _signal(process.pid, signal.SIGKILL)
     await process.wait()
+
+
+def _let_go(process: Any) -> None:
+    """Close our end of the output: whoever holds the other may do so for days."""
+    # asyncio has no public way to it once the process has ended.
+    process._transport.close()
 
 
 def _signal(group: int, number: signal.Signals) -> None:

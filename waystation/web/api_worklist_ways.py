@@ -5,7 +5,6 @@ again is the same steps.  Messages are shown without patient data; their text ne
 """
 
 import base64
-import binascii
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Final
@@ -195,7 +194,7 @@ def _drafts(order: Import) -> list[StepDraft]:
             continue
         try:
             read = read_entries(base64.b64decode(entry.data, validate=True), area=order.area)
-        except (binascii.Error, DatasetError):
+        except (ValueError, DatasetError):
             raise HTTPException(400, f"entry {number}: data is no data set in Base64") from None
         if read.faults:
             raise HTTPException(400, f"entry {number}: {read.faults[0]}")
