@@ -179,7 +179,7 @@ def batches(count: int, size: int) -> Iterator[range]:
 
 def worklist(bench: Bench, say: Callable[[str], None]) -> list[Figure]:
     """Return the figures of the worklist."""
-    full = bench.amounts is FULL
+    full = bench.amounts.archive == FULL.archive
     figures: list[Figure] = []
     for entries in LEVELS[full]:
         one, day = Samples(), Samples()

@@ -139,6 +139,7 @@ async def test_a_study_is_complete_once_all_is_here_that_its_modality_says_it_ma
         await send(hospital, *THREE[:2])
         await begun(hospital)
         assert (await hospital.mpps("set", "1.2.3.1", performed(*THREE))).status == 0
+        await hospital.node.router.settled()
         assert sink.objects == []
         assert hospital.node.gathers.open == 1
         await send(hospital, THREE[2])
