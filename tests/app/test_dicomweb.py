@@ -80,7 +80,7 @@ async def test_a_failure_after_the_status_line_breaks_the_connection(coding: str
             f"GET /dicom-web/studies HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n"
             f"Accept-Encoding: {coding}\r\n\r\n".encode()
         )
-        answer = await asyncio.wait_for(reader.read(), 10)
+        answer = await asyncio.wait_for(reader.read(), 30)
         writer.close()
         await writer.wait_closed()
     finally:

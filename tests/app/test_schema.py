@@ -27,5 +27,9 @@ def test_the_configuration_in_force_reads_back_as_the_same(read: Load) -> None:
     assert again.settings == settings
 
 
-def test_what_is_not_acted_on_is_not_shown_as_in_force(read: Load) -> None:
-    assert "worklist" not in effective(read("").settings)
+def test_the_worklist_in_force_is_shown_and_reads_back(read: Load) -> None:
+    settings = read('[worklist.area.ct]\nae_title = "CTWL"\nwhen = { Modality = "CT" }\n').settings
+    shown = effective(settings)
+    assert list(shown["worklist"]["area"]) == ["ct"]
+    again = load_text(as_toml(shown), Path("waystation.toml"), {})
+    assert again.settings == settings

@@ -77,11 +77,13 @@ def test_a_folder_is_emptied_into_the_rules_and_what_is_no_image_is_told(node: N
 def test_a_folder_whose_files_are_deleted_keeps_those_that_failed(node: Node) -> None:
     drop = node.folder.parent / "drop"
     study = make_study(node.folder / "two", "tiny", 1, seed="drop")
+    before = archived(node)
     (drop / "broken.dcm").write_bytes(study.files[0].read_bytes()[:400])
     shutil.copy(study.files[0], drop / "whole.dcm")
     wait_until(lambda: not (drop / "whole.dcm").exists(), "the file to be taken")
     wait_until(lambda: not (drop / "broken.dcm").exists(), "the broken one to be put away")
     assert names(drop) == ["failed/broken.dcm", "failed/broken.dcm.why.txt"]
+    wait_until(lambda: archived(node) == before + 1, "the object in the archive")
 
 
 @pytest.mark.req("R-19")

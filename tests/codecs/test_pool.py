@@ -24,7 +24,7 @@ from waystation.codecs.pool import CodecLimits, CodecPool, Converted
 
 BASELINE, EXPLICIT = "1.2.840.10008.1.2.4.50", "1.2.840.10008.1.2.1"
 HOSTILE = "tests.codecs.hostile"
-SMALL = CodecLimits(children=2, address_bytes=1 << 30, cpu_s=2, frame_s=4.0, job_s=20.0, strikes=3)
+SMALL = CodecLimits(children=2, address_bytes=1 << 30, cpu_s=2, frame_s=15.0, job_s=60.0, strikes=3)
 
 
 @pytest.fixture
@@ -203,7 +203,7 @@ def damaged(one: Stored, seed: int) -> Stored:
 async def test_damaged_code_streams_give_an_object_or_an_error_and_the_pool_goes_on(
     tmp_path: Path,
 ) -> None:
-    limits = CodecLimits(address_bytes=1 << 30, cpu_s=3, frame_s=5.0, job_s=20.0)
+    limits = CodecLimits(address_bytes=1 << 30, cpu_s=3, frame_s=20.0, job_s=60.0)
     pool = CodecPool(tmp_path / "work", limits)
     by_syntax: dict[str, Stored] = {}
     for one in public.public().values():

@@ -170,7 +170,7 @@ class Rig:
             Counter(state if reason is None else f"{state}:{reason}" for state, reason in found)
         )
 
-    async def wait_for(self, states: dict[str, int], to: str = "", within_s: float = 8.0) -> None:
+    async def wait_for(self, states: dict[str, int], to: str = "", within_s: float = 30.0) -> None:
         async def reached() -> bool:
             return await self.states(to) == states
 

@@ -95,7 +95,7 @@ async def test_the_requester_hears_that_it_goes_on_and_may_cancel(
     progress = Progress(asker, 0)  # type: ignore[arg-type]
     borrowed = Borrowed(Lender(a=script), [{"study": "a"}])
     task = asyncio.create_task(follow(borrowed, taker, progress))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         await asker.pending.wait()
         while not progress.completed:
             asker.pending.clear()

@@ -128,7 +128,7 @@ async def test_a_damaged_copy_does_not_absorb_a_good_one(rig: Rig) -> None:
     await rig.node.resume_lane("a")
     await rig.wait_for({"held:corrupt": 1})
     await rig.accepted(CT)
-    await rig.wait_for({"held:corrupt": 1, "done": 1}, within_s=1.0)
+    await rig.wait_for({"held:corrupt": 1, "done": 1})
 
 
 @pytest.mark.req("R-74")
@@ -145,7 +145,7 @@ async def test_an_absorbed_copy_does_not_prolong_the_time(rig: Rig) -> None:
     await rig.accepted(TINY)
     now[0] = began + 700.0
     await rig.accepted(TINY)
-    await rig.wait_for({"done": 2}, within_s=1.0)
+    await rig.wait_for({"done": 2})
 
 
 @pytest.mark.req("R-75", "RT-13")

@@ -59,7 +59,7 @@ def test_one_dead_destination_of_three_delays_nobody_and_gets_all_when_it_rises(
     wait_until(lambda: second.digests() == study.digests, "all at the second")
     assert node.states("dead") == {"waiting": 6}
     risen = stack.enter_context(StoreScp(tmp_path / "risen", ae_title="DEAD", port=dead_port))
-    wait_until(lambda: risen.digests() == study.digests, "all at the risen one", within_s=8)
+    wait_until(lambda: risen.digests() == study.digests, "all at the risen one")
     node.wait_for({"done": 18})
 
 

@@ -227,7 +227,7 @@ async def store(call: Call, stored: Stored) -> Command:
     return await call.store(context_id, stored.sop_class, stored.sop_instance, stored.data_set)
 
 
-async def until(condition: Callable[[], object], within_s: float = 8.0) -> None:
+async def until(condition: Callable[[], object], within_s: float = 30.0) -> None:
     """Return once ``condition`` holds; fail if that takes too long."""
 
     async def holds() -> object:
@@ -236,7 +236,7 @@ async def until(condition: Callable[[], object], within_s: float = 8.0) -> None:
     await until_async(holds, within_s)
 
 
-async def until_async(condition: Callable[[], Awaitable[object]], within_s: float = 8.0) -> None:
+async def until_async(condition: Callable[[], Awaitable[object]], within_s: float = 30.0) -> None:
     """Like `until`, for a condition that has to ask somebody."""
     loop = asyncio.get_running_loop()
     limit = loop.time() + within_s

@@ -62,7 +62,7 @@ class Line:
     async def rest(self) -> bytes:
         """Return what comes until the other side closes."""
         try:
-            async with asyncio.timeout(5.0):
+            async with asyncio.timeout(30):
                 return await self._reader.read()
         except ConnectionError:
             return b""

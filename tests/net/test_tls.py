@@ -203,7 +203,7 @@ def test_suites_are_ecdhe_with_aes_gcm_and_versions_begin_at_1_2(papers: Papers)
 async def test_a_stalled_handshake_is_closed(papers: Papers) -> None:
     async with secured(papers) as sink:
         reader, writer = await asyncio.open_connection(HOST, sink.port)
-        async with asyncio.timeout(3.0):
+        async with asyncio.timeout(30):
             assert await reader.read() == b""
         writer.close()
         await writer.wait_closed()

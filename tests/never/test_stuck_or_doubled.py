@@ -114,7 +114,7 @@ async def test_a_slow_destination_does_not_slow_the_sender(rig: Rig) -> None:
     sink = await rig.sink()
     sink.script = lambda _: "silent"
     await rig.start(destination("a", sink.port) + TO_A)
-    async with asyncio.timeout(3.0):
+    async with asyncio.timeout(15):
         await rig.accepted(*study(30))
     await until(lambda: sink.objects)
     assert len(sink.objects) == 1
@@ -126,7 +126,7 @@ async def test_an_idle_lane_sends_at_once(rig: Rig) -> None:
     await rig.start(destination("a", sink.port) + TO_A)
     await asyncio.sleep(0.1)
     await rig.accepted(TINY)
-    await until(lambda: sink.objects, within_s=1.0)
+    await until(lambda: sink.objects, within_s=5.0)
 
 
 def _children(folder: Path) -> list[Path]:

@@ -73,7 +73,7 @@ def answers(port: int) -> bool:
         return probe.connect_ex((HOST, port)) == 0
 
 
-def wait_until(condition: Callable[[], bool], what: str, *, within_s: float = 20.0) -> None:
+def wait_until(condition: Callable[[], bool], what: str, *, within_s: float = 60.0) -> None:
     """Return as soon as ``condition`` holds; raise `PeerFailed` with ``what`` if it never does."""
     limit = time.monotonic() + within_s
     while not condition():
@@ -137,7 +137,7 @@ class Program:
         """Return the resident size now (VmRSS), in KiB."""
         return memory_kib(self.pid, "VmRSS")
 
-    def wait_for_port(self, port: int, *, within_s: float = 20.0) -> None:
+    def wait_for_port(self, port: int, *, within_s: float = 60.0) -> None:
         """Return when ``port`` accepts connections; raise `PeerFailed` if the program ends."""
 
         def up() -> bool:

@@ -127,7 +127,7 @@ class Watcher:
 
     async def has(self, words: bytes) -> None:
         """Wait until the body has some bytes."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while words not in self.body:
                 self._news.clear()
                 await self._news.wait()
@@ -137,6 +137,6 @@ class Watcher:
 
     async def over(self) -> bool:
         """Wait for the end; return whether the answer ended in order."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             await asyncio.gather(self.task, return_exceptions=True)
         return self.ended

@@ -203,6 +203,6 @@ async def test_a_caller_that_goes_away_ends_the_query(
         "client": ("127.0.0.1", 5000),
         "server": ("127.0.0.1", 8080),
     }
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         await site.frame(scope, receive, send)
     await until(lambda: old.cancelled)

@@ -14,6 +14,7 @@ import structlog
 from waystation.app import wiring_hl7
 from waystation.app.node import Node
 from waystation.app.settings import Settings
+from waystation.app.wiring_tls import listening_tls
 from waystation.app.worklisting import Worklisting
 from waystation.flows.desk import Services
 from waystation.flows.hl7_feed import Feed
@@ -58,7 +59,8 @@ class Hl7Port:
             self.feed.refuse,
             wiring_hl7.admission(node.settings),
         )
-        context = server_context(wiring_hl7.tls_files(table.tls)) if table.tls else None
+        files = listening_tls(table.tls)
+        context = server_context(files) if files else None
         self.port = await listener.start(table.host, table.port, context)
         self._listener = listener
         log.info("hl7 port open", host=table.host, port=self.port, tls=context is not None)

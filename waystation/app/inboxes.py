@@ -9,6 +9,7 @@ from waystation.app.node import Node
 from waystation.app.settings import Settings
 from waystation.flows.desk import Services
 from waystation.flows.inbox import Inbox, InboxTerms
+from waystation.flows.rounds import keep_all_going
 
 
 class Inboxes:
@@ -26,7 +27,11 @@ class Inboxes:
 
     def belts(self) -> Mapping[str, Coroutine[Any, Any, None]]:
         """Return its belts, not yet running, by name."""
-        return {"inboxes": self._run()}
+        return {
+            "inboxes": keep_all_going(
+                lambda: (one.run() for one in self.inboxes.values()), self._changed
+            )
+        }
 
     def check(self, settings: Settings) -> None:
         """Settings that were read can be put in force."""
@@ -38,15 +43,6 @@ class Inboxes:
 
     async def stop(self) -> None:
         """Nothing is left behind: a file leaves its place after its object is kept."""
-
-    async def _run(self) -> None:
-        while True:
-            self._changed.clear()
-            async with asyncio.TaskGroup() as group:
-                tasks = [group.create_task(one.run()) for one in self.inboxes.values()]
-                await self._changed.wait()
-                for task in tasks:
-                    task.cancel()
 
     def _made(self, settings: Settings) -> dict[str, Inbox]:
         node = self._node

@@ -25,6 +25,7 @@ from waystation.app.settings_fixed import need_restart
 from waystation.app.stepping import StepParts, Stepping
 from waystation.app.watching import Watched, Watching
 from waystation.app.wiring_schedule import Windows
+from waystation.app.wiring_tls import listening_tls
 from waystation.blobs.folder import BlobFolder
 from waystation.codecs.pool import CodecPool
 from waystation.flows.admitting import Keeping
@@ -273,12 +274,10 @@ class Node:
             self._no_room,
             self.watching.turned_away,
         )
-        files = wiring.listener_tls(self.settings)
+        files = listening_tls(self.settings.dicom.tls)
+        context = server_context(files) if files else None
         self.dicom_port = await self.listener.start(
-            table.host,
-            table.port,
-            server_context(files) if files else None,
-            table.timeouts.handshake,
+            table.host, table.port, context, table.timeouts.handshake
         )
 
     def _reception(self, guest: Guest) -> Reception:

@@ -12,8 +12,6 @@ from waystation.app.faults import BARE_KEY
 from waystation.app.parts import NAMED
 from waystation.app.settings import Settings
 
-NOT_ACTED_ON = ("worklist",)
-
 
 def schema() -> dict[str, Any]:
     """Return the JSON Schema of the configuration file."""
@@ -23,9 +21,7 @@ def schema() -> dict[str, Any]:
 
 def effective(settings: Settings) -> dict[str, Any]:
     """Return ``settings`` as plain data; reading it back gives the same settings."""
-    plain: dict[str, Any] = settings.model_dump(
-        mode="json", by_alias=True, exclude_none=True, exclude=set(NOT_ACTED_ON)
-    )
+    plain: dict[str, Any] = settings.model_dump(mode="json", by_alias=True, exclude_none=True)
     return plain
 
 

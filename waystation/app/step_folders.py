@@ -11,6 +11,7 @@ from waystation.app.settings_hl7 import FolderBridge
 from waystation.app.wiring_worklist import named_area
 from waystation.app.worklisting import Worklisting
 from waystation.flows.desk import Services
+from waystation.flows.rounds import keep_all_going
 from waystation.flows.step_folder import FolderTerms, StepFolder
 from waystation.index.step_pages import StepFilter
 from waystation.index.step_search import in_step
@@ -42,7 +43,11 @@ class StepFolders:
 
     def belts(self) -> Mapping[str, Coroutine[Any, Any, None]]:
         """Return its belts, not yet running, by name."""
-        return {"worklist folders": self._run()}
+        return {
+            "worklist folders": keep_all_going(
+                lambda: (one.run() for one in self.folders.values()), self._changed
+            )
+        }
 
     def check(self, settings: Settings) -> None:
         """Settings that were read can be put in force."""
@@ -54,15 +59,6 @@ class StepFolders:
 
     async def stop(self) -> None:
         """Nothing is left behind: each file is a transaction of its own."""
-
-    async def _run(self) -> None:
-        while True:
-            self._changed.clear()
-            async with asyncio.TaskGroup() as group:
-                tasks = [group.create_task(one.run()) for one in self.folders.values()]
-                await self._changed.wait()
-                for task in tasks:
-                    task.cancel()
 
     def _make(self, settings: Settings) -> None:
         terms = folder_terms(settings) if settings.worklist.enabled else []

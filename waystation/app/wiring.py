@@ -23,7 +23,7 @@ from waystation.app.settings_ways import (
 )
 from waystation.app.wiring_remote import s3_destination, sftp_destination
 from waystation.app.wiring_rules import rules
-from waystation.app.wiring_tls import call_tls, secret, text
+from waystation.app.wiring_tls import call_tls
 from waystation.app.wiring_ways import (
     command_destination,
     stow_destination,
@@ -103,20 +103,6 @@ def listener_settings(settings: Settings) -> ListenerSettings:
             pace_bytes=int(KIB_PER_S * waits.progress),
         ),
         limits=Limits(max_pdu=table.max_pdu, max_object=table.max_object),
-    )
-
-
-def listener_tls(settings: Settings) -> TlsFiles | None:
-    """Return the files of the listener's TLS, or None for a plain listener."""
-    table = settings.dicom.tls
-    if table is None:
-        return None
-    return TlsFiles(
-        certificate=str(table.certificate),
-        key=str(table.key),
-        key_password=secret(table.key_password),
-        ca=text(table.client_ca),
-        client_auth=table.client_auth or ("required" if table.client_ca else "off"),
     )
 
 

@@ -6,13 +6,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from waystation.app.settings import Settings
-from waystation.app.settings_dicom import ListenerTls
 from waystation.app.settings_hl7 import Hl7Sender, Hl7Settings
-from waystation.app.wiring_tls import secret, text
 from waystation.flows.hl7_feed import FeedTerms, Sender
 from waystation.hl7.mapping import FieldMap
 from waystation.model.errors import ConfigError
-from waystation.model.peer import TlsFiles
 from waystation.net.mllp import MllpSettings
 
 Tables = Mapping[str, Mapping[str, str]]
@@ -102,14 +99,3 @@ def admission(settings: Settings) -> Callable[[str], str | None]:
         return "" if open_to_all else None
 
     return admit
-
-
-def tls_files(table: ListenerTls) -> TlsFiles:
-    """Return the files of the port's TLS."""
-    return TlsFiles(
-        certificate=str(table.certificate),
-        key=str(table.key),
-        key_password=secret(table.key_password),
-        ca=text(table.client_ca),
-        client_auth=table.client_auth or ("required" if table.client_ca else "off"),
-    )

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from waystation.app.settings_base import SecretSource, reveal
 from waystation.app.settings_destination import CallTls
+from waystation.app.settings_dicom import ListenerTls
 from waystation.app.settings_node import WebTls
 from waystation.model.peer import TlsFiles
 
@@ -30,6 +31,19 @@ def call_tls(table: CallTls | None) -> TlsFiles | None:
         ca=text(table.ca),
         server_name=table.server_name or "",
         verify=table.verify,
+    )
+
+
+def listening_tls(table: ListenerTls | None) -> TlsFiles | None:
+    """Return the files of a listener's TLS, of DICOM or HL7; None for a plain one."""
+    if table is None:
+        return None
+    return TlsFiles(
+        certificate=str(table.certificate),
+        key=str(table.key),
+        key_password=secret(table.key_password),
+        ca=text(table.client_ca),
+        client_auth=table.client_auth or ("required" if table.client_ca else "off"),
     )
 
 

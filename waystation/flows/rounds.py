@@ -5,7 +5,8 @@ ends it.  A wake that comes during a round is not lost.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from typing import Any
 
 import structlog
 
@@ -41,3 +42,19 @@ async def keep_going(
             log.exception("belt failed", belt=belt, **about)
             sleep_s = again_s
         await nap(wake, sleep_s, clock)
+
+
+async def keep_all_going(
+    belts: Callable[[], Iterable[Coroutine[Any, Any, None]]], changed: asyncio.Event
+) -> None:
+    """Run the belts that there are, and others once that has changed; none of them ends by itself.
+
+    belts: makes them anew.
+    """
+    while True:
+        changed.clear()
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(belt) for belt in belts()]
+            await changed.wait()
+            for task in tasks:
+                task.cancel()

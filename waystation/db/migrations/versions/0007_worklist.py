@@ -15,6 +15,7 @@ IDENTITY = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 def upgrade() -> None:
     """Add its tables."""
     _steps()
+    _about_steps()
     _procedures()
     _messages()
     _files()
@@ -62,6 +63,9 @@ def _steps() -> None:
     op.create_index("step_by_study", "step", ["study_uid"])
     op.create_index("step_by_patient", "step", ["patient_id"])
     op.create_index("step_by_state", "step", ["state", "start"])
+
+
+def _about_steps() -> None:
     op.create_table(
         "step_term",
         sa.Column("kind", sa.Text(), nullable=False),
