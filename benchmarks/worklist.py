@@ -1,4 +1,4 @@
-"""The worklist beside wlmscpfs: one entry, a station's day, and HL7 messages into it (T-82).
+"""The worklist beside wlmscpfs: one entry, a station's day and all its days, HL7 messages (T-82).
 
 Both hold the same entries: stations times days, each pair the same number.  A raw client asks one
 query after the other over one association; the requests are made before the clock starts, and
@@ -35,12 +35,12 @@ from waystation.journal.ids import IdSource
 from waystation.model.step import Author, StepDraft
 
 WLMSCPFS, AREA = "wlmscpfs", "BENCH"
-STATIONS, DAYS = 4, 5
+STATIONS, DAYS = 20, 10
 C_FIND_RQ, PENDING = 0x0020, 0xFF00
 LEVELS = {True: (1000, 10_000), False: (200, 1000)}
 QUERIES = {True: 30, False: 6}
 MESSAGES = {True: 2000, False: 200}
-BAR_DAY, BAR_ONE_MS, BAR_DAY_MS, BAR_MESSAGES = 1 / 20, 10.0, 100.0, 100.0
+BAR_DAY, BAR_ONE_MS, BAR_DAYS_MS, BAR_MESSAGES = 1 / 20, 10.0, 100.0, 100.0
 CONFIG = f'[worklist.area.bench]\nae_title = ["{AREA}"]\n[worklist.hl7]\nport = 0\n'
 FILLER = Author(kind="file", name="benchmark")
 
@@ -55,7 +55,7 @@ def entry(number: int) -> bytes:
     step: Elements = {
         0x00080060: ("CS", "CT"),
         0x00400001: ("AE", f"CT{station}"),
-        0x00400002: ("DA", f"2040030{1 + day}"),
+        0x00400002: ("DA", f"204003{1 + day:02}"),
         0x00400003: ("TM", f"{8 + number % 10:02}{number % 60:02}00"),
         0x00400007: ("LO", "CT head"),
         0x00400009: ("SH", f"S{number}"),
@@ -131,15 +131,20 @@ def asked(port: int, requests: list[bytes], wanted: int) -> float:
     return median(took)
 
 
-def measured(port: int, entries: int, queries: int) -> tuple[float, float]:
-    """Return the milliseconds for one entry, and for a station's day."""
+def measured(port: int, entries: int, queries: int) -> dict[str, float]:
+    """Return the milliseconds for one entry, for a station's day, and for all days of a station."""
     chosen = random.Random(entries)
     ones = [request(n + 1, patient=f"P{chosen.randrange(entries)}") for n in range(queries + 1)]
+    some = range(queries // 3 + 2)
     days = [
-        request(n + 1, station=f"CT{n % STATIONS}", day=f"2040030{1 + n % DAYS}")
-        for n in range(queries // 3 + 2)
+        request(n + 1, station=f"CT{n % STATIONS}", day=f"204003{1 + n % DAYS:02}") for n in some
     ]
-    return asked(port, ones, 1), asked(port, days, entries // (STATIONS * DAYS))
+    all_days = [request(n + 1, station=f"CT{n % STATIONS}", day="20400301-20400331") for n in some]
+    return {
+        "one": asked(port, ones, 1),
+        "day": asked(port, days, entries // (STATIONS * DAYS)),
+        "days": asked(port, all_days, entries // STATIONS),
+    }
 
 
 def fill_files(folder: Path, entries: int) -> None:
@@ -182,16 +187,17 @@ def worklist(bench: Bench, say: Callable[[str], None]) -> list[Figure]:
     full = bench.amounts.archive == FULL.archive
     figures: list[Figure] = []
     for entries in LEVELS[full]:
-        one, day = Samples(), Samples()
+        found = {name: Samples() for name in ("one", "day", "days")}
         folder = fresh(bench.run)
         fill_files(folder, entries)
         with WlmScpFs(folder, ae_title=AREA) as peer:
-            _add(one, day, WLMSCPFS, measured(peer.port, entries, QUERIES[full]))
+            _add(found, WLMSCPFS, measured(peer.port, entries, QUERIES[full]))
         if bench.with_ours:
             with _our_node(fresh(bench.run), entries) as node:
-                _add(one, day, OURS, measured(node.port, entries, QUERIES[full]))
-        say(f"worklist: {entries} entries: one {one.of}, a day {day.of} ms")
-        figures += _judged(entries, one, day, full=full)
+                _add(found, OURS, measured(node.port, entries, QUERIES[full]))
+        told = ", ".join(f"{name} {samples.of}" for name, samples in found.items())
+        say(f"worklist: {entries} entries: {told} ms")
+        figures += _judged(entries, found, full=full)
     return figures + (_messages(bench, say, MESSAGES[full]) if bench.with_ours else [])
 
 
@@ -202,23 +208,25 @@ def _our_node(folder: Path, entries: int) -> Node:
     return node
 
 
-def _add(one: Samples, day: Samples, name: str, took: tuple[float, float]) -> None:
-    one.add(name, took[0])
-    day.add(name, took[1])
+def _add(found: dict[str, Samples], contender: str, took: dict[str, float]) -> None:
+    for name, ms in took.items():
+        found[name].add(contender, ms)
 
 
-def _judged(entries: int, one: Samples, day: Samples, *, full: bool) -> list[Figure]:
+def _judged(entries: int, by_name: dict[str, Samples], *, full: bool) -> list[Figure]:
     largest = full and entries == LEVELS[True][-1]
     bars = {WLMSCPFS: BAR_DAY} if largest else {}
-    found = [
-        *against_each(f"worklist.one.{entries}", "ms", one, higher=False),
-        *against_each(f"worklist.day.{entries}", "ms", day, bars=bars, higher=False),
-    ]
-    for name, samples, bar in (("one", one, BAR_ONE_MS), ("day", day, BAR_DAY_MS)):
+    found: list[Figure] = []
+    for name, samples in by_name.items():
+        beside = bars if name == "day" else {}
+        row = f"worklist.{name}.{entries}"
+        found += against_each(row, "ms", samples, bars=beside, higher=False)
         ours = samples.of.get(OURS)
-        if ours:
-            figure = f"worklist.{name}.{entries}.alone"
-            found.append(Figure(name=figure, unit="ms", ours=ours[0], bar=bar, higher=False))
+        bar = {"one": BAR_ONE_MS, "days": BAR_DAYS_MS}.get(name)
+        if ours and bar:
+            found.append(
+                Figure(name=f"{row}.alone", unit="ms", ours=ours[0], bar=bar, higher=False)
+            )
     return found
 
 

@@ -31,6 +31,7 @@ IN_CHARSET: Final = frozenset({"LO", "LT", "PN", "SH", "ST", "UC", "UT"})
 UNDIVIDED: Final = frozenset({"LT", "ST", "UT"})
 DEFAULT_GUESSES: Final = (UTF_8, "ISO_IR 100")
 ESC: Final = 0x1B
+ASCII_ESCAPE: Final = b"\x1b(B"
 
 _ESCAPE = re.compile(rb"\x1b(?:\$[()][@-~]|\$[@AB]|[-()][@-~])?")
 _HALVES = re.compile(rb"[\x00-\x7f]+|[\x80-\xff]+")
@@ -89,7 +90,7 @@ def read(
     if vr not in IN_CHARSET or (is_ascii and not charset):
         return Reading(raw.decode("latin-1"))
     terms = Charset.parse(charset) if isinstance(charset, str) else charset
-    if is_ascii and (terms.g0.escape == b"\x1b(B"):
+    if is_ascii and (terms.g0.escape == ASCII_ESCAPE):
         return Reading(raw.decode("ascii"))
     text = _letters(raw, terms) if terms.letters and ESC not in raw else ""
     if text:
@@ -242,7 +243,7 @@ def encode(text: str, charset: Charset | str, vr: str) -> bytes:
     Raises CharsetError if a character is in no declared set, or would be taken for an escape.
     """
     terms = Charset.parse(charset) if isinstance(charset, str) else charset
-    if text.isascii() and "\x1b" not in text and terms.g0.escape == b"\x1b(B":
+    if text.isascii() and "\x1b" not in text and terms.g0.escape == ASCII_ESCAPE:
         return text.encode("ascii")
     if "\x1b" in text:
         raise CharsetError(Fault.UNDECODABLE, "text holds an escape character", "\x1b")

@@ -10,12 +10,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from waystation.dicom.charsets import IN_CHARSET, UTF_8, Charset, CharsetError, encode, fits
+from waystation.dicom.charsets import ASCII_ESCAPE, IN_CHARSET, UTF_8, Charset, CharsetError, encode, fits
 from waystation.dicom.nested import EXPLICIT_BE, ITEM_HEADERS, ITEM_TAG
 from waystation.dicom.scan import form_of
 from waystation.dicom.splice import encode_element
 from waystation.dicom.tags import SPECIFIC_CHARACTER_SET
 from waystation.dicom.value_bytes import value_bytes
+from waystation.dicom.values import TEXT
 from waystation.matching.folding import without_accents
 from waystation.matching.identifier import TIMEZONE_OFFSET
 from waystation.matching.match import Level, Matcher, matching_items
@@ -23,6 +24,8 @@ from waystation.model.query import Key, Query, Record
 
 STORED: Final = "stored"
 REQUEST: Final = "request"
+# Fits every VR of text.
+_SHORT: Final = 1 << 15
 
 # An attribute that the service adds or that overrules the record's: tag, VR, values.
 Extra = tuple[int, str, Sequence[str]]
@@ -146,6 +149,10 @@ class _Writer:
     transliterate: bool
     replaced: int = field(default=0, init=False)
     left_out: int = field(default=0, init=False)
+    ascii_as_is: bool = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.ascii_as_is = self.charset.g0.escape == ASCII_ESCAPE
 
     def data_set(self, parts: Iterable[_Part]) -> bytes:
         return b"".join(map(self._element, parts))
@@ -156,6 +163,11 @@ class _Writer:
             whole = (encode_item(item, self.form) for item in items)
             return encode_element(part.tag, "SQ", b"".join(whole), self.form)
         vr = part.vr if len(part.vr) == 2 else "UN"
+        if vr in TEXT and self.ascii_as_is:
+            text = "\\".join(part.values) if any(part.values) else ""
+            # Nearly every value; what else a value can be is found out below.
+            if text.isascii() and "\x1b" not in text and len(text) < _SHORT:
+                return encode_element(part.tag, vr, text.encode("ascii"), self.form)
         try:
             return encode_element(part.tag, vr, self._value(part), self.form)
         except CharsetError:

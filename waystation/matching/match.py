@@ -85,7 +85,7 @@ class Matcher:
 class Level:
     """The keys of one data set or item."""
 
-    __slots__ = ("_conditions", "_keys", "_nested", "_paired")
+    __slots__ = ("_conditions", "_judging", "_keys", "_nested", "_paired")
 
     def __init__(self, keys: tuple[Key, ...], query: Query, zones: Zones) -> None:
         self._keys = keys
@@ -98,6 +98,8 @@ class Level:
             (key, self._paired.get(key.tag) or self._condition(key, query.options, zones))
             for key in keys
         ]
+        # Most keys of a query only ask for the attribute: what everything meets is not asked again.
+        self._judging = [one for _, one in self._conditions if not isinstance(one, Anything)]
 
     def _condition(self, key: Key, options: Options, zones: Zones) -> Condition:
         if is_universal(key):
@@ -111,7 +113,7 @@ class Level:
 
     def matches(self, record: Record, inherited: int | None) -> bool:
         zone = inherited if record.zone is None else record.zone
-        return all(condition.holds(record, zone) for _, condition in self._conditions)
+        return all(condition.holds(record, zone) for condition in self._judging)
 
     def nested(self, tag: int) -> "Level":
         return self._nested[tag]

@@ -9,6 +9,7 @@ None: the text is no such value.  PS3.5 6.2 (DA, TM, DT), PS3.4 C.2.2.2.5.
 import re
 from calendar import monthrange
 from datetime import date
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 SECOND: Final = 1_000_000
@@ -49,6 +50,7 @@ class Moment(NamedTuple):
     zone: int | None = None
 
 
+@lru_cache(maxsize=4096)
 def date_span(text: str, *, stored: bool = False) -> Span | None:
     """Return the day of a DA; ``stored``: the form with dots of ACR-NEMA is understood too."""
     found = _DATE.fullmatch(text) or (_OLD_DATE.fullmatch(text) if stored else None)
