@@ -149,7 +149,7 @@ def shut_in_node(installed: Installed, folder: Path) -> Iterator[tuple[Program, 
     words = [str(installed.command), "serve", "--config", str(file)]
     program = Program(shut_in.shut_in(data, *words), folder, name="node")
     try:
-        wait_until(lambda: is_ready(program), "the ready line", within_s=30)
+        wait_until(lambda: is_ready(program), "the ready line", within_s=60)
         yield program, file
     finally:
         program.close()

@@ -70,6 +70,8 @@ async def convert(pool: CodecPool, one: Stored, wanted: str = EXPLICIT) -> Conve
 async def test_a_codec_that_misbehaves_fails_its_object_and_no_other(
     hostile: CodecPool, deed: str, why: str
 ) -> None:
+    if deed == "hang":
+        hostile.limits = replace(SMALL, frame_s=6.0)
     bad, good = asyncio.create_task(convert(hostile, doing(deed))), doing("chatter")
     beside = await convert(hostile, good)
     with pytest.raises(CodecError, match=why):

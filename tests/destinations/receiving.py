@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from tests.destinations.making import Hold, load_of
-from tests.net.sink import SHORT
+from tests.net.sink import PATIENT
 from tests.objects.files import Stored
 from tests.peers.program import HOST
 from tests.peers.pynetdicom_scp import ScriptedScp
@@ -19,7 +19,7 @@ Results = dict[str, Outcome]
 def towards(scp: ScriptedScp, policy: str, codecs: CodecPool | None = None) -> DicomDestination:
     """Return a destination that sends to the receiver under a policy."""
     remote = Remote(name="scp", ae_title="PYNETDICOM", host=HOST, port=scp.port, calling_ae="WS")
-    settings = DicomSettings(remote=remote, waits=SHORT, linger_s=2.0, transcode=policy)
+    settings = DicomSettings(remote=remote, waits=PATIENT, linger_s=2.0, transcode=policy)
     return DicomDestination("x", settings, None, codecs)
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from tests.destinations.making import load_of
 from tests.destinations.receiving import outcomes, sent, towards
-from tests.net.sink import SHORT, Sink, running
+from tests.net.sink import PATIENT, Sink, running
 from tests.objects import public
 from tests.objects.elements import element
 from tests.objects.samples import compressed, sample
@@ -151,7 +151,7 @@ async def test_an_association_that_ends_while_an_object_is_converted_is_replaced
         codecs = SlowCodecs(tmp_path / "codecs")
         codecs.sink = sink
         settings = DicomSettings(
-            remote=sink.remote(), waits=SHORT, linger_s=0.05, transcode="decompress"
+            remote=sink.remote(), waits=PATIENT, linger_s=0.05, transcode="decompress"
         )
         way = DicomDestination("x", settings, None, codecs)
         found = await sent(way, objects)

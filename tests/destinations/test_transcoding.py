@@ -8,7 +8,7 @@ import pytest
 
 from tests.destinations.making import load_of
 from tests.destinations.receiving import outcomes, sent, towards
-from tests.net.sink import SHORT, running
+from tests.net.sink import PATIENT, running
 from tests.objects import public
 from tests.objects.files import Stored
 from tests.objects.samples import in_syntax, sample
@@ -204,7 +204,7 @@ async def test_130_uncompressed_classes_take_two_associations() -> None:
     objects = [replace(sample("tiny", seed=n), sop_class=name) for n, name in enumerate(names)]
     async with running() as sink:
         remote = sink.remote()
-        way = DicomDestination("x", DicomSettings(remote=remote, waits=SHORT, linger_s=0.05))
+        way = DicomDestination("x", DicomSettings(remote=remote, waits=PATIENT, linger_s=0.05))
         found = await sent(way, objects)
         assert all(isinstance(outcome, Delivered) for outcome in found.values())
         assert sink.associations == 2

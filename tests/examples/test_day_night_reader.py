@@ -134,7 +134,7 @@ def test_a_reader_that_dies_in_mid_study_leaves_the_whole_study_to_the_other(
     wait_until(lambda: dies.count() >= 3, "three images at the reader")
     dies.kill()
     killed_at = time.time()
-    wait_until(lambda: takes_over.count() == 16, "the whole study at the other one", within_s=30)
+    wait_until(lambda: takes_over.count() == 16, "the whole study at the other one", within_s=60)
     scene.node.wait_for({"done": 16}, to=other(on_duty))
     assert takes_over.digests() == study.digests
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from tests.flows.rig import Rig
-from tests.net.sink import SHORT
+from tests.net.sink import PATIENT
 from tests.objects.files import Stored
 from waystation.dicom import tags
 from waystation.dicom.compose import Elements, compose
@@ -83,7 +83,7 @@ async def open_call(
     *,
     options: bytes = b"",
     storage: Sequence[tuple[str, Sequence[str]]] = (),
-    waits: Waits = SHORT,
+    waits: Waits = PATIENT,
 ) -> QueryCall:
     wanted: list[tuple[str, Sequence[str]]] = [(sop_class, [EXPLICIT_VR_LE]), *storage]
     contexts: tuple[ProposedContext, ...] = propose(wanted)[0]

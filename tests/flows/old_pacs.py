@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from tests.net.sink import ABORT, HOST, SHORT, SILENT, until
+from tests.net.sink import ABORT, HOST, PATIENT, SILENT, until
 from tests.objects.files import Stored
 from tests.objects.study import KINDS, head, pixels_of, uid_of
 from waystation.dicom import tags
@@ -115,7 +115,7 @@ class Move:
                 calling_ae=changes.pop("calling_ae", TITLE),
             )
             wanted = [(each.stored.sop_class, [each.stored.transfer_syntax]) for each in pacs.held]
-            self._call = await Call.open(remote, propose(wanted)[0], SHORT)
+            self._call = await Call.open(remote, propose(wanted)[0], PATIENT)
         originator = changes.pop("originator", (self._service.calling_ae, self.command.message_id))
         stored = replace(one.stored, **changes)
         context = self._call.context_for(stored.sop_class, stored.transfer_syntax)

@@ -104,7 +104,7 @@ async def test_order_of_a_study_survives_failures_and_a_restart(rig: Rig) -> Non
     await rig.accepted(*objects[:300])
     await rig.restart()
     await rig.accepted(*objects[300:])
-    await rig.wait_for({"done": 500}, within_s=30.0)
+    await rig.wait_for({"done": 500}, within_s=60.0)
     first = list(dict.fromkeys(sink.uids()))
     assert first == [one.sop_instance for one in objects]
     assert len(broken) == 10

@@ -105,7 +105,7 @@ async def test_five_hundred_patients_leave_no_trace_but_their_images(
 
         await asyncio.gather(*(modality(patients[start::10]) for start in range(10)))
         whole = sum(not one.cut for one in patients)
-        await rig.wait_for({"done": whole}, to="a", within_s=30.0)
+        await rig.wait_for({"done": whole}, to="a", within_s=100.0)
         await rig.wait_for({"held:object-refused": whole}, to="b", within_s=60.0)
         await until_async(lambda: _any(box.mails), 10.0)
         metrics = (await View(rig.node, no_faults).metrics_text()).decode()

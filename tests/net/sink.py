@@ -26,7 +26,9 @@ IMPLICIT = "1.2.840.10008.1.2"
 ABORT, CUT, SILENT, TWICE, STRAY = "abort", "cut", "silent", "twice", "stray"
 Answer = int | str
 OPEN_GATE = GateSettings(titles=("SINK",), anybody=True)
-SHORT = Waits(connect_s=2.0, associate_s=2.0, response_s=2.0, release_s=0.5)
+# The response is waited out by tests in which nobody answers; the others must not meet it.
+SHORT = Waits(connect_s=15.0, associate_s=15.0, response_s=2.0, release_s=0.5)
+PATIENT = Waits(connect_s=15.0, associate_s=15.0, response_s=30.0, release_s=2.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -76,8 +76,8 @@ class Orthanc(Program):
         file = folder / "orthanc.json"
         file.write_text(json.dumps(config, indent=1))
         super().__init__([ORTHANC, str(file)], folder, environment=TUNED if tuned else {})
-        self.wait_for_port(self.http_port, within_s=30)
-        self.wait_for_port(self.port, within_s=30)
+        self.wait_for_port(self.http_port, within_s=60)
+        self.wait_for_port(self.port, within_s=60)
 
     def ask(self, path: str, body: object = None) -> bytes:
         """Return the answer of one REST call: GET, or POST when there is a ``body``."""
