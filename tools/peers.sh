@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # The real peers that the tests talk to: DCMTK, Orthanc, OpenSSH, dicom3tools (dciodvfy),
-# Chromium, npm (it fetches the viewer that Chromium opens), and strace for the fault runs.
+# Chromium, npm (it fetches the viewer that Chromium opens), tesseract (it reads text in pixels),
+# and strace for the fault runs.
 # Quiet when they are there.  Where they cannot be installed it says so and goes on, except
 # in CI (CI=true), where a missing peer is an error.
 set -euo pipefail
@@ -15,6 +16,7 @@ missing=()
 [ -x /usr/bin/dciodvfy ] || missing+=(dicom3tools)
 [ -x /usr/bin/chromium ] || missing+=(chromium)
 command -v npm >/dev/null || missing+=(npm)
+[ -x /usr/bin/tesseract ] || missing+=(tesseract-ocr)
 [ ${#missing[@]} -gt 0 ] || exit 0
 
 if install_debian "${missing[@]}"; then

@@ -14,6 +14,7 @@ from waystation.app.doctor_pacs import PacsDoctor
 from waystation.dicom.head import Head
 from waystation.dicom.uids import (
     PATIENT_ROOT_FIND,
+    PATIENT_ROOT_GET,
     PATIENT_ROOT_MOVE,
     STUDY_ROOT_FIND,
     STUDY_ROOT_GET,
@@ -57,6 +58,26 @@ async def test_quirks_are_proposed_and_what_is_to_be_registered_is_said() -> Non
     proposed = '["no_uid_list", "no_leading_wildcard", "no_image_find"]'
     assert f"quirks = {proposed} in [pacs.main]" in found["quirks"].advice
     assert not any("Doe" in str(rung) for rung in found.values())
+
+
+@pytest.mark.req("W-7")
+async def test_a_c_move_that_fails_in_another_way_is_told_as_it_is() -> None:
+    services = {STUDY_ROOT_FIND: b"", STUDY_ROOT_MOVE: b""}
+    async with running(ScriptedPacs(PATIENTS, services=services, moves=0xA702)) as pacs:
+        found = await rungs(pacs)
+    assert found["destination"].verdict == "warn"
+    assert "A702" in found["destination"].text
+    assert "AE title WAYSTATION" in found["destination"].advice
+
+
+@pytest.mark.req("W-7")
+async def test_a_pacs_that_takes_c_get_of_the_patient_root_model_alone_can_retrieve() -> None:
+    services = {PATIENT_ROOT_FIND: b"", PATIENT_ROOT_GET: b""}
+    async with running(ScriptedPacs(tree, services=services)) as pacs:
+        found = await rungs(pacs)
+    assert found["services"].verdict == "ok"
+    assert "C-GET is taken" in found["services"].text
+    assert (found["destination"].verdict, found["originator"].verdict) == ("skipped", "skipped")
 
 
 @pytest.mark.req("W-7")

@@ -105,7 +105,8 @@ class Api:
 
     def post(self, path: str, body: Any) -> dict[str, Any]:
         self.posted.append((path, body))
-        return {"held": ["1"]}
+        rule = "[[device]]\nclean = true\n" if body.get("what") == "pixels" else ""
+        return {"held": ["1"], "device_rule": rule}
 
 
 @pytest.fixture
@@ -133,6 +134,7 @@ def test_who_is_behind_a_number_is_told_after_it_was_written_down(
     path, order = api.posted[0]
     assert path == "/api/v1/deid/lookups"
     assert (order["kind"], order["because"]) == ("lookup", "recall")
+    assert order["pseudonym"] == "L-000002"
     assert run("deid", "lookup", "L-000003", *more).code == 1
     out = tmp_path / "table.csv"
     assert run("deid", "export", "--output", out, *more).code == 0
@@ -158,6 +160,7 @@ def test_an_approval_says_what_waits(write: Write, run: Run, config: Path, api: 
     done = run("deid", "approve", "1.2.3", "--what", "pixels", *more)
     assert done.code == 0
     assert "queue release --study 1.2.3" in done.err
+    assert done.out.endswith("[[device]]\nclean = true\n")
     assert api.posted[0][1]["approved"] is True
-    assert run("deid", "reject", "1.2.3", *more, "--json").out == '{"held": ["1"]}\n'
+    assert run("deid", "reject", "1.2.3", *more, "--json").out.startswith('{"held": ["1"]')
     assert api.posted[1][1]["what"] == "sample"

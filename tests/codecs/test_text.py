@@ -84,6 +84,10 @@ async def test_text_is_found_in_any_frame_compressed_or_not_and_only_where_it_is
     assert await frame_of(reader, native(replace(CT, frames=2), NAME, from_frame=2)) == 2
     assert await frame_of(reader, await compressed(pool, native(CT, NAME))) == 1
     assert await frame_of(reader, native(RGB)) is None
+    real = public.distinct()
+    assert await frame_of(reader, real["GDCMJ2K_TextGBR.dcm"]) == 1
+    assert await frame_of(reader, real["examples_palette.dcm"]) == 1
+    assert await frame_of(reader, real["CT_small.dcm"]) is None
     assert list((pool._folder).iterdir()) == []
 
 
@@ -141,8 +145,8 @@ async def test_without_the_program_or_without_pixels_nothing_is_said_to_be_clean
     assert program({"PATH": "/usr/bin"}) in (TESSERACT, None)
 
 
-def line(sure: str, word: str) -> str:
-    return "\t".join([*("1" for _ in range(COLUMNS - 2)), sure, word])
+def line(sure: str, word: str, height: str = "14") -> str:
+    return "\t".join([*("1" for _ in range(COLUMNS - 3)), height, sure, word])
 
 
 @pytest.mark.req("D-36")
@@ -150,6 +154,8 @@ def line(sure: str, word: str) -> str:
     ("said", "counts"),
     [
         (line("96.5", "ERIKA"), True),
+        (line("96.5", "ERIKA", "9"), False),
+        (line("96.5", "ERIKA", "high"), False),
         (line("60", "17."), False),
         (line("60", "17.3"), True),
         (line("60", "Müß"), True),

@@ -7,14 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from tests.flows.asking import STUDY, ask, counts, open_call, study_of
+from tests.flows.asking import STUDY, ask, counts, heads, open_call, study_of
 from tests.flows.rig import Rig
 from tests.net.sink import store
 from tests.objects.files import Stored
 from tests.objects.samples import sample, study
 from waystation.app.acting import Acting
+from waystation.db.statement import Transaction
 from waystation.dicom.head import Head
 from waystation.dicom.uids import EXPLICIT_VR_LE, STUDY_ROOT_FIND
+from waystation.index import deletion
+from waystation.index.proof import Proof
 from waystation.journal.decisions import Action, Decision, decide_arrivals
 from waystation.journal.entries import Chosen
 from waystation.web.view import ActionAsked
@@ -94,6 +97,56 @@ async def test_what_is_damaged_and_given_up_is_found_no_more(rig: Rig) -> None:
     assert Head.from_bytes(shown[0].data, EXPLICIT_VR_LE).text(COUNT) == "1"
     answers = await ask(rig, C_MOVE_RQ, "STUDY", {STUDY: study_of(two[0])}, to="SINK")
     assert (answers[-1].status, counts(answers[-1])) == (0, (None, 1, 0, 0))
+
+
+@pytest.mark.req("T-40", "T-48", "S-13")
+async def test_two_damaged_objects_of_one_study_are_given_up_one_by_one(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sink, three = await rig.sink(), study(3, "three", "ct")
+    place = f'store_at = {{ host = "127.0.0.1", port = {sink.port} }}\n'
+    await rig.start(f'[peer.sink]\nae_title = "SINK"\n{place}', keep="0s")
+    await rig.send(*three)
+    await rig.restart()
+    for one in three[:2]:
+        (await spoilt(rig, one)).unlink()
+    keys = {STUDY: study_of(three[0])}
+    await ask(rig, C_MOVE_RQ, "STUDY", keys, to="SINK")
+    held = await rig.rows("SELECT id FROM arrival WHERE hold_reason = 'corrupt' ORDER BY id")
+    assert len(held) == 2
+    acting = Acting(rig.node)
+
+    async def given_up(number: int) -> int:
+        chosen = Chosen(ids=(number,))
+        done = await acting.act(
+            ActionAsked(action=Action.DISCARD, chosen=chosen, user="ann", because="worn out")
+        )
+        return done.changed
+
+    async def listed() -> str:
+        (found,) = heads(await ask(rig, C_FIND_RQ, "STUDY", {**keys, COUNT: ""}))
+        return found.text(COUNT)
+
+    def gathering(transaction: Transaction) -> None:
+        transaction.run(
+            "INSERT INTO gather (id, rule, level, uid, study, generation, state, opened_at,"
+            " last_at, n, targets, terms)"
+            " VALUES (1, 'whole', 'study', '', '', 1, 'open', 0, 0, 2, '[]', '')"
+        )
+        for (number,) in held:
+            transaction.run(f"INSERT INTO gathered (gather, arrival) VALUES (1, {number})")
+
+    await rig.node.database.write(gathering)
+    monkeypatch.setattr(deletion, "TRIES", 0)
+    assert (await given_up(held[0][0]), await listed()) == (0, "3")
+    monkeypatch.undo()
+    for (number,), left in zip(held, ("2", "1"), strict=True):
+        assert (await given_up(number), await listed()) == (1, left)
+        assert await rig.rows("SELECT n FROM gather") == [(int(left) - 1,)]
+    answers = await ask(rig, C_MOVE_RQ, "STUDY", keys, to="SINK")
+    assert (answers[-1].status, counts(answers[-1])) == (0, (None, 1, 0, 0))
+    proof = Proof(rig.node.database, rig.node.archivist.heads)
+    assert [finding async for finding in proof.run()] == []
 
 
 @pytest.mark.req("T-36")

@@ -86,6 +86,16 @@ async def test_what_a_pacs_does_not_give_counts_as_failed() -> None:
 
 
 @pytest.mark.req("T-43")
+async def test_what_is_not_there_behind_what_was_there_is_no_success() -> None:
+    gone = FetchFailed(404, "Not found", "source a has no such instance")
+    lender = Lender(a=Script(one("1")).fail(gone), b=Script(one("2")).done())
+    progress, taker, _ = await followed(lender, "a", "b")
+    assert taker.taken == ["1", "2"]
+    assert (progress.total, progress.counts.failed) == (3, 1)
+    assert progress.problem == "source a has no such instance"
+
+
+@pytest.mark.req("T-43")
 async def test_the_requester_hears_that_it_goes_on_and_may_cancel(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

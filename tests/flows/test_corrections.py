@@ -1,6 +1,7 @@
 """Corrected studies as they are found, moved, fetched over HTTP, and given as received."""
 
 import json
+import threading
 
 import pytest
 
@@ -9,14 +10,17 @@ from tests.flows.rig import Rig
 from tests.net.sink import Sink
 from tests.objects.samples import study
 from tests.web.living import Living, parts_of, path_of
+from tests.web.scripted_origin import PACS, Script, Scripted
 from waystation.app.people import People
 from waystation.app.view_archive import NodeArchive
 from waystation.dicom.head import Head
 from waystation.dicom.uids import EXPLICIT_VR_LE
-from waystation.journal import audit
+from waystation.index.corrections import Correction
+from waystation.journal import audit, shelved
 from waystation.journal.audit import Event
 from waystation.net.gate import GateSettings
 from waystation.web.api_archive import CorrectionAsked, WhyAsked
+from waystation.web.brokered import Broker
 from waystation.wire.commands import C_FIND_RQ, C_MOVE_RQ
 
 PAIR = study(2, "corrected", "ct")
@@ -115,3 +119,54 @@ async def test_over_http_it_is_corrected_too_and_each_key_tells_why(rig: Rig) ->
     (noted,) = await archive.corrections("", 10)
     assert (noted.author, noted.because, noted.undone_at) == ("ann", "mixed up", None)
     assert noted.values == {"PatientName": "Böhm^Ä", "PatientID": "NEW 1"}
+    # What comes once nothing is left of the study speaks for itself.
+    assert (await rig.node.archivist.delete({"study": UID}, "ann")).gone
+    await rig.send(*PAIR)
+    await rig.node.router.settled()
+    assert b"NEW 1" not in (await living.ask(path_of(PAIR[0], "study"))).content
+
+
+@pytest.mark.req("T-32", "W-5")
+async def test_a_pacs_by_its_own_root_gives_what_it_has_and_not_what_is_corrected_here(
+    rig: Rig,
+) -> None:
+    await rig.start(PACS)
+    await rig.send(*PAIR)
+    await rig.node.router.settled()
+    await NodeArchive(rig.node).correct(wanted(PatientID="NEW 1"), "ann")
+    objects = await rig.node.database.read(shelved.objects(studies=[UID]))
+    origin = Scripted(Script(*objects), cached=objects)
+    living = Living(rig, Broker(origin=lambda source: None if source == "archive" else origin))
+    for root, corrected in (("", True), ("/sources/archive", True), ("/sources/old", False)):
+        path = root + path_of(PAIR[0], "study")
+        told = (await living.ask(path + "/metadata")).json()
+        assert [one["00100020"]["Value"] == ["NEW 1"] for one in told] == [corrected] * 2, root
+        whole = parts_of(await living.ask(path))
+        assert [b"NEW 1" in part.body for part in whole] == [corrected] * 2, root
+
+
+@pytest.mark.req("T-32", "T-29")
+async def test_heads_are_corrected_in_a_disk_thread(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await rig.start()
+    await rig.send(*PAIR)
+    await rig.node.router.settled()
+    archive, book = NodeArchive(rig.node), rig.node.archivist.corrections
+    assert await archive.correct(wanted(PatientID="NEW 1"), "ann") == {UID: ""}
+    where: set[bool] = set()
+    applied = book.applied
+
+    def noted(head: Head, correction: Correction) -> bytes:
+        where.add(threading.current_thread() is threading.main_thread())
+        return applied(head, correction)
+
+    monkeypatch.setattr(book, "applied", noted)
+    keys = {STUDY: UID, 0x0020000E: said(PAIR[0].data_set, 0x0020000E), IMAGE: "", ID: ""}
+    keys[0x00080008] = ""
+    (found, _) = heads(await ask(rig, C_FIND_RQ, "IMAGE", keys))
+    assert (found.text(ID), where) == ("NEW 1", {False})
+    where.clear()
+    asked = WhyAsked(keys={"ImageType": ""}, record=PAIR[0].sop_instance, level="IMAGE")
+    assert len(await archive.why(asked)) == 1
+    assert where == {False}

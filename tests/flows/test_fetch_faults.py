@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.flows.broker_rig import BrokerRig, all_of, broker_rig, path_of, uids
+from tests.flows.inquiring import upstream
 from tests.flows.old_pacs import (
     GETS,
     Asked,
@@ -19,8 +20,13 @@ from tests.flows.old_pacs import (
     series_of,
     truthful,
 )
+from tests.flows.scripted_pacs import ScriptedPacs, running
 from tests.net.sink import ABORT, SILENT, until
 from tests.objects.samples import study
+from waystation.dicom.uids import STUDY_ROOT_MOVE
+from waystation.flows.fetch_manifest import Job
+from waystation.flows.fetch_transfer import MOVE, Transfer
+from waystation.model.arrival import Arrival
 from waystation.wire.items import AssociateReject
 
 STUDY_A = study(5, seed="broker a")
@@ -160,6 +166,73 @@ async def test_a_c_get_that_fails_before_the_first_object_becomes_a_c_move(rig: 
     await until(lambda: upstream.takes_get)
     assert set(await rig.read(A)) == uids(STUDY_A)
     assert (len(rig.pacs.gets), len(rig.pacs.moves)) == (1, 1)
+
+
+@pytest.mark.req("W-119")
+async def test_who_still_asks_whether_it_exists_hears_that_it_was_cancelled(
+    rig: BrokerRig,
+) -> None:
+    await rig.start()
+    rig.pacs.find = lambda _asked: SILENT
+    reader = asyncio.create_task(rig.failure(A))
+    await until(lambda: rig.pacs.finds)
+    assert await rig.broker.cancel(rig.broker.progress()[0].id)
+    failure, got = await reader
+    assert (failure.status, failure.retryable, got) == (503, True, [])
+
+
+@pytest.mark.req("W-108")
+async def test_who_waits_for_a_pacs_that_sends_goes_on_when_it_has_sent(rig: BrokerRig) -> None:
+    gate = asyncio.Event()
+
+    async def ends_later(move: Move) -> Ending:
+        ending = await truthful(move)
+        await gate.wait()
+        return ending
+
+    await rig.start('quirks = ["sequential", "no_move_originator", "no_image_find"]')
+    rig.pacs.held = [*SERIES_B]
+    rig.pacs.move = ends_later
+    first = asyncio.create_task(rig.read(B, SERIES_B[0].series))
+    await until(lambda: rig.pacs.moves)
+    second = asyncio.create_task(rig.read(B, SERIES_B[2].series))
+    await until(lambda: rig.broker.progress()[0].readers == 2)
+    await until(lambda: rig.broker.progress()[0].received == 2)
+    await rig.node.router.settled()
+    gate.set()
+    async with asyncio.timeout(20):
+        assert [len(one) for one in await asyncio.gather(first, second)] == [2, 2]
+
+
+@pytest.mark.req("W-117")
+async def test_who_needs_the_tables_waits_for_them_also_long_after_the_end(
+    rig: BrokerRig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("waystation.flows.fetch_stock.FILED_S", 0.0)
+    await rig.start()
+    rig.broker.change(replace(rig.broker.terms, linger_s=0.0))
+    kept: list[Arrival] = []
+    assert rig.node.router.caching is not None
+    rig.node.router.caching = replace(rig.node.router.caching, filed=kept.extend)
+    reader = asyncio.create_task(rig.read(A, filed=True))
+    await until(lambda: len(kept) == len(STUDY_A))
+    await until(lambda: rig.broker._lingering)
+    await until(lambda: not rig.node.claims._open)
+    rig.broker.filed(kept)
+    async with asyncio.timeout(20):
+        assert set(await reader) == uids(STUDY_A)
+    assert rig.brokerage.cache._coming == 0
+
+
+@pytest.mark.req("W-118")
+async def test_a_transfer_that_has_ended_is_touched_and_cancelled_in_vain() -> None:
+    pacs = ScriptedPacs(services={STUDY_ROOT_MOVE: b""})
+    async with running(pacs), upstream(pacs.terms()) as one:
+        transfer = Transfer(one, A, Job("STUDY"), 7, lambda _call: pytest.fail("no C-GET"))
+        assert (await transfer.run(MOVE)).status == 0
+        # The last pieces of an object come over an association of their own.
+        transfer.touched()
+        transfer.cancel()
 
 
 @pytest.mark.req("W-117", "WT-9")

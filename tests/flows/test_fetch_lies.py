@@ -255,6 +255,19 @@ async def test_without_image_queries_a_failed_sub_operation_is_incomplete(rig: B
     assert await rig.broker.whole("old", path_of(A)) is None
 
 
+@pytest.mark.req("W-108", "W-113")
+async def test_a_series_is_compared_with_the_count_of_its_own(rig: BrokerRig) -> None:
+    async def partly(move: Move) -> Ending:
+        for one in move.wanted[:3]:
+            await move.store(one)
+        return Ending(0, None, None, None)
+
+    await rig.start('quirks = ["no_image_find"]', attempts=1)
+    rig.pacs.move = partly
+    failure, got = await rig.failure(A, STUDY_A_HELD[0].series)
+    assert (failure.status, failure.missing, len(got)) == (502, 2, 3)
+
+
 @pytest.mark.req("W-108")
 async def test_a_pacs_that_lists_nothing_and_counts_nothing_is_taken_at_its_word(
     rig: BrokerRig,

@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 
+from tests.net.sink import until
 from tests.web.scripted_origin import Script
 from waystation.flows.fetch import FetchFailed, Path, Reading, Whole
 from waystation.flows.holders import Holders
+from waystation.flows.sightings import Sightings
 from waystation.flows.upstream import Upstream
 from waystation.model.delivery import Delivery
 from waystation.model.peer import Remote
@@ -46,7 +48,9 @@ def pacs(name: str, priority: int = 10) -> Upstream:
 class Site:
     """Some PACS with what each of them has, and an archive; remembers who was asked for what.
 
-    has: SOP Instance UID → series, or why it does not answer.
+    has: SOP Instance UID → series, or why it does not answer.  blind: who lists no instances;
+    uncounted: who does not count them either.  vanished: what is listed and not there.
+    lacks: what who is asked first fails to send.
     """
 
     def __init__(
@@ -58,7 +62,11 @@ class Site:
         self.federated = [pacs(name) for name in has]
         self.wanted: list[tuple[str, dict[str, str]]] = []
         self.listed: list[str] = []
-        self.lacks = 0
+        self.thinking = 0
+        self.vanished: set[str] = set()
+        self.blind: set[str] = set()
+        self.uncounted: set[str] = set()
+        self.lacks: set[str] = set()
         self.slow = asyncio.Event()
         self.slow.set()
         monkeypatch.setattr("waystation.flows.union.listing", self._listing)
@@ -70,9 +78,15 @@ class Site:
     async def _deleted(self, path: Path) -> bool:
         return self.gone
 
-    async def _listing(self, upstream: Upstream, path: Path) -> dict[str, str]:
+    async def _listing(self, upstream: Upstream, path: Path) -> dict[str, str] | None:
         self.listed.append(upstream.name)
-        await self.slow.wait()
+        self.thinking += 1
+        try:
+            await self.slow.wait()
+        finally:
+            self.thinking -= 1
+        if upstream.name in self.blind:
+            return None
         return dict(self._of(upstream.name, path))
 
     def _of(self, source: str, path: Path) -> dict[str, str]:
@@ -95,20 +109,26 @@ class Site:
         return found
 
     async def want(self, source: str, path: Path, *, filed: bool = False) -> Reading:
+        if path.get("instance") in self.vanished:
+            raise FetchFailed(404, "Nothing of this kind is here", "", source=source)
         found = self._counted(source, path)
         self.wanted.append((source, dict(path)))
-        script = Script(*(one(uid, series) for uid, series in found.items()))
-        script.expected = len(found) + self.lacks
-        if self.lacks:
+        lacks, self.lacks = self.lacks, set()
+        sent = (one(uid, series) for uid, series in found.items() if uid not in lacks)
+        script = Script(*sent)
+        script.expected = len(found)
+        script.uids = None if source in self.blind else list(found)
+        if lacks:
             text = "some lack"
-            return script.fail(FetchFailed(502, "It is incomplete", text, missing=self.lacks))
+            return script.fail(FetchFailed(502, "It is incomplete", text, missing=len(lacks)))
         return script.done()
 
     async def whole(self, source: str, path: Path) -> Whole | None:
         return None
 
     async def exists(self, source: str, path: Path) -> int | None:
-        return len(self._counted(source, path))
+        found = self._counted(source, path)
+        return None if source in self.uncounted else len(found)
 
     async def read(self, path: Path = STUDY) -> list[str]:
         whole = await self.holders.whole("", path)
@@ -249,11 +269,137 @@ async def test_nobody_has_it_is_404_and_what_was_deleted_here_410(
 async def test_what_the_first_pacs_fails_to_send_comes_from_the_next_or_is_missed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    site = Site(monkeypatch, {"a": {"1": S, "2": S}, "b": {}})
-    site.lacks = 1
+    for others, blind, missing in (
+        ({}, False, 1),
+        ({"1": S}, False, 1),
+        # As many come in all as the first one has, and one of its own is not among them.
+        ({"1": S, "8": S}, False, 1),
+        ({"1": S, "3": S, "8": S}, False, 0),
+        # Nobody knows what the first one should have sent.
+        ({"1": S, "3": S, "8": S}, True, 1),
+    ):
+        site = Site(monkeypatch, {"a": {"1": S, "2": S, "3": S}, "b": others})
+        site.lacks, site.blind = {"3"}, {"a"} if blind else set()
+        if not missing:
+            assert await site.read() == ["1", "2", "3", "8"]
+            continue
+        with pytest.raises(FetchFailed) as caught:
+            await site.read()
+        assert caught.value.missing == missing
+
+
+@pytest.mark.req("W-131")
+async def test_what_only_another_pacs_has_comes_the_second_time_too(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    has = {"a": {"1": S, "2": S}, "b": {"3": "1.2.2"}}
+    site = Site(monkeypatch, has)
+    for _ in range(2):
+        assert sorted(await site.read()) == ["1", "2", "3"]
+    # That nobody else has anything of one series says nothing of the others.
+    site = Site(monkeypatch, has)
+    assert await site.read({"study": "1.2", "series": S}) == ["1", "2"]
+    assert sorted(await site.read()) == ["1", "2", "3"]
+
+
+@pytest.mark.req("W-131", "W-129")
+async def test_a_pacs_that_was_down_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    site = Site(monkeypatch, {"a": {"1": S}, "b": DOWN})
+    assert await site.read() == ["1"]
+    site.has["b"] = {"2": S}
+    assert await site.read() == ["1", "2"]
+
+
+@pytest.mark.req("W-131")
+async def test_what_all_pacs_said_is_believed_for_a_while_only(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now = [0.0]
+    monkeypatch.setattr("waystation.flows.holders.Sightings", lambda: Sightings(lambda: now[0]))
+    site = Site(monkeypatch, {"a": {"1": S}, "b": {}})
+    site.has["b"] = {"1": S}
+    await site.read()
+    site.has["b"] = {"1": S, "2": S}
+    assert await site.read() == ["1"]
+    now[0] += site.federated[0].terms.revalidate_s
+    assert await site.read() == ["1", "2"]
+
+
+@pytest.mark.req("W-131")
+async def test_an_instance_is_looked_for_where_some_of_its_study_was(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    site = Site(monkeypatch, {"a": {"1": S, "2": S}, "b": {"3": S}})
+    await site.read()
+    site.wanted.clear()
+    for uid, source in (("2", "a"), ("3", "b")):
+        path = {"study": "1.2", "series": S, "instance": uid}
+        assert await site.read(path) == [uid]
+        assert site.wanted.pop() == (source, path)
+
+
+@pytest.mark.req("W-131", "W-62")
+async def test_what_a_pacs_lists_and_does_not_have_is_never_404(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    site = Site(monkeypatch, {"a": {"1": S, "2": S}}, own=["1"])
+    site.vanished = {"2"}
     with pytest.raises(FetchFailed) as caught:
         await site.read()
-    assert caught.value.missing == 1
+    assert (caught.value.status, caught.value.source) == (502, "a")
+
+
+@pytest.mark.req("W-131", "W-108")
+async def test_a_pacs_that_does_not_list_is_compared_by_its_count(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    all_of_it = {"1": S, "2": S, "3": S}
+    by_count = "source a does not list its instances; it is compared by its count only"
+    site = Site(monkeypatch, {"a": all_of_it}, own=["1"])
+    site.blind = {"a"}
+    for _ in range(2):
+        assert await site.read() == ["1", "2", "3"]
+        assert site.warnings == [by_count]
+    assert site.wanted == [("a", STUDY)] * 2
+    site = Site(monkeypatch, {"a": all_of_it}, own=["1", "2", "3"])
+    site.blind = {"a"}
+    assert (await site.read(), site.wanted) == (["1", "2", "3"], [])
+    assert site.warnings == [by_count]
+    site.uncounted = {"a"}
+    site.own = ["1", "2"]
+    site.holders = Holders(site, lambda: site, site._archived, site._deleted)  # type: ignore[arg-type,return-value]
+    assert await site.read() == ["1", "2"]
+    assert site.warnings == ["source a does not list its instances; it may have more"]
+    site = Site(monkeypatch, {"a": {}, "b": all_of_it}, own=["1", "2", "3"])
+    site.blind = {"a"}
+    assert (await site.read(), site.warnings) == (["1", "2", "3"], [])
+
+
+@pytest.mark.req("W-131")
+async def test_what_is_asked_for_one_reader_is_not_left_to_another_or_for_ever(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("waystation.flows.holders.HEAD_START_S", 0.0)
+    monkeypatch.setattr("waystation.flows.holders.COLLECTED_S", 0.02)
+    site = Site(monkeypatch, {"a": {"1": S, "2": S}}, own=["1"])
+    site.slow.clear()
+    both = await asyncio.gather(*(site.holders.whole("", STUDY) for _ in range(2)))
+    assert both == [None, None]
+    readings = [await site.holders.want("", STUDY) for _ in range(2)]
+    assert site.listed == ["a", "a"]
+    for reading in readings:
+        await reading.close()
+    # Nobody comes for this one; and who asked for that one leaves while it waits.
+    await site.holders.whole("", STUDY)
+    monkeypatch.setattr("waystation.flows.holders.HEAD_START_S", 30.0)
+    leaving = asyncio.create_task(site.holders.whole("", STUDY))
+    await until(lambda: len(site.listed) == 4)
+    leaving.cancel()
+    await until(lambda: not site.thinking)
+    site.has["a"] = {"1": S}
+    site.slow.set()
+    assert await site.read() == ["1"]
+    assert len(site.listed) == 5
 
 
 @pytest.mark.req("W-17")

@@ -117,6 +117,26 @@ async def test_more_than_fifty_studies_are_not_asked_one_by_one() -> None:
         await until(lambda: pacs.cancelled)
 
 
+@pytest.mark.req("W-24", "W-130")
+@pytest.mark.parametrize(
+    ("level", "keys", "what"),
+    [("SERIES", {ID: "1"}, "3 studies"), ("IMAGE", {STUDY: "1.1"}, "3 series")],
+)
+async def test_what_find_max_cuts_off_above_is_told_and_not_asked_below(
+    level: str, keys: dict[int, str], what: str
+) -> None:
+    def many(head: Head) -> Iterable[dict[int, Any]]:
+        for n in range(1, 40):
+            yield {STUDY: f"1.{n}", SERIES: f"1.1.{n}", ID: "1"}
+
+    async with running(ScriptedPacs(many)) as pacs, upstream(pacs.terms(find_max=3)) as one:
+        failure = await fails(one, query(level, keys))
+        assert failure.status == 413
+        assert what in failure.text
+        await until(lambda: pacs.cancelled)
+        assert len(pacs.asked) == 1
+
+
 STATUSES = [
     (0xA700, 503),
     (0xA900, 502),

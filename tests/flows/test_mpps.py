@@ -183,6 +183,17 @@ async def test_a_completed_step_leaves_the_list_and_a_wrong_entry_comes_back(
 
 
 @pytest.mark.req("T-58")
+async def test_a_step_that_was_cancelled_while_it_was_scanned_does_not_come_back(
+    hospital: Ward,
+) -> None:
+    room = await Room(hospital).step()
+    await room.create()
+    await hospital.steps.move(room.id, S.CANCELLED, PERSON)
+    await room.set("DISCONTINUED", 1, **WRONG_ENTRY)
+    assert (await room.now()).state is S.DISCONTINUED
+
+
+@pytest.mark.req("T-58")
 @pytest.mark.parametrize(
     ("missing", "status"), [("PerformedStationAETitle", 0x0120), ("Modality", 0x0120)]
 )

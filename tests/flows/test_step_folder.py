@@ -12,9 +12,11 @@ import pydicom
 import pytest
 
 from tests.flows.worklist_rig import PERSON, WorklistRig, worklist_rig
-from waystation.flows import step_places
+from waystation.flows import step_folder, step_places
+from waystation.flows.entry_files import Entries, read_entries
 from waystation.flows.step_folder import FolderTerms, Looked, StepFolder
 from waystation.matching.entry import flat
+from waystation.matching.entry_data import laid_over
 from waystation.model.step import LISTED, Step, StepDraft, StepState
 
 
@@ -41,6 +43,12 @@ class Place:
         """Return the patients of the steps in these states, of listed ones by default."""
         found = [one for one in await self.rig.all() if one.state in (states or LISTED)]
         return sorted(one.patient_name for one in found)
+
+    def write(self, name: str, **values: str) -> Path:
+        """Write an entry into a file, in the place of what it held."""
+        target = self.path / name
+        target.write_bytes(laid_over(b"", values))
+        return target
 
     def copy(self, name: str, to: str = "") -> Path:
         """Copy one of the example files into the folder."""
@@ -283,3 +291,107 @@ async def test_links_out_of_the_folder_are_not_followed(place: Place, tmp_path: 
     (place.path / "linked.wl").symlink_to(secret)
     (place.path / "CT").symlink_to(tmp_path)
     assert (await place.look()).taken == 0
+
+
+ADA = {"PatientID": "A", "PatientName": "Ada", "ScheduledProcedureStepID": "1"}
+BEN = {"PatientID": "B", "PatientName": "Ben", "ScheduledProcedureStepID": "1"}
+NO_IDS = {"ScheduledProcedureStepID": ""}
+
+
+@pytest.mark.req("T-56")
+@pytest.mark.parametrize("state", [StepState.SCHEDULED, StepState.STARTED, StepState.COMPLETED])
+@pytest.mark.parametrize("ids", [{}, NO_IDS])
+async def test_a_file_name_used_for_the_next_patient_is_another_step(
+    place: Place, ids: dict[str, str], state: StepState
+) -> None:
+    place.write("CT1.wl", **{**ADA, **ids})
+    await place.look()
+    (first,) = await place.rig.all()
+    await place.rig.steps.move(first.id, state, PERSON)
+    place.write("CT1.wl", **{**BEN, **ids})
+    assert (await place.look()).taken == 1
+    assert await place.names() == ["Ben"]
+    (ada,) = [one for one in await place.rig.all() if one.patient_name == "Ada"]
+    assert (ada.id, ada.state) == (
+        first.id,
+        StepState.CANCELLED if state is StepState.SCHEDULED else state,
+    )
+
+
+@pytest.mark.req("T-56")
+async def test_a_file_without_ids_that_is_written_again_after_the_scan_is_listed(
+    place: Place,
+) -> None:
+    place.write("CT1.wl", PatientID="A", PatientName="Ada")
+    await place.look()
+    (step,) = await place.rig.all()
+    await place.rig.steps.move(step.id, StepState.COMPLETED, PERSON)
+    place.write(
+        "CT1.wl", PatientID="A", PatientName="Ada", RequestedProcedureDescription="once more"
+    )
+    await place.look()
+    assert [one.state for one in await place.rig.all()] == [
+        StepState.COMPLETED,
+        StepState.SCHEDULED,
+    ]
+
+
+@pytest.mark.req("T-54", "T-56")
+async def test_ids_that_were_made_outlive_a_change_of_the_file(place: Place) -> None:
+    place.write("CT1.wl", PatientID="A", PatientName="Ada")
+    await place.look()
+    (step,) = await place.rig.all()
+    made = await place.rig.steps.write(lambda book: book.fill(step.id, PERSON))
+    place.write("CT1.wl", PatientID="A", PatientName="Ada", PatientSex="F")
+    await place.look()
+    (after,) = await place.rig.all()
+    assert flat(after.data)["PatientSex"] == ("F",)
+    assert after.study_uid == made.study_uid != ""
+    assert (after.step_id, after.accession) == (made.step_id, made.accession)
+
+
+async def test_a_table_that_is_written_again_keeps_its_values(place: Place) -> None:
+    table = "PatientID,PatientName,PatientSex\nA,Ada,{}\n"
+    for sex in ("F", "O"):
+        (place.path / "ward.wl").write_text(table.format(sex))
+        await place.look()
+    (step,) = await place.rig.all()
+    assert (step.patient_name, flat(step.data)["PatientSex"]) == ("Ada", ("O",))
+
+
+@pytest.mark.req("T-56")
+async def test_one_bad_name_or_file_stops_no_other(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place.write(os.fsdecode(b"A\xe4.wl"), **ADA)
+    place.write("B.wl", **ADA)
+    place.write("C.wl", **BEN)
+
+    def broken(raw: bytes, *, area: str, split_steps: bool) -> Entries:
+        if b"Ada" in raw:
+            raise RecursionError("as if a parser had a mistake")
+        return read_entries(raw, area=area, split_steps=split_steps)
+
+    monkeypatch.setattr(step_folder, "read_entries", broken)
+    looked = await place.look()
+    assert await place.names() == ["Ben"]
+    assert looked.problems.keys() == {"A\\udce4.wl", "B.wl"}
+
+
+@pytest.mark.req("T-56")
+async def test_a_file_that_could_not_be_read_any_more_and_is_removed_cancels_its_step(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = place.write("CT1.wl", **ADA)
+    await place.look()
+
+    def denied(_folder: Path, _seen: object) -> bytes:
+        raise PermissionError(13, "Permission denied")
+
+    place.write("CT1.wl", **ADA, PatientSex="F")
+    with monkeypatch.context() as patch:
+        patch.setattr(step_places, "read", denied)
+        assert (await place.look()).problems.keys() == {"CT1.wl"}
+    file.unlink()
+    await place.look()
+    assert [one.state for one in await place.rig.all()] == [StepState.CANCELLED]

@@ -165,14 +165,22 @@ async def test_what_is_performed_goes_on_in_order_even_if_the_other_side_was_awa
     async with ward(tmp_path / "here", config) as hospital:
         await begun(hospital)
         assert (await hospital.mpps("set", "1.2.3.1", performed(*THREE))).status == 0
-        await hospital.list.forward.look()
         database = hospital.node.database
-        assert await database.read(mpps.targets()) == ["ris"]
+
+        async def waits() -> bool:
+            found = await database.read(mpps.first_of("ris"))
+            return found is not None and found.attempts > 0
+
+        await until_async(waits)
         async with ward(tmp_path / "ris", dicom="", port=port) as ris:
             now = hospital.node.clock()
             monkeypatch.setattr(hospital.node, "clock", lambda: now + 3600)
-            await hospital.list.forward.look()
-            assert await database.read(mpps.targets()) == []
+            hospital.list.forward.wake()
+
+            async def nothing_waits() -> bool:
+                return not await database.read(mpps.targets())
+
+            await until_async(nothing_waits)
             (kept,) = await ris.node.database.read(mpps.newest(10))
             assert (kept.sop_instance, kept.state) == ("1.2.3.1", S.COMPLETED)
             (step,) = await ris.steps.find(study_uid=STUDY)

@@ -10,6 +10,7 @@ from tests.flows.test_treat import head_of, ruled
 from tests.objects.files import Stored
 from tests.objects.samples import sample
 from tests.objects.study import Kind
+from waystation.app.deid_desk import NodeDeid
 from waystation.app.view import View
 from waystation.cli.journal import StoppedJournal
 from waystation.dicom.splice import replace as replace_in
@@ -17,7 +18,8 @@ from waystation.journal import deid_records
 from waystation.journal.decisions import Action
 from waystation.journal.entries import Chosen
 from waystation.journal.fixing import fix
-from waystation.web.view import ActionAsked, DeidDecision
+from waystation.web.api_deid_shapes import DeidDecision
+from waystation.web.view import ActionAsked
 
 ID, NAME, STUDY, DESCRIPTION = 0x00100020, 0x00100010, 0x0020000D, 0x0008103E
 MODALITY, BURNED_IN = 0x00080060, 0x00280301
@@ -100,6 +102,7 @@ async def test_a_sample_waits_for_a_person_and_release_does_not_skip_it(rig: Rig
     await rig.accepted(TINY)
     await rig.wait_for({"held:deid-failed": 1})
     view = View(rig.node, lambda: rig.node.reload(rig.node.settings), Path())
+    desk = NodeDeid(rig.node)
     order = ActionAsked(
         action=Action.RELEASE, chosen=Chosen(limit=10), user="anna", because="", where=""
     )
@@ -121,23 +124,14 @@ async def test_a_sample_waits_for_a_person_and_release_does_not_skip_it(rig: Rig
         (False, "held:deid-failed"),
     ):
         if approved is not None:
-            decided = DeidDecision(
-                **{name: getattr(said, name) for name in said.__slots__} | {"approved": approved}
-            )
-            held = await view.decide_deid(decided)
-            assert held is not None
-            assert len(held) == (0 if sink.objects else 1)
+            decided = replace(said, approved=approved)
+            done = await desk.decide(decided)
+            assert len(done.held) == (0 if sink.objects else 1)
         await view.act(again if sink.objects else order)
         await rig.wait_for({state: 1, **({"done": 1} if sink.objects else {})})
     assert len(sink.objects) == 1
-    assert (
-        await view.decide_deid(
-            DeidDecision(
-                **{name: getattr(said, name) for name in said.__slots__} | {"profile": "x"}
-            )
-        )
-        is None
-    )
+    with pytest.raises(LookupError):
+        await desk.decide(replace(said, profile="x"))
 
 
 @pytest.mark.req("D-29")

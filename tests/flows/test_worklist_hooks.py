@@ -1,16 +1,22 @@
 """A webhook hears of every change of state of a step, once it can be told (T-64)."""
 
 import json
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from tests.flows.ward import PERSON, ward
+from tests.flows.ward import PERSON, Ward, ward
 from tests.net.http_sink import Answer, serving
-from tests.net.sink import until
+from tests.net.sink import until, until_async
 from waystation.app.faults import ConfigFaults
 from waystation.app.read import load_text
+from waystation.index import mpps
 from waystation.model.step import StepState
+
+
+async def nothing_waits(hospital: Ward) -> bool:
+    return not await hospital.node.database.read(mpps.targets())
 
 
 @pytest.mark.req("T-64")
@@ -38,7 +44,7 @@ async def test_a_webhook_hears_of_every_state_in_order_and_of_no_patient(tmp_pat
                 return len(told.requests) == 4
 
             await until(all_told)
-            await hospital.list.forward.look()
+            await until_async(partial(nothing_waits, hospital))
             assert len(told.requests) == 4
     events = [json.loads(request.body) for request in told.requests]
     assert events[0] | {"timestamp": ""} == events[1] | {"timestamp": ""}

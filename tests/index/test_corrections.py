@@ -1,19 +1,27 @@
 """What the index says of a study that a person corrected."""
 
+from collections.abc import Callable, Mapping
+
 import pytest
 
 from tests.index.making import NOW, Shelf, ct, query
 from tests.index.test_proof import prove
 from tests.index.test_removal import DAY, OLD, apply
 from waystation.index.correcting import Correcting, Order
+from waystation.index.corrections import Correction
 from waystation.index.deletion import Deletion
 
 PATIENT_ID, PATIENT_NAME, DESCRIPTION = 0x00100020, 0x00100010, 0x00081030
 KEYS = {"PatientName": "", "PatientID": ""}
+Told = Callable[[str, Correction | None], None]
 
 
-def correcting(shelf: Shelf) -> Correcting:
-    return Correcting(shelf.database, shelf.heads, shelf.ids.next, lambda: NOW)
+def _nobody(_study: str, _correction: Correction | None) -> None:
+    """Hear nothing."""
+
+
+def correcting(shelf: Shelf, told: Told = _nobody) -> Correcting:
+    return Correcting(shelf.database, shelf.heads, shelf.ids.next, lambda: NOW, told)
 
 
 def order(study: str, **values: str) -> Order:
@@ -73,8 +81,27 @@ async def test_a_study_that_is_gone_takes_its_corrections_along(shelf: Shelf) ->
     assert await shelf.ask("STUDY", PatientID="") == [("P1",)]
     assert await correcting(shelf).correct(order("1.2.3.1", PatientID="B")) == ""
     deletion = Deletion(shelf.database, shelf.heads, shelf.ids.next, lambda: NOW)
-    assert (await deletion.delete({"study": "1.2.3.1"}, "ann")).objects == 1
+    done = await deletion.delete({"study": "1.2.3.1"}, "ann")
+    assert (done.objects, done.gone) == (1, True)
     assert await shelf.rows("SELECT count(*) FROM correction WHERE undone_at = 0") == [(0,)]
+
+
+@pytest.mark.req("T-32")
+async def test_what_is_in_force_is_told_as_it_is_written(shelf: Shelf) -> None:
+    await shelf.put(ct(1), ct(2))
+    heard: list[tuple[str, Mapping[int, str] | None]] = []
+
+    def told(study: str, correction: Correction | None) -> None:
+        heard.append((study, None if correction is None else correction.values))
+
+    desk = correcting(shelf, told)
+    await desk.correct(order("1.2.3.1", PatientID="B"))
+    await desk.correct(order("1.2.3.1", StudyDescription="HEAD"))
+    await desk.correct(order("1.2.3.1", PatientBirthDate="soon"))
+    await desk.undo(order("1.2.3.1"))
+    first = {PATIENT_ID: "B"}
+    both = {**first, DESCRIPTION: "HEAD"}
+    assert heard == [("1.2.3.1", first), ("1.2.3.1", both), ("1.2.3.1", None)]
 
 
 @pytest.mark.req("T-32")

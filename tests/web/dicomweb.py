@@ -29,7 +29,8 @@ class Web:
     def __init__(self, resources: Sequence[Resource] = ()) -> None:
         self.terms = Terms()
         self.search = SearchTerms()
-        self.frame = DicomWeb(lambda: self.terms, resources)
+        self.now = 0.0
+        self.frame = DicomWeb(lambda: self.terms, resources, clock=lambda: self.now)
         self.frame.add(capabilities(self.frame))
         self._client = httpx2.AsyncClient(
             transport=httpx2.ASGITransport(site(StandIn(), self.frame), client=("127.0.0.1", 5000)),

@@ -1,7 +1,7 @@
 """A source whose objects land when the test says so, and a caller that sees each piece."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from typing import Any
 
 from waystation.flows.fetch import FetchFailed, Path, Reading, Whole
@@ -18,6 +18,7 @@ class Script:
         self.link = "/api/v1/fetches/f1"
         self.expected: int | None = None
         self.missing = 0
+        self.uids: Collection[str] | None = None
         self.verified = "uids"
         self.complete = False
         self.warnings: Sequence[str] = ()

@@ -20,6 +20,7 @@ from waystation.web.api_archive import (
     CorrectionAsked,
     CorrectionSaid,
     DoubtSaid,
+    DoubtsSaid,
     KeySaid,
     RecordSaid,
     WhyAsked,
@@ -30,8 +31,6 @@ from waystation.web.view import (
     ActionAsked,
     ActionDone,
     ContextsView,
-    DeidDecision,
-    DeidLookup,
     LaneView,
     QueueView,
     ReplayAsked,
@@ -131,8 +130,9 @@ class StandInArchive:
         line = KeySaid(matched=False, text="PatientID asked 1, study has 2: no")
         return [RecordSaid(study="1.2", matched=False, shown=True, keys=[line])]
 
-    async def doubts(self, study: str) -> list[DoubtSaid]:
-        return [DoubtSaid(study=study or "1.2", kind="series", text="twice", other="1.3")]
+    async def doubts(self, study: str, after: str, limit: int) -> DoubtsSaid:
+        doubt = DoubtSaid(study=study or "1.2", kind="series", text="twice", other="1.3")
+        return DoubtsSaid(doubts=[doubt], after="" if study else f"{after}.{limit}")
 
     async def correct(self, asked: CorrectionAsked, author: str) -> dict[str, str]:
         self.corrected.append((asked, author))
@@ -157,8 +157,6 @@ class StandIn:
         self.replays: list[ReplayAsked] = []
         self.fixes: list[tuple[int, list[Mapping[str, Any]], str]] = []
         self.fix_problem = ""
-        self.decisions: list[DeidDecision] = []
-        self.lookups: list[DeidLookup] = []
         self.lane_changes: list[tuple[str, str, str]] = []
         self.lane_why = ""
         self.config_problem = ""
@@ -291,13 +289,6 @@ class StandIn:
     async def fix(self, delivery_id: int, edits: Sequence[Mapping[str, Any]], user: str) -> str:
         self.fixes.append((delivery_id, list(edits), user))
         return self.fix_problem
-
-    async def decide_deid(self, said: DeidDecision) -> list[str] | None:
-        self.decisions.append(said)
-        return None if said.profile == "none" else ["1"]
-
-    async def note_lookup(self, said: DeidLookup) -> None:
-        self.lookups.append(said)
 
     async def reload(self) -> list[str]:
         return self.faults

@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from tests.web.house import PASSWORD, House
 from waystation.model.errors import StorageError
-from waystation.web.asked import Asked
+from waystation.web.asked import Answered, Asked, Refusal
 from waystation.web.dicomweb import Resource
 from waystation.web.terms import Terms
 
@@ -24,7 +24,27 @@ def resource(method: str, template: str, right: str) -> Resource:
     return Resource(method=method, template=template, handler=answer, summary="", right=right)
 
 
+async def half(asked: Asked) -> Response:
+    """Keeps some of it, and then cannot go on."""
+    match asked.path["series"]:
+        case "1":
+            raise Refusal(400, "The body ends early")
+        case "2":
+            raise Answered(Response(status_code=304))
+    raise StorageError("disk full")
+
+
 RESOURCES = [
+    *(
+        Resource(
+            method=method,
+            template="/studies/{study}/series/{series}",
+            handler=half,
+            summary="",
+            right=right,
+        )
+        for method, right in (("GET", "retrieve"), ("POST", "store"), ("DELETE", "delete"))
+    ),
     resource("GET", "/studies", "search"),
     resource("GET", "/studies/{study}", "retrieve"),
     resource("POST", "/studies", "store"),
@@ -125,6 +145,69 @@ async def test_who_looked_at_what_is_recorded_once(house: House) -> None:
     assert [one.who for one in await house.trace("stored")] == ["bob"]
 
 
+@pytest.mark.req("W-134")
+@pytest.mark.parametrize(("method", "event"), [("POST", "stored"), ("DELETE", "deleted")])
+async def test_what_ended_early_is_recorded_with_how_it_ended(
+    method: str, event: str, house: House
+) -> None:
+    await house.open(*USERS)
+    http = house.visitor("192.0.2.1").http
+    http.auth = ("ann", PASSWORD)
+    for series in ("1", "3"):
+        await http.request(method, f"{STUDY}/series/{series}")
+    assert [
+        (one.who, one.what["series"], one.what["status"]) for one in await house.trace(event)
+    ] == [("ann", "3", 503), ("ann", "1", 400)]
+
+
+@pytest.mark.req("W-134")
+async def test_an_answer_without_a_body_and_a_refusal_are_looks_as_well(house: House) -> None:
+    await house.open(*USERS)
+    http = house.visitor("192.0.2.1").http
+    http.auth = ("eve", PASSWORD)
+    for series in ("2", "1"):
+        await http.get(f"{STUDY}/series/{series}")
+    assert [one.what["status"] for one in await house.trace("looked")] == [400, 304]
+
+
+async def test_too_many_attempts_tell_when_to_come_again(house: House) -> None:
+    await house.open(*USERS)
+    http = house.visitor("192.0.2.1").http
+    for number in range(10):
+        await http.get(STUDY, auth=("ann", f"guess {number}"))
+    answer = await http.get(STUDY, auth=("ann", PASSWORD))
+    assert answer.status_code == 429
+    assert 0 < int(answer.headers["retry-after"]) <= 31
+
+
+async def test_what_was_read_before_a_change_is_not_believed_after_it(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await house.open(*USERS)
+    http = house.visitor("192.0.2.1").http
+    http.auth = ("bob", PASSWORD)
+    passwords = house.accounts.passwords
+    whole = passwords.matches
+
+    async def meanwhile(kept: str | None, password: str) -> bool:
+        await house.people.change("bob", "operator", ("phi",), True, "ann")
+        return await whole(kept, password)
+
+    with monkeypatch.context() as slow:
+        slow.setattr(passwords, "matches", meanwhile)
+        assert (await http.get(STUDY)).status_code == 200
+    assert (await http.get(STUDY)).status_code == 401
+
+
+@pytest.mark.req("S-59")
+async def test_a_page_that_names_no_origin_is_none_of_ours(house: House) -> None:
+    await house.open(*USERS)
+    bob = await house.signed_in("bob")
+    for origin in ("null", "http://evil.example", ""):
+        answer = await bob.http.post("/dicom-web/studies", headers={"origin": origin})
+        assert answer.status_code == 403, origin
+
+
 @pytest.mark.req("S-67")
 async def test_while_no_record_can_be_kept_nobody_looks_at_patients(
     house: House, monkeypatch: pytest.MonkeyPatch
@@ -159,3 +242,15 @@ async def test_a_hundred_requests_at_once_cost_one_look_at_the_password(house: H
     answers = await asyncio.gather(*(http.get(STUDY) for _ in range(100)))
     assert {answer.status_code for answer in answers} == {200}
     assert len(await house.trace("login")) == 1
+
+
+@pytest.mark.req("W-139")
+async def test_a_viewer_with_a_token_is_no_script_that_calls_the_api_too_often(
+    house: House,
+) -> None:
+    await house.open(*USERS)
+    value = await house.people.add_token("viewer", ["retrieve"], 30, "ann")
+    http = house.visitor("192.0.2.4").http
+    bearer = {"authorization": f"Bearer {value}"}
+    asked = [(await http.get(STUDY, headers=bearer)).status_code for _ in range(120)]
+    assert asked == [200] * 120

@@ -19,6 +19,9 @@ def test_each_key_of_a_query_is_judged_for_one_record(client: TestClient, node: 
 def test_doubts_are_shown(client: TestClient) -> None:
     (doubt,) = client.get("/api/v1/archive/doubts", params={"study": "1.5"}).json()["doubts"]
     assert doubt == {"study": "1.5", "kind": "series", "text": "twice", "other": "1.3"}
+    page = client.get("/api/v1/archive/doubts", params={"after": "1.7", "limit": 3}).json()
+    assert page["after"] == "1.7.3"
+    assert client.get("/api/v1/archive/doubts", params={"limit": 10_000}).status_code == 400
 
 
 @pytest.mark.req("T-32")

@@ -6,11 +6,14 @@ from dataclasses import replace
 
 import pytest
 from starlette.testclient import TestClient
+from starlette.types import Scope
 
 from tests.web.conftest import BASE
 from tests.web.standin import StandIn
 from waystation.flows.fetch import COMPLETE, FetchFailed, Path, Progress
+from waystation.web.access import Who, abilities_of
 from waystation.web.api_fetches import fetches_api
+from waystation.web.entrance import NoAccounts
 from waystation.web.site import site
 
 RUN = Progress(
@@ -124,6 +127,30 @@ def test_a_person_stops_one_under_a_name(asking: TestClient, fetches: Playing) -
     fetches.ended = True
     assert stop("f1", user="anna") == 409
     assert fetches.cancelled == ["f1", "f1"]
+
+
+def test_who_is_known_decides_under_the_own_name(fetches: Playing) -> None:
+    decided: list[tuple[str, str]] = []
+
+    def told(by: str, what: str, /, **more: object) -> None:
+        decided.append((by, what))
+
+    class Doorman(NoAccounts):
+        async def who(self, scope: Scope, *, basic: bool = False) -> Who:
+            abilities = abilities_of("operator", ())
+            return Who(name="bob", kind="token", role="operator", abilities=abilities)
+
+    made = fetches_api(lambda: fetches, told)  # type: ignore[arg-type,return-value]
+    app = site(StandIn(), keeper=Doorman(lambda scope: True), parts=[made])
+    with TestClient(app, base_url=BASE, client=("127.0.0.1", 5000)) as asking:
+        said = {"user": "somebody else"}
+        stopped = asking.request("DELETE", "/api/v1/fetches/f1", json=said)
+        assert stopped.json()["user"] == "bob"
+        order = {"source": "old", "study": "1.2.3"}
+        assert asking.post("/api/v1/fetches", json=order).status_code == 202
+        dropped = asking.request("DELETE", "/api/v1/cache/old/1.2.3", json={})
+        assert dropped.json()["user"] == "bob"
+    assert decided == [("bob", "stop"), ("bob", "fetch"), ("bob", "forget")]
 
 
 @pytest.mark.req("W-119")

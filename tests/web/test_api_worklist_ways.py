@@ -61,7 +61,8 @@ async def test_entries_are_previewed_imported_and_found_again(
     steps = await rig.all()
     assert [f"{one.id:x}" for one in steps] == done["made"]
     assert {one.area for one in steps} == {"ct"}
-    assert (steps[0].origin.name, steps[0].origin.kind) == ("two.wl", "file")
+    origin = steps[0].origin
+    assert (origin.kind, origin.name, origin.detail) == ("api", "anna", "two.wl")
     again = (await post(client, "/import", {**body, "entries": entries[:1]})).json()
     assert (again["made"], again["same"]) == ([], done["made"][:1])
 

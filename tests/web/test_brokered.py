@@ -4,6 +4,8 @@ import asyncio
 import json
 import zlib
 from collections.abc import AsyncIterator
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -15,8 +17,10 @@ from tests.web.living import DICOM_PARTS, Living, parts_of, path_of
 from tests.web.scripted_origin import PACS, Script, Scripted, Watcher
 from waystation.flows.fetch import FetchFailed
 from waystation.flows.together import together
+from waystation.index.corrections import Correction
 from waystation.journal import shelved
 from waystation.model.delivery import Delivery
+from waystation.web.asked import Refusal
 from waystation.web.brokered import Broker
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -98,6 +102,21 @@ async def test_what_fails_behind_the_first_byte_breaks_the_body(rig: Rig) -> Non
         assert not await caller.over()
         assert caller.status == 200
         found = web(rig, Scripted(Script(objects[0]).fail(FAILED)))
+
+
+async def test_what_is_not_there_behind_what_was_there_is_no_empty_answer(rig: Rig) -> None:
+    async def stays() -> None:
+        await asyncio.Event().wait()
+
+    first = (await landed(rig))[0]
+    asked: Any = SimpleNamespace(
+        source="old", besides=SimpleNamespace(endings=[]), request=SimpleNamespace(receive=stays)
+    )
+    gone = FetchFailed(404, "Not found", "", source="old")
+    nothing, broken = Scripted(gone), Scripted(Script(first).fail(gone))
+    assert await Broker(origin=lambda _source: nothing).others(asked, {}) == []
+    with pytest.raises(Refusal):
+        await Broker(origin=lambda _source: broken).others(asked, {})
 
 
 FAILURES = [
@@ -217,6 +236,18 @@ async def test_what_the_cache_has_whole_comes_with_length_and_entity_tag(rig: Ri
     assert int((await found.ask(OLD + STUDY)).headers["content-length"]) > 0
     assert origin.wanted == []
     assert script.closed.is_set()
+
+
+@pytest.mark.req("W-18", "T-32")
+async def test_what_the_cache_has_is_told_anew_once_its_study_is_corrected(rig: Rig) -> None:
+    found = web(rig, Scripted(Script(), cached=await landed(rig)))
+    book, uid = rig.node.archivist.corrections, STUDY.rpartition("/")[2]
+    for path in ("", "/metadata"):
+        before = await found.ask(OLD + STUDY + path)
+        book.put(uid, Correction(values={0x00100020: "NEW 1"}, at=1.0))
+        after = await found.ask(OLD + STUDY + path, if_none_match=before.headers["etag"])
+        assert (after.status_code, b"NEW 1" in after.content) == (200, True)
+        book.put(uid, None)
 
 
 @pytest.mark.req("W-17")

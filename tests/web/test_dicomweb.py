@@ -310,6 +310,23 @@ async def test_one_caller_cannot_have_everything(web: Web) -> None:
     assert web.frame._in_flight["127.0.0.1"] == 255
 
 
+@pytest.mark.req("W-139")
+async def test_so_many_requests_a_second_and_twice_that_at_once(web: Web) -> None:
+    web.terms = Terms(rate=5, open=True, proxies=(ip_network("127.0.0.0/8"),))
+
+    async def ask(caller: str) -> tuple[int, str | None]:
+        answer = await web.ask("/dicom-web/studies/1.2/tell", x_forwarded_for=caller)
+        return answer.status_code, answer.headers.get("retry-after")
+
+    assert [await ask("10.0.0.1") for _ in range(10)] == [(200, None)] * 10
+    assert await ask("10.0.0.1") == (429, "1")
+    assert await ask("10.0.0.2") == (200, None)
+    web.now = 1.0
+    assert [(await ask("10.0.0.1"))[0] for _ in range(6)] == [200] * 5 + [429]
+    web.terms = replace(web.terms, rate=0)
+    assert [(await ask("10.0.0.1"))[0] for _ in range(20)] == [200] * 20
+
+
 async def test_the_rest_of_the_site_is_as_it_was(web: Web) -> None:
     assert (await web.ask("/health/live")).json() == {"status": "live"}
     assert (await web.ask("/dicom-webby/studies")).status_code == 404

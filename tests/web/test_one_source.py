@@ -27,7 +27,10 @@ from tests.web.sources import (
     study,
     warnings,
 )
+from waystation.dicomweb.json_model import dumped
 from waystation.dicomweb.xml_model import from_xml
+from waystation.web import qido_page, qido_sources
+from waystation.web.qido_page import Page
 
 __all__ = ("shelf", "stack")
 
@@ -77,6 +80,39 @@ async def test_pages_of_one_pacs_keep_its_order_and_are_cancelled_behind_the_pag
         everything += uids(answer.json(), STUDY_WORD)
     assert sorted(everything) == sorted(row[STUDY] for row in rows)
     assert not warnings(answer)
+
+
+async def test_others_have_their_turn_between_rows_and_each_row_is_written_once(
+    stack: AsyncExitStack, shelf: Shelf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(qido_sources, "LOOK_EVERY", 1)
+    turns, made, sent = 0, list[int](), list[int]()
+
+    async def others() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    def noted(row: Any) -> str:
+        made.append(turns)
+        return dumped(row)
+
+    def added(page: Page, text: str) -> None:
+        sent.append(turns)
+        page._write(text)
+
+    rows = [study(f"1.{n}", "P", "20200101") for n in range(1, 5)]
+    site = await site_of(stack, shelf, tmp_path, ScriptedPacs(studies(*rows)))
+    for module in (qido_sources, qido_page):
+        monkeypatch.setattr(module, "dumped", noted)
+    monkeypatch.setattr(Page, "add_text", added)
+    busy = asyncio.create_task(others())
+    answer = await site.ask("/sources/old/studies")
+    busy.cancel()
+    assert len(answer.json()) == 4
+    assert len(set(made)) == len(made) == 4
+    assert len(set(sent)) == len(sent) == 4
 
 
 @pytest.mark.req("W-55", "W-57", "W-58")

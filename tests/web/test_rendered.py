@@ -24,8 +24,11 @@ from tests.objects.pictures import (
 from tests.objects.public import public
 from tests.objects.study import uid_of
 from tests.web.living import Living, parts_of, path_of
+from waystation.app.view_archive import NodeArchive
 from waystation.codecs.pool import Converted
 from waystation.destinations.base import WHOLE_BYTES
+from waystation.dicom.head import Head, identity
+from waystation.web.api_archive import CorrectionAsked
 
 __all__ = ("rig",)
 
@@ -162,6 +165,38 @@ async def test_a_structured_report_is_a_page(rig: Rig) -> None:
     again = await web.ask(path, accept="text/html", if_none_match=answer.headers["etag"])
     assert again.status_code == 304
     assert (await web.ask(path_of(report) + "/thumbnail")).headers["content-type"] == "image/jpeg"
+
+
+@pytest.mark.req("T-32", "W-18")
+async def test_words_about_a_corrected_patient_are_those_that_were_corrected(rig: Rig) -> None:
+    right = {"PatientName": "Right^One", "PatientID": "R1"}
+    wrong = picture(RAMP, "wrong", study="wrong", PatientName="Wrong^One", PatientID="W1")
+    meant = picture(RAMP, "meant", study="meant", **right)
+    report = public()["test-SR.dcm"]
+    web = await living(rig, wrong, meant, report)
+    annotated = f"{path_of(wrong)}/rendered?annotation=patient&accept=image/png"
+    who = identity(Head.from_bytes(wrong.data_set, wrong.transfer_syntax))
+    uri = (
+        f"/wado?requestType=WADO&studyUID={who.study_uid}&seriesUID={who.series_uid}"
+        f"&objectUID={who.sop_instance_uid}&contentType=image/png&annotation=patient"
+    )
+    page = path_of(report) + "/rendered"
+    asked = (annotated, uri, page)
+    before = [await web.ask(path) for path in asked]
+    assert [one.status_code for one in before] == [200, 200, 200]
+    studies = [path_of(one, "study").rpartition("/")[2] for one in (wrong, report)]
+    order = CorrectionAsked(studies=studies, values=right, because="mixed up", user="ann")
+    assert set((await NodeArchive(rig.node).correct(order, "ann")).values()) == {""}
+    after = [
+        await web.ask(path, if_none_match=known.headers["etag"])
+        for path, known in zip(asked, before, strict=True)
+    ]
+    assert [one.status_code for one in after] == [200, 200, 200]
+    drawn = await web.ask(annotated.replace(path_of(wrong), path_of(meant)))
+    for answer in after[:2]:
+        assert (pixels_of(answer.content) == pixels_of(drawn.content)).all()
+    assert "Right" in after[2].text
+    assert "Right" not in before[2].text
 
 
 @pytest.mark.req("W-68", "W-88")

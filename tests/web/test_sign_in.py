@@ -1,5 +1,7 @@
 """Logging in, and what a login is worth (S-56, S-58, S-59)."""
 
+import asyncio
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -97,6 +99,30 @@ async def test_a_login_ends_when_it_is_idle_or_old(each_s: float, times: int, ho
         assert (await visitor.get("/")).status_code == 200
     house.now += each_s
     assert (await visitor.get("/")).status_code == 303
+
+
+@pytest.mark.req("S-58")
+async def test_a_page_that_is_only_open_does_not_keep_a_login(house: House) -> None:
+    await house.open(ADMIN)
+    visitor = await house.signed_in("ann")
+    for _ in range(int(IDLE_S / 600)):
+        house.now += 600
+        assert (await visitor.get("/", x_waystation_live="1")).status_code == 200
+    house.now += 1
+    answer = await visitor.get("/", x_waystation_live="1")
+    assert (answer.status_code, answer.headers["location"]) == (303, "/sign-in")
+
+
+async def test_the_trail_names_the_address_of_the_request_and_not_of_the_login(
+    house: House,
+) -> None:
+    await house.open(ADMIN)
+    ann = await house.signed_in("ann")
+    there = house.visitor("192.0.2.5")
+    there.http.cookies = ann.http.cookies
+    await there.send("/", "/sign-out")
+    (record,) = await house.trace("logout")
+    assert (record.who, record.what["address"]) == ("ann", "192.0.2.5")
 
 
 @pytest.mark.req("S-58")
@@ -219,6 +245,32 @@ async def test_ten_failures_cost_a_growing_pause(house: House) -> None:
     assert len(await house.trace("login-failed")) == 11
 
 
+@pytest.mark.req("S-56")
+async def test_guesses_that_come_together_count_as_if_they_came_one_by_one(house: House) -> None:
+    await house.open(ADMIN, BOB)
+    full, going = asyncio.Event(), asyncio.Event()
+    worked = 0
+
+    async def slow(kept: str | None, password: str) -> bool:
+        nonlocal worked
+        worked += 1
+        if worked == 10:
+            full.set()
+        await going.wait()
+        return kept == f"plain {password}"
+
+    house.accounts.passwords.matches = slow  # type: ignore[method-assign]
+    guesses = [house.visitor().sign_in("ann", f"guess {number}") for number in range(40)]
+    asked = asyncio.gather(*guesses)
+    await full.wait()
+    going.set()
+    found = Counter(answer.status_code for answer in await asked)
+    assert found == {401: 10, 429: 30}
+    # Those of others at the same address that were right are no guesses.
+    for _ in range(60):
+        assert (await house.visitor().sign_in("bob")).status_code == 303
+
+
 def test_attempts_are_forgotten_with_time_and_by_success() -> None:
     attempts = Attempts(most=2, span_s=100.0)
     for at in (0.0, 1.0):
@@ -230,6 +282,11 @@ def test_attempts_are_forgotten_with_time_and_by_success() -> None:
     attempts.failed("a", 102.0)
     attempts.succeeded("a")
     assert attempts.wait_s("a", 102.0) == 0.0
+    attempts.failed("a", 103.0)
+    attempts.failed("a", 104.0)
+    attempts.took_back("a", 104.0)
+    attempts.took_back("a", 50.0)
+    assert attempts.wait_s("a", 104.0) == 0.0
 
 
 def test_calls_are_fifty_a_second_and_a_hundred_at_once() -> None:

@@ -2,15 +2,13 @@
 
 import json
 from collections.abc import AsyncIterator
-from dataclasses import replace
 
 import pytest
 
 from tests.flows.conftest import rig
-from tests.flows.rig import CT, TINY, Rig
-from tests.objects.samples import as_file, study
+from tests.flows.rig import CT, Rig
+from tests.objects.samples import as_file
 from tests.web.test_store import KIND, reason, start, stow
-from waystation.dicomweb.stow import read_answer
 
 __all__ = ("rig",)
 
@@ -31,18 +29,6 @@ async def test_a_body_that_says_it_is_too_large_is_not_read(rig: Rig) -> None:
     )
     assert answer.status_code == 413
     assert rig.blobs() == []
-
-
-@pytest.mark.req("W-94", "W-97")
-async def test_a_part_over_the_limit_costs_itself_alone(
-    rig: Rig, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("waystation.flows.deposit.LARGEST", 100_000)
-    web = await start(rig)
-    answer = await stow(web, as_file(TINY), as_file(CT), as_file(study(1, seed="after")[0]))
-    assert answer.status_code == 202
-    assert set(reason(answer).values()) <= {0xC010, 0xA700}
-    assert set(reason(answer)) == {CT.sop_instance}
 
 
 @pytest.mark.req("W-94")
@@ -74,13 +60,3 @@ async def test_what_no_rule_takes_is_refused_as_by_c_store(rig: Rig) -> None:
     assert answer.status_code == 409
     assert reason(answer) == {CT.sop_instance: 0x0124}
     assert rig.blobs() == []
-
-
-@pytest.mark.req("W-97")
-async def test_class_and_syntax_that_are_none_are_named(rig: Rig) -> None:
-    web = await start(rig)
-    odd = replace(TINY, transfer_syntax="1.2.x")
-    told = read_answer((await stow(web, as_file(odd), as_file(CT))).content)
-    assert told is not None
-    assert set(told.failed.values()) | {0xC122} == {0xC122}
-    assert set(told.stored) == {CT.sop_instance}

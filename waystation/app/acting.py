@@ -10,6 +10,7 @@ from typing import Any
 
 import structlog
 
+from waystation.app.deciding import decided
 from waystation.app.node import Node
 from waystation.app.node_reading import in_thread
 from waystation.app.selecting import condition_of, passing
@@ -22,6 +23,7 @@ from waystation.web.view import ActionAsked, ActionDone
 
 log = structlog.get_logger()
 PIECE = 1000
+MOST_IDS = 100
 WITHOUT_ARRIVALS = (Action.HOLD, Action.RESEND)
 
 
@@ -171,8 +173,11 @@ class Acting:
         page = [one.id for one in await node.database.read(queue.held_arrivals(chosen))]
         if not page:
             return Changed(last=chosen.after)
-        given_up = await node.archivist.dismiss(page, decision.by, decision.because)
-        rest = Chosen(ids=tuple(page), limit=PIECE)
+        given_up, stuck = await node.archivist.dismiss(page, decision.by, decision.because)
+        left = tuple(one for one in page if one not in stuck)
+        if not left:
+            return Changed(arrivals=given_up, last=page[-1])
+        rest = Chosen(ids=left, limit=PIECE)
         done = await node.database.write(decisions.decide_arrivals(rest, decision))
         self._tell(done)
         return replace(done, arrivals=done.arrivals + given_up, last=page[-1])
@@ -193,6 +198,19 @@ class Acting:
             ids=len(chosen.ids),
             where=bool(asked.where),
         )
+        decided(
+            self._node,
+            asked.user,
+            asked.action.value,
+            because=asked.because,
+            n=changed,
+            to=chosen.destination,
+            study=chosen.study,
+            state=chosen.state,
+            reason=chosen.reason,
+            ids=[f"{one:x}" for one in chosen.ids[:MOST_IDS]],
+            where=bool(asked.where),
+        )
 
     async def fix(self, delivery_id: int, edits: Sequence[Mapping[str, Any]], user: str) -> str:
         """Give a delivery further edits; return why that was not done, "" if it was."""
@@ -201,6 +219,14 @@ class Acting:
         if not done.problem:
             elements = [str(one.get("set", "")) for one in edits]
             log.info("fixed", by=user, delivery=f"{delivery_id:x}", elements=elements)
+            decided(
+                node,
+                user,
+                "fix",
+                delivery=f"{delivery_id:x}",
+                study=done.study,
+                elements=elements,
+            )
             self.wake({(done.destination, done.study), (done.group, done.study)})
         return done.problem
 

@@ -23,12 +23,14 @@ from waystation.app.settings_deidentify import DeidentifySettings
 from waystation.app.wiring_deidentify import crosswalk_of, deidentifier_from
 from waystation.codecs.errors import CodecError, WorkroomError
 from waystation.codecs.pool import CodecLimits, CodecPool, Converted
+from waystation.codecs.text import TextReader
 from waystation.dicom import tags
 from waystation.dicom.errors import DatasetError
 from waystation.dicom.head import Head, Identity, identity
 from waystation.dicom.nested import Buffer
 from waystation.dicom.part10 import file_meta
 from waystation.dicom.tree import parse
+from waystation.flows.reading import no_text
 from waystation.flows.splicing import plain
 from waystation.model.delivery import HoldReason
 from waystation.transforms.deid.changes import Row, differences
@@ -174,11 +176,22 @@ class Anonymizer:
             draft.meta(file_meta(whose.sop_class_uid, whose.sop_instance_uid, syntax))
             draft.write(watched())
             _judge(seen)
+            if made.unwritten:
+                self._look(source, draft, syntax)
             if not draft.take_place():
                 raise _held("another object with the same new UID was written already")
             return place, draft.digest
         finally:
             draft.drop()
+
+    def _look(self, source: FileObject, draft: Draft, syntax: str) -> None:
+        """Raise `HeldError` unless nothing is written in the pixels of an output (D-36)."""
+
+        async def look(pool: CodecPool) -> None:
+            pieces = _each(draft.again())
+            await no_text(TextReader(pool), pieces, digest=source.digest, syntax=syntax)
+
+        self._of_child(look)
 
     def _redacted(self, source: FileObject, made: DeidResult) -> Converted:
         return self._of_child(

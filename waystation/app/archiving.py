@@ -29,13 +29,14 @@ from waystation.index.correcting import Correcting, Order
 from waystation.index.deletion import Deleted, Deletion, damaged
 from waystation.index.filing import file_all
 from waystation.index.pages import ImageRow
-from waystation.journal import heads
+from waystation.journal import gathers, heads
 from waystation.journal.heads import HeadSource
 from waystation.journal.ids import IdSource
 from waystation.model.errors import StorageError
 from waystation.timing.lane import Health
 
 log = structlog.get_logger()
+_Shown = Callable[[str, Head | None], Head | None]
 
 
 class Archivist:
@@ -66,11 +67,15 @@ class Archivist:
         self._belts = belts
         self._others = others
         self.corrections = Corrections(database, lambda: settings().node.name)
-        self.correcting = Correcting(database, self.heads, ids.next, lambda: clock())
+        self.correcting = Correcting(
+            database, self.heads, ids.next, lambda: clock(), self.corrections.put
+        )
         self.archive = Archive(database, self._shown)
-        self.deletion = Deletion(database, self.heads, ids.next, lambda: clock())
+        self.deletion = Deletion(
+            database, self.heads, ids.next, lambda: clock(), left=gathers.leave
+        )
         self.retention = RetentionBelt(
-            retention_rules(settings()), database, ids, lambda: clock(), self.corrections.load
+            retention_rules(settings()), database, ids, lambda: clock(), self._gone
         )
 
     def change(self, settings: Settings) -> None:
@@ -89,25 +94,36 @@ class Archivist:
     async def delete(self, path: Mapping[str, str], author: str) -> Deleted:
         """Delete what a path leads to (W-99); raises `StorageError` as `Deletion` does."""
         done = await self.deletion.delete(path, author)
-        await self.corrections.load()
+        if done.gone:
+            self._gone(path["study"])
         return done
 
-    async def dismiss(self, arrivals: Sequence[int], author: str, why: str) -> int:
-        """Take out what a person gives up of some held arrivals: the damaged; return how many."""
-        gone = 0
+    async def dismiss(
+        self, arrivals: Sequence[int], author: str, why: str
+    ) -> tuple[int, frozenset[int]]:
+        """Take out what a person gives up of some held arrivals: the damaged.
+
+        Returns how many went, and those that must stay held, so that they can be given up again.
+        """
+        n_gone, stuck = 0, frozenset[int]()
         for study, some in (await self._database.read(damaged(arrivals))).items():
             try:
-                gone += await self.deletion.dismiss(study, some, author, why)
-                await self.corrections.load()
+                done = await self.deletion.dismiss(study, some, author, why)
             except StorageError as error:
-                # They end all the same, and stay listed until the others can be read.
                 log.error("damaged objects stay in the index", study=study, why=str(error))
-        return gone
+                stuck |= some
+                continue
+            n_gone += done.objects
+            if done.gone:
+                self._gone(study)
+        return n_gone, stuck
+
+    def _gone(self, study: str) -> None:
+        """Nothing is left of a study, nor of what was corrected of it."""
+        self.corrections.put(study, None)
 
     async def _shown(self, rows: Sequence[ImageRow]) -> list[Head | None]:
-        found = await self.heads(rows)
-        shown = self.corrections.shown
-        return [shown(row.study_uid, head) for row, head in zip(rows, found, strict=True)]
+        return await self._heads(rows, self.corrections.shown)
 
     async def correct(self, order: Order) -> str:
         """Correct a study, or undo that where no values are given; return why not, "" if done.
@@ -117,7 +133,6 @@ class Archivist:
         correcting = self.correcting
         why = await (correcting.correct(order) if order.values else correcting.undo(order))
         if not why:
-            await self.corrections.load()
             log.info(
                 "study corrected" if order.values else "correction undone",
                 study=order.study,
@@ -129,14 +144,20 @@ class Archivist:
 
     async def heads(self, rows: Sequence[ImageRow]) -> list[Head | None]:
         """Return the heads of objects, None for what cannot be read."""
+        return await self._heads(rows, lambda _study, head: head)
+
+    async def _heads(self, rows: Sequence[ImageRow], shown: _Shown) -> list[Head | None]:
+        """Return heads as ``shown`` shows them, all of it in a disk thread."""
         sources = await self._database.read(heads.sources([row.arrival_id for row in rows]))
         by_id = {source.arrival: source for source in sources}
-        wanted = [by_id.get(row.arrival_id) for row in rows]
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._disk, self._read, wanted)
 
-    def _read(self, sources: Sequence[HeadSource | None]) -> list[Head | None]:
-        return [None if source is None else self._head(source) for source in sources]
+        def read() -> list[Head | None]:
+            wanted = ((row.study_uid, by_id.get(row.arrival_id)) for row in rows)
+            return [
+                shown(uid, None if source is None else self._head(source)) for uid, source in wanted
+            ]
+
+        return await asyncio.get_running_loop().run_in_executor(self._disk, read)
 
     def _head(self, source: HeadSource) -> Head | None:
         try:

@@ -33,6 +33,7 @@ PATIENT, STUDY_UID, SERIES_UID, IMAGE_UID = (
     *(tags.PATIENT_ID, tags.STUDY_INSTANCE_UID, tags.SERIES_INSTANCE_UID, tags.SOP_INSTANCE_UID),
 )
 NO_STUDIES = "no study was found to try it with"
+NO_MOVE = "C-MOVE is not taken"
 Step = Callable[[], Awaitable[Rung]]
 
 
@@ -52,6 +53,7 @@ class PacsDoctor:
         self._port = port
         self._found: dict[str, None] = {}
         self._sample = _Sample()
+        self._moves = False
         self._upstream = Upstream(self._plain())
 
     def _plain(self, *quirks: str) -> UpstreamTerms:
@@ -100,9 +102,11 @@ class PacsDoctor:
             else:
                 text, advice = "it does not let us query", "allow our AE title to query there"
                 return Rung(name="services", verdict=BAD, text=text, advice=advice, details=details)
-        if uids.STUDY_ROOT_GET in found:
+        is_patient = self._upstream.terms.has("patient_root")
+        self._moves = (uids.PATIENT_ROOT_MOVE if is_patient else uids.STUDY_ROOT_MOVE) in found
+        if (uids.PATIENT_ROOT_GET if is_patient else uids.STUDY_ROOT_GET) in found:
             text = "C-GET is taken: nothing has to be registered for retrieval"
-        elif uids.STUDY_ROOT_MOVE in found or uids.PATIENT_ROOT_MOVE in found:
+        elif self._moves:
             text = "no C-GET; C-MOVE to ourselves, which has to be registered there"
         else:
             text, advice = "neither C-GET nor C-MOVE is taken", "allow our AE title to retrieve"
@@ -212,11 +216,16 @@ class PacsDoctor:
 
     async def _destination(self) -> Rung:
         """Ask for a study that nobody has: a PACS looks first whether it knows where to send."""
+        if not self._moves:
+            return Rung(name="destination", verdict=SKIPPED, text=NO_MOVE)
         uid = uids.make_uid(uuid.uuid4().bytes)
         result = await self._moved(f"StudyInstanceUID={uid}", level="STUDY")
         if result.status == UNKNOWN_DESTINATION:
             text = f"it does not know {self._terms.tells_to} (A801)"
             return Rung(name="destination", verdict=BAD, text=text, advice=self._where())
+        if result.problems:
+            text = "; ".join(result.problems)
+            return Rung(name="destination", verdict=WARN, text=text, advice=self._where())
         text = f"C-MOVE to {self._terms.tells_to} is accepted"
         return Rung(name="destination", verdict=OK, text=text)
 
@@ -230,8 +239,9 @@ class PacsDoctor:
 
     async def _originator(self) -> Rung:
         image = self._sample.image
-        if image is None:
-            return Rung(name="originator", verdict=SKIPPED, text=NO_STUDIES)
+        if image is None or not self._moves:
+            text = NO_STUDIES if self._moves else NO_MOVE
+            return Rung(name="originator", verdict=SKIPPED, text=text)
         here = _Here()
         catcher = Catcher(here, self._terms.tells_to)
         try:

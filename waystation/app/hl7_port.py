@@ -5,7 +5,6 @@ the port is open.  Host, port and TLS change with a restart, everything else wit
 """
 
 import asyncio
-import time
 from collections.abc import Coroutine, Mapping
 from typing import Any, Final
 
@@ -18,14 +17,15 @@ from waystation.app.wiring_tls import listening_tls
 from waystation.app.worklisting import Worklisting
 from waystation.flows.desk import Services
 from waystation.flows.hl7_feed import Feed
-from waystation.journal import hl7_messages
+from waystation.flows.rounds import keep_going
+from waystation.journal import hl7_keeping, hl7_messages
 from waystation.journal.ids import IdSource
-from waystation.model.errors import StorageError
 from waystation.net.mllp import MllpListener
 from waystation.net.tls import server_context
 
 log = structlog.get_logger()
 DAY_S: Final = 86_400.0
+AGAIN_S: Final = 600.0
 
 
 class Hl7Port:
@@ -67,7 +67,15 @@ class Hl7Port:
 
     def belts(self) -> Mapping[str, Coroutine[Any, Any, None]]:
         """Return its belts, not yet running, by name."""
-        return {"hl7 messages": self._forget_old()}
+        return {
+            "hl7 messages": keep_going(
+                "hl7 messages",
+                self._forget_old,
+                asyncio.Event(),
+                lambda: self._node.clock(),
+                AGAIN_S,
+            )
+        }
 
     def check(self, settings: Settings) -> None:
         """Raise `ConfigError` if a table of the map cannot be read."""
@@ -85,14 +93,10 @@ class Hl7Port:
         if self._listener is not None:
             await self._listener.stop()
 
-    async def _forget_old(self) -> None:
+    async def _forget_old(self) -> float:
         """Drop messages that were kept long enough, once a day."""
-        while True:
-            table = self._node.settings.worklist.hl7
-            if table is not None:
-                try:
-                    before = time.time() - table.keep
-                    await self._node.database.write(hl7_messages.forget(before), urgent=False)
-                except StorageError as error:
-                    log.warning("old hl7 messages stay", problem=str(error))
-            await asyncio.sleep(DAY_S)
+        table = self._node.settings.worklist.hl7
+        if table is not None:
+            before = self._node.clock() - table.keep
+            await self._node.database.write(hl7_keeping.forget(before), urgent=False)
+        return DAY_S

@@ -1,7 +1,7 @@
 """The folders that a node takes files from, hung onto it (`Annex`)."""
 
 import asyncio
-from collections.abc import Coroutine, Mapping
+from collections.abc import Coroutine, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ from waystation.app.settings import Settings
 from waystation.flows.desk import Services
 from waystation.flows.inbox import Inbox, InboxTerms
 from waystation.flows.rounds import keep_all_going
+from waystation.timing.incident import Finding
 
 
 class Inboxes:
@@ -23,7 +24,13 @@ class Inboxes:
         self.inboxes = self._made(node.settings)
 
     async def start(self) -> None:
-        """Nothing has to be ready but the node."""
+        """Let what is wrong with a folder be told."""
+        self._node.watching.looks.append(self.findings)
+
+    def findings(self) -> Iterator[Finding]:
+        """Yield what is wrong with the folders."""
+        for inbox in self.inboxes.values():
+            yield from inbox.findings()
 
     def belts(self) -> Mapping[str, Coroutine[Any, Any, None]]:
         """Return its belts, not yet running, by name."""
@@ -38,7 +45,16 @@ class Inboxes:
 
     async def change(self, settings: Settings) -> None:
         """Go over to the folders of another configuration."""
-        self.inboxes = self._made(settings)
+        made = self._made(settings)
+        if {name: one.terms for name, one in made.items()} == {
+            name: one.terms for name, one in self.inboxes.items()
+        }:
+            return
+        # One that stays knows what it has taken.
+        for name, one in self.inboxes.items():
+            if name in made and made[name].terms == one.terms:
+                made[name] = one
+        self.inboxes = made
         self._changed.set()
 
     async def stop(self) -> None:

@@ -8,11 +8,12 @@ such names.
 import hashlib
 import os
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
 from waystation.app.dicom_files import search
-from waystation.app.object_files import opened
+from waystation.app.object_files import head_of
 from waystation.dicom.dicomdir import Listed, directory, record_kind
 from waystation.dicom.errors import DatasetError
 
@@ -39,26 +40,36 @@ def write(folder: Path) -> tuple[int, int]:
 
     Raises OSError.
     """
-    listed: list[Listed] = []
-    left = 0
-    for path, _named in sorted(search([folder])):
-        parts = path.relative_to(folder).parts
-        fits = len(parts) <= LONGEST and all(COMPONENT.fullmatch(part) for part in parts)
-        try:
-            with opened(path) as source:
-                head = source.head
-        except DatasetError:
-            continue
-        if not fits or not record_kind(head):
-            left += 1
-            continue
-        listed.append(
-            Listed(head=head, file_id=parts, transfer_syntax_uid=head.transfer_syntax_uid)
-        )
+    files = _Files(folder)
+    whole = directory(files.each())
     beside = folder / f".{NAME}.{os.getpid()}.part"
     with beside.open("wb") as file:
-        file.write(directory(listed))
+        file.write(whole)
         file.flush()
         os.fsync(file.fileno())
     os.replace(beside, folder / NAME)
-    return len(listed), left
+    return files.n_listed, files.n_left
+
+
+class _Files:
+    """What lies below a folder.  n_listed, n_left: objects that have a record, or cannot."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self.n_listed = 0
+        self.n_left = 0
+
+    def each(self) -> Iterator[Listed]:
+        """Yield what has a record, one head at a time."""
+        for path, _named in sorted(search([self._folder])):
+            parts = path.relative_to(self._folder).parts
+            fits = len(parts) <= LONGEST and all(COMPONENT.fullmatch(part) for part in parts)
+            try:
+                head = head_of(path)
+            except DatasetError:
+                continue
+            if not fits or not record_kind(head):
+                self.n_left += 1
+                continue
+            self.n_listed += 1
+            yield Listed(head=head, file_id=parts, transfer_syntax_uid=head.transfer_syntax_uid)

@@ -304,6 +304,7 @@ class Node:
             ended=self.gathers.ended,
             services={**self.queries.services, **self.annexes.services},
             claims=self.claims,
+            bounds=wiring.bounds(self.settings),
         )
 
     def _arrived(self, item: Acknowledged) -> None:

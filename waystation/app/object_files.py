@@ -59,6 +59,27 @@ def opened(path: Path) -> Iterator[FileObject]:
         yield read(memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)))
 
 
+def head_of(path: Path) -> Head:
+    """Return the head of a file's object; its pixels are not read.  DatasetError, OSError."""
+    with path.open("rb") as file:
+        size = os.fstat(file.fileno()).st_size
+        prefix = b""
+        for most in (PREFIX, LONG_PREFIX):
+            prefix += file.read(most - len(prefix))
+            cut = len(prefix) < size
+            try:
+                meta = read_meta(prefix)
+                if is_deflated(meta.transfer_syntax_uid):
+                    break
+                data = memoryview(prefix)[meta.data_set_offset :]
+                return Head.from_bytes(data, meta.transfer_syntax_uid, tail_missing=cut)
+            except DatasetError:
+                if not cut:
+                    raise
+    with opened(path) as source:
+        return source.head
+
+
 def read(view: memoryview) -> FileObject:
     """Return the object that a whole file holds.  Raises DatasetError."""
     try:
@@ -91,6 +112,7 @@ class Draft:
         self._place = place
         self._path = place.with_name(f".{place.name}.{os.getpid()}.part")
         self._digest = hashlib.sha256()
+        self._begins = 0
         self.size_bytes = 0
         self._file = self._path.open("wb")
 
@@ -102,6 +124,7 @@ class Draft:
     def meta(self, data: bytes) -> None:
         """Write what stands before the data set."""
         self._file.write(data)
+        self._begins += len(data)
 
     def write(self, pieces: Iterable[Buffer]) -> None:
         """Write pieces of the data set."""
@@ -109,6 +132,14 @@ class Draft:
             self._file.write(piece)
             self._digest.update(piece)
             self.size_bytes += len(piece)
+
+    def again(self) -> Iterator[bytes]:
+        """Yield what was written behind the meta."""
+        self._file.flush()
+        with self._path.open("rb") as file:
+            file.seek(self._begins)
+            while piece := file.read(PIECE):
+                yield piece
 
     def take_place(self) -> bool:
         """Sync and take the place; False if a file with other content is there already."""

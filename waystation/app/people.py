@@ -13,6 +13,8 @@ from collections.abc import Coroutine, Mapping
 from pathlib import Path
 from typing import Any
 
+import structlog
+
 import waystation
 from waystation.app.node import Node
 from waystation.app.settings import Settings
@@ -22,11 +24,12 @@ from waystation.app.wiring_dicomweb import terms_in_force
 from waystation.flows.auditing import Trail
 from waystation.flows.desk import Services
 from waystation.journal.audit import Event
-from waystation.model.errors import ConfigError
+from waystation.model.errors import ConfigError, WaystationError
 from waystation.web.accounts import Accounts, SetupToken
 from waystation.web.administration import Administration
 from waystation.web.surroundings import Surroundings
 
+log = structlog.get_logger()
 AUDIT_KEY, LOCAL_KEY, SETUP_TOKEN = "audit.key", "api.key", "setup.token"
 SETUP_S = 86_400.0
 NODE = "node"
@@ -54,6 +57,7 @@ class People:
 
     async def start(self) -> None:
         """See who is known; from now on commands on this machine can come in."""
+        self._node.watching.looks.append(self.trail.findings)
         await self.accounts.start()
         self._open_door(self._node.settings.web)
         write_private(self._data / LOCAL_KEY, self._local_key.encode())
@@ -89,16 +93,19 @@ class People:
     async def change(self, settings: Settings) -> None:
         """Write down that another configuration is in force."""
         before, self._text = self._text, self._node.text
-        await self.trail.record(
-            Event.CONFIGURED, NODE, before=_digest(before), after=_digest(self._text)
-        )
+        # Not waited for: a trail that fails must not leave the node between two configurations.
+        self.trail.note(Event.CONFIGURED, NODE, before=_digest(before), after=_digest(self._text))
 
     async def stop(self) -> None:
-        """Nobody comes in any more."""
-        for name in (LOCAL_KEY, SETUP_TOKEN):
-            (self._data / name).unlink(missing_ok=True)
-        await self.trail.record(Event.STOPPED, NODE)
-        self.accounts.close()
+        """Nobody comes in any more; a disk that fails does not keep the node from ending."""
+        try:
+            for name in (LOCAL_KEY, SETUP_TOKEN):
+                (self._data / name).unlink(missing_ok=True)
+            await self.trail.record(Event.STOPPED, NODE)
+        except (WaystationError, OSError) as error:
+            log.error("the end is not in the audit trail", error=str(error))
+        finally:
+            self.accounts.close()
 
 
 def audit_key(data: Path) -> bytes:

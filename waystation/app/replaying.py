@@ -15,6 +15,7 @@ from time import monotonic
 import structlog
 
 from waystation.app.acting import Acting
+from waystation.app.deciding import decided
 from waystation.app.explaining import heads_of
 from waystation.app.node import Node
 from waystation.app.node_reading import Read, in_thread
@@ -94,6 +95,8 @@ class Replaying:
             await self._rest(monotonic() - began)
         if not asked.preview:
             log.info("replayed", by=asked.user, to=asked.to, n=found.made, again=asked.again)
+            times = {"since": asked.since, "until": asked.until}
+            decided(node, asked.user, "replay", to=asked.to, n=found.made, **times)
         return _done(found)
 
     async def _make(self, wanted: Wanted, order: Order, found: _Count) -> None:

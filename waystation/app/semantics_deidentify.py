@@ -14,6 +14,7 @@ from waystation.app.places import secret_problems
 from waystation.app.settings_deidentify import DeidentifySettings
 from waystation.app.wiring_deidentify import profile_of, project_secret, seal_of
 from waystation.codecs.envelope import EXTRA
+from waystation.codecs.text import HOW_TO_INSTALL, PROGRAM, program
 from waystation.transforms.deid.keys import fingerprint
 from waystation.transforms.deid.profile_read import ProfileError
 from waystation.transforms.deid.pseudonyms import IdentityRules, read_table
@@ -33,6 +34,9 @@ def deidentifying(parts: Parts, environ: Mapping[str, str]) -> Iterator[Problem]
             yield from _profile(name, table, at)
         yield from _table(table, (*at, "pseudonym"))
         yield from _recipients(table, (*at, "reidentify", "recipients"))
+        if table.ocr and program(environ) is None:
+            problem = f"needs the program {PROGRAM} ({HOW_TO_INSTALL}); install it or say false"
+            yield Problem(path=(*at, "ocr"), text=problem)
 
 
 def _key(

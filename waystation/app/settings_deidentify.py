@@ -218,6 +218,11 @@ class DeidentifySettings(Table):
         default="hold",
         description="What was written is searched for what identifies the patient; a hit holds",
     )
+    ocr: Flag = Field(
+        default=False,
+        description="Also look for text in the pixels as they would leave; what shows any is "
+        "held. Needs the program tesseract, and takes the place of no rule",
+    )
     sample: Annotated[float, Field(ge=0, le=1)] = Field(
         default=0.0, description="Share of studies that a person sees before they leave"
     )

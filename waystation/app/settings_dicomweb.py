@@ -95,6 +95,11 @@ class DicomwebSettings(Table):
         description="Callers beyond this machine without a login: nothing, or search and "
         "retrieve (read); console and API stay closed to them",
     )
+    requests_per_second: Annotated[int, Strict(), Field(ge=0)] = Field(
+        default=1000,
+        description="Requests of one caller for DICOMweb in a second, twice as many at once; more "
+        "are answered 429; 0 sets no limit",
+    )
     unknown_keys: Literal["reject", "warn"] = Field(
         default="reject",
         description="A query parameter that names nothing: 400 (reject), or left out with a "

@@ -1,7 +1,7 @@
 """The worklist folders of a node, hung onto it (`Annex`): watched as the settings in force say."""
 
 import asyncio
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Coroutine, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -19,6 +19,7 @@ from waystation.matching.entry import entry, read_entry
 from waystation.matching.match import Matcher
 from waystation.model.query import WORKLIST, Query
 from waystation.model.step import LISTED, Step
+from waystation.timing.incident import Finding
 
 PAGE = 500
 ROOT = "worklist"
@@ -40,6 +41,12 @@ class StepFolders:
     async def start(self) -> None:
         """Make the folders."""
         self._make(self._node.settings)
+        self._node.watching.looks.append(self.findings)
+
+    def findings(self) -> Iterator[Finding]:
+        """Yield what is wrong with the folders."""
+        for folder in self.folders.values():
+            yield from folder.findings()
 
     def belts(self) -> Mapping[str, Coroutine[Any, Any, None]]:
         """Return its belts, not yet running, by name."""

@@ -13,6 +13,7 @@ import structlog
 
 import waystation
 from waystation.app.acting import Acting
+from waystation.app.deciding import decided
 from waystation.app.lane_numbers import LaneNumbers
 from waystation.app.node import Node
 from waystation.app.pulse import Pulse
@@ -22,10 +23,9 @@ from waystation.app.view_archive import NodeArchive
 from waystation.app.view_explain import explained
 from waystation.app.view_retrieves import retrieves
 from waystation.blobs.volume import look
-from waystation.journal import ages, deid_records, queue
+from waystation.journal import ages, queue
 from waystation.journal.ages import Share
 from waystation.journal.entries import Chosen, LaneCounts, Listed, ListedArrival, Story
-from waystation.transforms.deid_step import DeidStep
 from waystation.web.dicomweb import DicomWeb
 from waystation.web.metrics import Figures, metrics_text
 from waystation.web.shapes_explain import Explained
@@ -34,8 +34,6 @@ from waystation.web.view import (
     ActionAsked,
     ActionDone,
     ContextsView,
-    DeidDecision,
-    DeidLookup,
     LaneView,
     QueueView,
     ReplayAsked,
@@ -201,30 +199,6 @@ class View:
         """Give a delivery further edits; return why that was not done, "" if it was."""
         return await self._acting.fix(delivery_id, edits, user)
 
-    async def decide_deid(self, said: DeidDecision) -> list[str] | None:
-        """Write what a person decided about a study, in the chain of reports (D-43)."""
-        step = self._node.stepping.deidentifiers.get(said.profile)
-        if not isinstance(step, DeidStep):
-            return None
-        now = self._node.clock()
-        log.info("deid_decided", what=said.what, approved=said.approved, by=said.user)
-        return await self._node.database.write(
-            deid_records.decide(
-                (said.study, step.study_named(said.study)),
-                said.profile,
-                said.what,
-                (said.approved, said.user, said.because),
-                now,
-            )
-        )
-
-    async def note_lookup(self, said: DeidLookup) -> None:
-        """Write that somebody asks who is behind a pseudonym (D-30)."""
-        content = {"profile": said.profile, "by": said.user, "because": said.because}
-        log.warning("deid_lookup", what=said.kind, profile=said.profile, by=said.user)
-        now = self._node.clock()
-        await self._node.database.write(deid_records.looked_up(said.kind, content, now))
-
     def retrieves(self) -> Sequence[RetrieveView]:
         """Return the retrievals under way (T-46)."""
         return retrieves(self._node.queries.going)
@@ -234,6 +208,7 @@ class View:
         going = next((one for one in self._node.queries.going if one.id == number), None)
         if going is not None:
             going.stop(author)
+            decided(self._node, author, "stop", retrieve=f"{number}", to=going.to)
         return going is not None
 
     async def replay(self, asked: ReplayAsked) -> ReplayDone:
@@ -250,6 +225,7 @@ class View:
             return False
         await self._node.pause_lane(name, author)
         log.info("lane paused", to=name, by=author)
+        decided(self._node, author, "pause", to=name)
         return True
 
     async def resume_lane(self, name: str, author: str) -> bool:
@@ -258,4 +234,5 @@ class View:
             return False
         await self._node.resume_lane(name)
         log.info("lane resumed", to=name, by=author)
+        decided(self._node, author, "resume", to=name)
         return True

@@ -23,6 +23,7 @@ from waystation.web.api_archive import (
     CorrectionAsked,
     CorrectionSaid,
     DoubtSaid,
+    DoubtsSaid,
     KeySaid,
     RecordSaid,
     WhyAsked,
@@ -73,13 +74,18 @@ class NodeArchive:
                     break
         return found
 
-    async def doubts(self, study: str) -> list[DoubtSaid]:
+    async def doubts(self, study: str, after: str, limit: int) -> DoubtsSaid:
         """Return what contradicts itself."""
-        job = doubts.doubts_of(study) if study else doubts.doubts()
-        return [
+        read = self._node.database.read
+        if study:
+            looked = doubts.Looked(doubts=await read(doubts.doubts_of(study)), after="")
+        else:
+            looked = await read(doubts.doubts(after, limit))
+        said = [
             DoubtSaid(study=one.study, kind=one.kind, text=one.text, other=one.other)
-            for one in await self._node.database.read(job)
+            for one in looked.doubts
         ]
+        return DoubtsSaid(doubts=said, after=looked.after)
 
     async def correct(self, asked: CorrectionAsked, author: str) -> dict[str, str]:
         """Correct studies one by one; what cannot be done leaves the others done."""

@@ -8,7 +8,6 @@ import json
 import secrets
 import shutil
 import subprocess
-import tarfile
 from pathlib import Path
 from typing import Final
 
@@ -78,6 +77,8 @@ def _fetched(work: Path) -> Path:
 
 def _unpack(archive: Path, place: Path) -> None:
     """Unpack a package; what would leave the folder, or is no plain file, is refused."""
+    import tarfile
+
     try:
         with tarfile.open(archive, "r:gz") as file:
             count = size = 0

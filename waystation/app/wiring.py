@@ -35,6 +35,8 @@ from waystation.blobs.volume import Marks
 from waystation.destinations import dicom, folder
 from waystation.destinations.archive import ArchiveDestination
 from waystation.destinations.base import Destination
+from waystation.dicom.uids import storage_classes
+from waystation.flows.admitting import Bounds
 from waystation.flows.route import Routing
 from waystation.flows.sweep import SweepSettings
 from waystation.model.errors import ConfigError
@@ -48,6 +50,7 @@ from waystation.rules.classes import class_uid
 from waystation.rules.duplicates import DuplicatePolicy
 from waystation.rules.facts import Window
 from waystation.wire.limits import Limits
+from waystation.wire.negotiate import AcceptPolicy
 
 KIB_PER_S = 1024
 
@@ -89,6 +92,18 @@ def _door_rights(settings: Settings) -> dict[str, frozenset[str]]:
     for title in worklist_doors(settings):
         found[title] = found.get(title, frozenset()) | WORKLIST_RIGHTS
     return found
+
+
+def bounds(settings: Settings) -> Bounds:
+    """Return what is taken of objects that come otherwise than by an association."""
+    table = settings.dicom
+    classes = AcceptPolicy(
+        accept=tuple(map(class_uid, table.accept)),
+        refuse=tuple(map(class_uid, table.refuse)),
+        known_storage=storage_classes(),
+        unknown_classes=table.unknown_classes,
+    )
+    return Bounds(classes=classes, largest=table.max_object)
 
 
 def listener_settings(settings: Settings) -> ListenerSettings:

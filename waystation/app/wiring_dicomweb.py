@@ -1,6 +1,7 @@
 """Settings and node → the DICOMweb resources.  Nothing is started here."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from ipaddress import ip_network
 
 from waystation.app.node import Node
@@ -17,6 +18,7 @@ from waystation.index.object_texts import Described
 from waystation.index.search import Search
 from waystation.index.step_search import StepSearch
 from waystation.model.query import Query
+from waystation.web.as_received import as_received
 from waystation.web.brokered import Broker
 from waystation.web.capabilities import capabilities
 from waystation.web.dicomweb import DicomWeb
@@ -36,6 +38,7 @@ def terms(table: DicomwebSettings) -> Terms:
         proxies=tuple(ip_network(text) for text in table.trusted_proxies),
         origins=table.cors_origins,
         open=table.anonymous == "read",
+        rate=table.requests_per_second,
     )
 
 
@@ -65,7 +68,9 @@ def dicomweb(node: Node, broker: Broker | None = None) -> DicomWeb:
         search_resources(_holdings(node), elsewhere),
         lambda: node.settings.pacs,
     )
-    found.add(metadata_resources(_descriptions(node, broker)))
+    descriptions = _descriptions(node, broker)
+    received = replace(descriptions, texts=node.metadata.texts, versioned=list)
+    found.add(as_received(metadata_resources(descriptions), metadata_resources(received)))
     found.add(wado(node, broker))
     found.add([mwl_resource(_schedule(node))])
     found.add(openapi_resource(found))
@@ -117,11 +122,12 @@ def _descriptions(node: Node, broker: Broker | None) -> Descriptions:
     corrected = CorrectedTexts(node.metadata.texts, node.archivist.corrections)
 
     async def objects(path: Mapping[str, str]) -> Sequence[Described]:
-        return corrected.versioned(await node.database.read(object_texts.objects(path)))
+        return await node.database.read(object_texts.objects(path))
 
     return Descriptions(
         objects=objects,
         texts=corrected.texts,
+        versioned=corrected.versioned,
         was_here=lambda path: node.database.read(was_here(path)),
         broker=broker,
     )

@@ -1,5 +1,7 @@
 """Settings and node → retrieval and storing over DICOMweb.  Nothing is started here."""
 
+from dataclasses import replace
+
 from waystation.app.node import Node
 from waystation.app.uniting import archived
 from waystation.codecs.abilities import reads, writes
@@ -12,6 +14,7 @@ from waystation.flows.frames import Frames
 from waystation.flows.rendering import Renderings
 from waystation.flows.serving import Objects
 from waystation.index.deletion import was_here
+from waystation.web.as_received import as_received
 from waystation.web.brokered import Broker
 from waystation.web.bulk import Bulk
 from waystation.web.deletion import delete_resources
@@ -27,21 +30,29 @@ from waystation.web.wado_uri import uri_resources
 def wado(node: Node, broker: Broker | None = None) -> list[Resource]:
     """Return the resources that give and take objects.  broker: what is not in the archive."""
     cargo = JournalCargo(node.database, node.blobs, node.disk, node.recent)
-    # Frames, values and pictures are read where they lie; only whole objects leave corrected.
+    # Frames, values and pixels are read where they lie; whole objects and words leave corrected.
     objects = Objects(cargo, node.codecs)
     book = node.archivist.corrections
     leaving = CorrectedCargo(cargo, book, node.disk)
     store = _store(node, Objects(leaving, node.codecs, book.version), broker)
     frames = Frames(node.database, node.blobs, node.disk, objects)
-    renderings = Renderings(objects, Excerpts(frames, node.blobs, node.disk))
-    bulk = Bulk(store, BulkValues(node.blobs, node.disk, objects), frames)
+    excerpts = Excerpts(frames, node.blobs, node.disk)
+    values = BulkValues(node.blobs, node.disk, objects)
+
+    def giving(store: Store) -> list[Resource]:
+        renderings = Renderings(objects, excerpts, store.objects)
+        bulk = Bulk(store, values, frames)
+        return [
+            *retrieve_resources(store, bulk.all),
+            *frame_resources(store, frames),
+            *bulk.resources(),
+            *rendered_resources(store, renderings),
+            *thumbnail_resources(store, renderings),
+            *uri_resources(store, renderings, frames, sender(store)),
+        ]
+
     return [
-        *retrieve_resources(store, bulk.all),
-        *frame_resources(store, frames),
-        *bulk.resources(),
-        *rendered_resources(store, renderings),
-        *thumbnail_resources(store, renderings),
-        *uri_resources(store, renderings, frames, sender(store)),
+        *as_received(giving(store), giving(replace(store, objects=objects))),
         *delete_resources(store, node.archivist.delete, lambda: node.settings.web.delete),
         *store_resources(Intake(keeping=node.keeping, shut=lambda: _shut(node), folder=node.data)),
     ]

@@ -32,6 +32,7 @@ from waystation.index.mpps import EVENT, Message, enqueue
 from waystation.journal import audit
 from waystation.journal.audit import Entry, Event
 from waystation.model.peer import Remote
+from waystation.model.step import Author
 
 PATIENT = frozenset(
     (
@@ -228,7 +229,14 @@ def recorded(told: Told, node: str) -> Entry:
         "state": step.state.value,
     }
     about = {"from": change.author.detail, "fields": words, "why": change.why}
-    return Entry(event, change.author.name or node, said | {k: v for k, v in about.items() if v})
+    return Entry(event, _who(change.author, node), said | {k: v for k, v in about.items() if v})
+
+
+def _who(author: Author, node: str) -> str:
+    """Return who changes something; what a file or a peer calls itself is no name of a person."""
+    if author.kind in ("person", "api"):
+        return author.name or node
+    return f"{author.kind} {author.name or node}"
 
 
 def _may(operation: str, asked: Asked) -> bool:

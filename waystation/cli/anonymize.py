@@ -25,6 +25,7 @@ from waystation.model.errors import ConfigError
 if TYPE_CHECKING:
     from waystation.app.anonymizing import Done
     from waystation.app.batches import File, Worker
+    from waystation.app.settings_deidentify import DeidentifySettings
 
 Profile = Annotated[
     str, typer.Option("--profile", metavar="NAME|FILE", help="A [deidentify.NAME], or a TOML file")
@@ -58,6 +59,9 @@ Approve = Annotated[
     list[str] | None,
     typer.Option("--approve", help="You looked at it yourself: sample, pixels or features"),
 ]
+Ocr = Annotated[
+    bool, typer.Option("--ocr", help="Hold what still shows text in its pixels; needs tesseract")
+]
 FailFast = Annotated[bool, typer.Option("--fail-fast", help="Stop at the first that fails")]
 
 
@@ -76,6 +80,7 @@ def anonymize(
     certificate: Certificate = None,
     password_env: PasswordEnv = "",
     approve: Approve = None,
+    ocr: Ocr = False,
     fail_fast: FailFast = False,
     config: ConfigOption = None,
     as_json: JsonOption = False,
@@ -98,7 +103,8 @@ def anonymize(
     if reidentify is not None:
         make = _restoring(reidentify, certificate, password_env, output)
     else:
-        make = _removing(profile, config, (output, preview), approve or [], media=media)
+        how = (approve or [], ocr)
+        make = _removing(profile, config, (output, preview), how, media=media)
     try:
         _run(found, make, (jobs, fail_fast), report, as_json=as_json, dry_run=dry_run)
     finally:
@@ -145,7 +151,7 @@ def _removing(
     profile: str,
     config: Path | None,
     places: tuple[Path | None, Path | None],
-    approve: list[str],
+    how: tuple[list[str], bool],
     *,
     media: bool,
 ) -> "Callable[[], Worker[Done]]":
@@ -153,6 +159,7 @@ def _removing(
     from waystation.app.profile_file import profile_table
     from waystation.transforms.deid_step import APPROVABLE
 
+    approve, ocr = how
     if unknown := [word for word in approve if word not in APPROVABLE]:
         words = ", ".join(APPROVABLE)
         raise ConfigError("--approve", f'nothing is called "{unknown[0]}"; write {words}')
@@ -163,6 +170,8 @@ def _removing(
     if table.pseudonym.source == "allocated":
         problem = "its numbers are given by a running node: use it in a rule"
         raise ConfigError(f"deidentify.{name}.pseudonym.source", problem)
+    if ocr:
+        table = _reading(table)
     output, preview = places
     approved = tuple(dict.fromkeys(approve))
     order = Order(
@@ -174,6 +183,15 @@ def _removing(
         media=media,
     )
     return partial(Anonymizer, order)
+
+
+def _reading(table: "DeidentifySettings") -> "DeidentifySettings":
+    """Return the profile with its further check on."""
+    from waystation.codecs.text import HOW_TO_INSTALL, PROGRAM, program
+
+    if program() is None:
+        raise ConfigError("--ocr", f"needs the program {PROGRAM} ({HOW_TO_INSTALL})")
+    return table.model_copy(update={"ocr": True})
 
 
 def _list_media(output: Path, *, as_json: bool) -> None:

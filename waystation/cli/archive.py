@@ -194,18 +194,31 @@ def in_doubt(
 
     Exit 1 if there is any.
     """
+    from waystation.app.loop import run
+
+    if run(_doubts(data_folder(config), study, as_json=as_json)):
+        raise typer.Exit(1)
+
+
+async def _doubts(folder: Path, study: str, *, as_json: bool) -> int:
+    """Print what is in doubt; return how much of it there is."""
     from dataclasses import asdict
 
     from waystation.app.archive_offline import reading
-    from waystation.app.loop import run
-    from waystation.index.doubts import doubts, doubts_of
+    from waystation.index.doubts import Looked, doubts, doubts_of
 
-    job = doubts_of(study) if study else doubts()
-    found = run(reading(data_folder(config)).database.read(job))
-    for one in found:
-        print(json.dumps(asdict(one)) if as_json else f"{plain(one.study)}  {plain(one.text)}")
-    if found:
-        raise typer.Exit(1)
+    read = reading(folder).database.read
+    n_found, after = 0, ""
+    while True:
+        if study:
+            looked = Looked(doubts=await read(doubts_of(study)), after="")
+        else:
+            looked = await read(doubts(after))
+        for one in looked.doubts:
+            print(json.dumps(asdict(one)) if as_json else f"{plain(one.study)}  {plain(one.text)}")
+        n_found, after = n_found + len(looked.doubts), looked.after
+        if not after:
+            return n_found
 
 
 @archive.command("retention")

@@ -1,8 +1,9 @@
 """``waystation deid``: reports, approvals, and who is behind a pseudonym (D-30, D-40, D-43).
 
 Contract: ``report`` and ``check`` read the journal, also of a stopped node.  Decisions and look-ups
-need it running (exit 3), as they are written into its chain of records first.  Whoever looks up
-needs the project key and the data folder; there are no other grants yet.
+need it running (exit 3), as they are written into its chain of records and its audit trail first.
+Whoever looks up here needs the project key and the data folder; in the console and the API they
+need the grant ``reidentify``.
 """
 
 import csv
@@ -105,6 +106,9 @@ def _decide(
         print(json.dumps(found))
         return
     print(f"{'approved' if approved else 'rejected'}; {len(found['held'])} deliveries are held")
+    if found["device_rule"]:
+        print("a rule for this device, for a file that pixels.rules of the profile names:")
+        print(found["device_rule"], end="")
     if found["held"] and approved:
         print(f"let them go: waystation queue release --study {plain(study)}", file=sys.stderr)
 
@@ -135,7 +139,9 @@ def reject(
     _decide(study, profile, (False, what, because), config, as_json=as_json)
 
 
-def _table(kind: str, profile: str, because: str, config: Path | None) -> "Iterable[Entry]":
+def _table(
+    kind: str, profile: str, because: str, config: Path | None, pseudonym: str = ""
+) -> "Iterable[Entry]":
     """Write down who asks, then return the table of pseudonyms."""
     from waystation.app.crosswalks import entries
     from waystation.app.profile_file import profile_table
@@ -144,7 +150,7 @@ def _table(kind: str, profile: str, because: str, config: Path | None) -> "Itera
     name, table = profile_table(profile, config, os.environ)
     data = data_folder(config)
     order = {"kind": kind, "profile": name, "because": because, "user": who()}
-    need_running(data).post("/api/v1/deid/lookups", order)
+    need_running(data).post("/api/v1/deid/lookups", order | {"pseudonym": pseudonym})
     return entries(name, table, os.environ, StoppedJournal(data).read)
 
 
@@ -157,7 +163,7 @@ def lookup(
     as_json: JsonOption = False,
 ) -> None:
     """Tell who is behind a pseudonym; that you asked, and why, is kept."""
-    for one in _table("lookup", profile, because, config):
+    for one in _table("lookup", profile, because, config, pseudonym):
         if one.pseudonym_id == pseudonym:
             said = {"issuer": one.issuer, "patient_id": one.patient_id, "study": one.of_study}
             print(json.dumps(said, ensure_ascii=False) if as_json else plain(one.patient_id))

@@ -20,7 +20,7 @@ from waystation.model.errors import ConfigError
 NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="Of the user")]
 GrantOption = Annotated[
     list[str] | None,
-    typer.Option("--grant", help="phi (patient data) or audit (the audit trail); once for each"),
+    typer.Option("--grant", help="phi (patient data), audit or reidentify; once for each"),
 ]
 PasswordOption = Annotated[
     Path | None,

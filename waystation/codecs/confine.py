@@ -27,18 +27,22 @@ LOAD, EQUAL, RETURN = 0x20, 0x15, 0x06
 ALLOW, DENY = 0x7FFF0000, 0x00050001  # SECCOMP_RET_ALLOW, and EPERM by SECCOMP_RET_ERRNO
 
 
-def confine(parent: int, address_bytes: int) -> None:
-    """Give up what a codec does not need; parent: the process id it must not outlive."""
+def confine(parent: int, address_bytes: int, *, becomes_another: bool = False) -> None:
+    """Give up what a codec does not need; parent: the process id it must not outlive.
+
+    becomes_another: it may become another program, which keeps these limits; then it writes no
+    file at all.
+    """
     libc = ctypes.CDLL(None, use_errno=True)
     libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     if os.getppid() != parent:
         # The parent ended before we could ask to end with it.
         raise SystemExit(0)
     libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
-    _filter(libc)
+    _filter(libc, starts=becomes_another)
     _limit(resource.RLIMIT_AS, address_bytes)
     _limit(resource.RLIMIT_CORE, 0)
-    _limit(resource.RLIMIT_FSIZE, LARGEST_FILE)
+    _limit(resource.RLIMIT_FSIZE, 0 if becomes_another else LARGEST_FILE)
     _limit(resource.RLIMIT_NOFILE, OPEN_FILES)
 
 
@@ -73,11 +77,14 @@ def program(architecture: int, calls: tuple[int, ...]) -> bytes:
     return b"".join(struct.pack("=HBBI", *step) for step in steps)
 
 
-def _filter(libc: ctypes.CDLL) -> None:
+def _filter(libc: ctypes.CDLL, *, starts: bool) -> None:
     known = CALLS.get(platform.machine())
     if known is None:
         return
-    steps = ctypes.create_string_buffer(program(*known))
-    whole = struct.pack("@HP", len(program(*known)) // 8, ctypes.addressof(steps))
+    architecture, (socket, execve, execveat, ptrace) = known
+    calls = (socket, ptrace) if starts else (socket, execve, execveat, ptrace)
+    code = program(architecture, calls)
+    steps = ctypes.create_string_buffer(code)
+    whole = struct.pack("@HP", len(code) // 8, ctypes.addressof(steps))
     filtered = ctypes.create_string_buffer(whole)
     libc.prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, ctypes.byref(filtered), 0, 0)

@@ -42,11 +42,11 @@ def drawn(made: Converted) -> Drawn:
 
 async def only_picture(made: Made) -> bytes:
     """Return the first picture, read at once; raises `WorkroomError`."""
-    held = bytearray(await made.whole())
-    whole = _first(held)
-    if whole is None:
+    data = await made.whole()
+    end = LENGTH_BYTES + int.from_bytes(data[:LENGTH_BYTES], "big")
+    if not LENGTH_BYTES <= end <= len(data):
         raise WorkroomError("converting: a picture is cut off")
-    return whole
+    return data[LENGTH_BYTES:end]
 
 
 async def pictures(made: Made) -> AsyncGenerator[bytes, None]:

@@ -114,6 +114,8 @@ class CodecPool:
         self._strikes: OrderedDict[str, int] = OrderedDict()
         self._timer: asyncio.TimerHandle | None = None
         self._ending: set[asyncio.Task[None]] = set()
+        self._at_work: set[Child] = set()
+        self._closed = False
         self._made = False
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -158,6 +160,15 @@ class CodecPool:
         Raises `CodecError`, `WorkroomError`, and whatever ``source`` raises.
         """
         return await self._converted(source, digest, {"has": syntax, "render": job.text()})
+
+    async def legible(
+        self, source: bytes | AsyncIterator[bytes], *, digest: str, syntax: str
+    ) -> Converted:
+        """Return pictures of ``source`` to be read in (D-36); its changes: the frame of each.
+
+        Raises `CodecError`, `WorkroomError`, and whatever ``source`` raises.
+        """
+        return await self._converted(source, digest, {"has": syntax, "legible": ""})
 
     async def _converted(
         self, source: bytes | AsyncIterator[bytes], digest: str, what: dict[str, str]
@@ -210,6 +221,7 @@ class CodecPool:
         if child is None or not child.alive:
             child = await self._start()
         well = False
+        self._at_work.add(child)
         try:
             answer = await child.work(job, self.limits.frame_s, self.limits.job_s)
             well = not answer.get("ends")
@@ -217,7 +229,8 @@ class CodecPool:
             self._strike(digest, str(error))
             raise
         finally:
-            if well and child.alive:
+            self._at_work.discard(child)
+            if well and child.alive and not self._closed:
                 self._idle.append(child)
                 self._expect_work()
             else:
@@ -272,12 +285,15 @@ class CodecPool:
         return tuple(self._idle)
 
     async def close(self) -> None:
-        """End all children and remove the files.  Nobody may be converting any more."""
+        """End all children and remove the files; who is still converting gets `CodecError`."""
+        self._closed = True
         if self._timer is not None:
             self._timer.cancel()
         self._end_idle()
-        if self._ending:
-            await asyncio.gather(*self._ending, return_exceptions=True)
+        for child in self._at_work:
+            child.kill()
+        waiting = [child.wait() for child in self._at_work]
+        await asyncio.gather(*waiting, *self._ending, return_exceptions=True)
         if self._made:
             with suppress(OSError):
                 shutil.rmtree(self._folder)

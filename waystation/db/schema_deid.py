@@ -14,7 +14,7 @@ deid_record = Table(
     metadata,
     Column("number", Identity, primary_key=True, autoincrement=False),
     Column("at", Double, nullable=False),
-    # report, approval, rejection, lookup or export.
+    # report, approval, rejection, withdrawal, lookup or export.
     Column("kind", Text, nullable=False),
     # As the outputs call it.
     Column("study", Text, nullable=False),

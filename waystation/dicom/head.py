@@ -11,7 +11,7 @@ inflated bytes.
 from collections.abc import Iterator
 from typing import NamedTuple, Self
 
-from waystation.dicom import tags
+from waystation.dicom import dictionary, tags
 from waystation.dicom.errors import DatasetError
 from waystation.dicom.limits import DEFAULT_LIMITS, WalkLimits
 from waystation.dicom.nested import (
@@ -143,10 +143,8 @@ class Head:
     def _is_signed_choice(self, tag: int) -> bool:
         if self.raw(tags.PIXEL_REPRESENTATION) not in (b"\1\0", b"\0\1"):
             return False
-        from pydicom.datadict import dictionary_VR
-
         try:
-            return "SS" in str(dictionary_VR(tag))
+            return "SS" in dictionary.entry_of(tag)[0]
         except KeyError:
             return False
 

@@ -1,13 +1,15 @@
 """Tags: numbers, keywords, and the VR that the dictionary gives them.
 
 Contract: a tag is an int, ``group << 16 | element``.  The constants here are those of the hot
-paths, with their VRs, so that ordinary work never asks pydicom's dictionary (whose import costs
-more than a whole reception); everything else does, late.
+paths, with their VRs, so that ordinary work never asks the dictionary, whose tables take a moment
+to read; everything else does.
 """
 
 import re
 from functools import cache, lru_cache
 from typing import Final
+
+from waystation.dicom import dictionary
 
 TRANSFER_SYNTAX_UID: Final = 0x00020010
 SPECIFIC_CHARACTER_SET: Final = 0x00080005
@@ -75,36 +77,31 @@ def tag_for(word: str) -> int:
     form = _FORM.fullmatch(word.strip())
     if form:
         return int(form[1] + form[2], 16)
-    from pydicom.datadict import tag_for_keyword
-
-    tag = tag_for_keyword(word) if word else None
+    tag = dictionary.keywords().get(word) if word else None
     if tag is None:
         raise ValueError(f"no element is called {word!r}{_near(word)}")
-    return int(tag)
+    return tag
 
 
 def _near(word: str) -> str:
     from difflib import get_close_matches
 
-    from pydicom.datadict import keyword_dict
-
-    near = get_close_matches(word, keyword_dict, 1, 0.7)
+    near = get_close_matches(word, dictionary.keywords(), 1, 0.7)
     return f" (did you mean {near[0]}?)" if near else ""
 
 
 @lru_cache(maxsize=4096)
 def keyword_of(tag: int) -> str:
     """Return the keyword of ``tag``, or ``""`` if the dictionary has none."""
-    from pydicom.datadict import keyword_for_tag
-
-    return str(keyword_for_tag(tag))
+    try:
+        return dictionary.entry_of(tag)[4]
+    except KeyError:
+        return ""
 
 
 def name_of(tag: int) -> str:
     """Return the name of ``tag`` in words, or ``""`` if the dictionary has none."""
-    from pydicom.datadict import dictionary_description
-
-    return str(dictionary_description(tag)) if keyword_of(tag) else ""
+    return dictionary.entry_of(tag)[2] if keyword_of(tag) else ""
 
 
 def vr_of(tag: int, creator: str | None = None) -> str:
@@ -118,24 +115,20 @@ def vr_of(tag: int, creator: str | None = None) -> str:
     number = tag & 0xFFFF
     if number == 0:
         return "UL"
-    from pydicom.datadict import dictionary_VR, private_dictionary_VR
-
     try:
         if tag >> 16 & 1:
             if 0x10 <= number <= 0xFF:
                 return "LO"
-            return str(private_dictionary_VR(tag, creator)) if creator else "UN"
-        return str(dictionary_VR(tag))[:2]
+            return dictionary.private_vr(tag, creator) if creator else "UN"
+        return dictionary.entry_of(tag)[0][:2]
     except KeyError:
         return "UN"
 
 
 def holds_several(tag: int) -> bool:
     """Tell whether the dictionary allows an element more than one value."""
-    from pydicom.datadict import dictionary_VM
-
     try:
-        return str(dictionary_VM(tag)) not in ("1", "0")
+        return dictionary.entry_of(tag)[1] not in ("1", "0")
     except KeyError:
         return True
 

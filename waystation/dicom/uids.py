@@ -1,7 +1,7 @@
 """UIDs: the registered ones by name, and the grammar of all.
 
 Contract: transfer syntaxes and SOP classes come from a small generated table (PS3.6 table A-1),
-so that importing this module costs nothing; other registered UIDs are asked of pydicom when
+so that importing this module costs nothing; other registered UIDs are looked up when
 somebody wants them.  Nothing here refuses an unknown UID: private and future ones are legal.
 """
 
@@ -9,7 +9,7 @@ import re
 from functools import cache
 from typing import Final
 
-from waystation.dicom import uid_table
+from waystation.dicom import dictionary, uid_table
 
 ROOT: Final = "1.2.840.10008."
 
@@ -152,9 +152,8 @@ def name_of(uid: str) -> str:
         return entry[1]
     if not uid.startswith(ROOT):
         return uid
-    from pydicom._uid_dict import UID_dictionary
-
-    return str(UID_dictionary[uid][0]) if uid in UID_dictionary else uid
+    registered = dictionary.uids()
+    return registered[uid][0] if uid in registered else uid
 
 
 @cache
@@ -178,11 +177,9 @@ def uid_for(word: str) -> str:
     found = _by_word().get(word.casefold())
     if found:
         return found
-    from pydicom._uid_dict import UID_dictionary
-
-    for uid, (name, _, _, _, keyword) in UID_dictionary.items():
+    for uid, (name, _, _, _, keyword) in dictionary.uids().items():
         if word.casefold() in (name.casefold(), keyword.casefold()):
-            return str(uid)
+            return uid
     raise ValueError(f"no UID is called {word!r}{_near(word)}")
 
 

@@ -25,7 +25,19 @@ from waystation.model.arrival import Arrival, Source
 from waystation.model.errors import RefusedError
 from waystation.model.instance import Instance
 from waystation.timing.gather import Carrier
+from waystation.wire.negotiate import AcceptPolicy
 from waystation.wire.status import DATA_SET_MISMATCH, NOT_AUTHORISED, NOT_VALID
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bounds:
+    """What an association would not let in, for the ways that know no association (E10, L8).
+
+    classes: which SOP classes are taken.  largest: bytes of one object.
+    """
+
+    classes: AcceptPolicy = AcceptPolicy()
+    largest: int = 4 << 30
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +53,7 @@ class Keeping:
     ended: told when an association is over.
     services: what is served besides storing, by abstract syntax.
     claims: who may have asked for what comes in.
+    bounds: of what comes in otherwise than by an association.
     """
 
     database: Database
@@ -61,6 +74,7 @@ class Keeping:
     ended: Callable[[Carrier], None]
     services: Services = field(default_factory=dict)
     claims: Claims = field(default_factory=Claims)
+    bounds: Bounds = Bounds()
 
 
 def arrival_of(

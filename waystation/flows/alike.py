@@ -79,7 +79,7 @@ class Likeness:
         has = arrival.instance.transfer_syntax_uid
         if has not in LOSSLESS:
             return ""
-        delivery = _as_delivery(arrival)
+        delivery = as_delivery(arrival)
         try:
             payload = await self._cargo.load(delivery) if data is None else data
             made = await recode(delivery, payload, EXPLICIT_VR_LE, self._codecs)
@@ -137,7 +137,8 @@ def _value(elem: Elem) -> object:
     return value if elem.vr in BINARY else value.rstrip(b"\0 ")
 
 
-def _as_delivery(arrival: Arrival) -> Delivery:
+def as_delivery(arrival: Arrival) -> Delivery:
+    """Return the stored object as what loads bytes takes it; it is no delivery of the journal."""
     found = arrival.instance
     return Delivery(
         id=0,

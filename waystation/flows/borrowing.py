@@ -56,7 +56,8 @@ class Borrowed:
                     n += 1
                     yield one
             except FetchFailed as error:
-                if error.status != NOT_FOUND:
+                # What is not there behind what was there is lacking.
+                if error.status != NOT_FOUND or self._now is not None:
                     failure = failure or error
             finally:
                 if self._now is not None:

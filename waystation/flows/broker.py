@@ -32,6 +32,8 @@ from waystation.model.upstream import UpstreamFailed
 REMEMBERED = 200
 # So often at most a follower hears, seconds.
 TICK_S = 0.25
+# So often it is looked whether the tables have what a Fetch that ended has brought.
+FILING_S = 10.0
 # More waiting retrievals than this at one PACS: come again later.
 MOST_WAITING = 64
 
@@ -277,13 +279,19 @@ class Broker:
         if self._stopped:
             self._parts.claims.close(fetch.stock)
             return
-        loop = asyncio.get_running_loop()
-        timer = loop.call_later(self.terms.linger_s, self._forget_claims, fetch)
+        self._linger(fetch, self.terms.linger_s)
+
+    def _linger(self, fetch: Fetch, seconds: float) -> None:
+        timer = asyncio.get_running_loop().call_later(seconds, self._forget_claims, fetch)
         self._lingering[fetch.id] = (fetch, timer)
 
     def _forget_claims(self, fetch: Fetch) -> None:
         self._parts.claims.close(fetch.stock)
-        self._lingering.pop(fetch.id, None)
+        if fetch.stock.awaits_filing:
+            # Its readers, and the books of the cache, still have to hear of it.
+            self._linger(fetch, FILING_S)
+        else:
+            del self._lingering[fetch.id]
 
     def filed(self, arrivals: Sequence[Arrival]) -> None:
         """Hear which fetched objects are in the tables."""
@@ -317,8 +325,15 @@ class Broker:
         if not objects:
             release()
             raise told
-        text = f"{told.missing} of {len(objects) + told.missing} instances cannot be had: "
-        return Shelf(objects, gone=release, missing=told.missing, warnings=[text + told.text])
+        whole = len(objects) + told.missing
+        listed = [uid for uid, one in book.manifest.items() if aim.holds(one.series, uid)]
+        return Shelf(
+            objects,
+            gone=release,
+            missing=told.missing,
+            warnings=[f"{told.missing} of {whole} instances cannot be had: {told.text}"],
+            uids=listed if len(listed) == whole else None,
+        )
 
     # the end
 

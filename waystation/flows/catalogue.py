@@ -109,19 +109,20 @@ class IndexCatalogue:
             for source in (await self._database.read(heads.sources(inline)) if inline else ())
         }
         sources = [known.get(row.arrival_id) or _source(row) for row in rows]
+        studies = [row.study_uid for row in rows]
         loop = asyncio.get_running_loop()
-        found = await loop.run_in_executor(self._disk, self._read, sources)
-        return [self._shown(row.study_uid, head) for row, head in zip(rows, found, strict=True)]
+        return await loop.run_in_executor(self._disk, self._read, sources, studies)
 
-    def _read(self, sources: Sequence[HeadSource]) -> list[Head | None]:
-        found: list[Head | None] = []
-        for source in sources:
-            try:
-                found.append(head_from(source, self._blobs))
-            except StorageError as error:
-                log.error("head not read", arrival=f"{source.arrival:x}", error=str(error))
-                found.append(None)
-        return found
+    def _read(self, sources: Sequence[HeadSource], studies: Sequence[str]) -> list[Head | None]:
+        both = zip(sources, studies, strict=True)
+        return [self._shown(study, self._head(source)) for source, study in both]
+
+    def _head(self, source: HeadSource) -> Head | None:
+        try:
+            return head_from(source, self._blobs)
+        except StorageError as error:
+            log.error("head not read", arrival=f"{source.arrival:x}", error=str(error))
+            return None
 
 
 def _place(found: Found) -> tuple[str, ...]:

@@ -49,6 +49,13 @@ class Corrections:
         """Read what is in force."""
         self._by_study = await self._database.read(corrections.all_in_force())
 
+    def put(self, study: str, correction: Correction | None) -> None:
+        """Take note of what is in force of a study from now on, None for nothing."""
+        if correction is None:
+            self._by_study.pop(study, None)
+        else:
+            self._by_study[study] = correction
+
     def of(self, study: str) -> Correction | None:
         """Return what is corrected of a study."""
         return self._by_study.get(study)
@@ -126,10 +133,10 @@ class CorrectedTexts:
         """Return the metadata of some objects, in order.  Raises `StorageError`."""
         found = await self._texts(objects)
         given = [self._book.of(one.study_uid) for one in objects]
-        return [
-            text if correction is None else described(text, correction)
-            for text, correction in zip(found, given, strict=True)
-        ]
+        if not any(given):
+            return found
+        # Of an object with many frames this takes seconds.
+        return await asyncio.to_thread(_laid_over, found, given)
 
     def versioned(self, objects: Sequence[Described]) -> Sequence[Described]:
         """Return objects whose digests change with what is corrected of them."""
@@ -139,6 +146,13 @@ class CorrectedTexts:
             else one
             for one in objects
         ]
+
+
+def _laid_over(texts: Sequence[bytes], given: Sequence[Correction | None]) -> list[bytes]:
+    return [
+        text if correction is None else described(text, correction)
+        for text, correction in zip(texts, given, strict=True)
+    ]
 
 
 @lru_cache(maxsize=256)

@@ -33,6 +33,7 @@ from waystation.wire.status import (
     DATA_SET_MISMATCH,
     OUT_OF_RESOURCES,
     PROCESSING_FAILURE,
+    SOP_CLASS_NOT_SUPPORTED,
 )
 
 log = structlog.get_logger()
@@ -41,7 +42,6 @@ BITE = 64 * 1024
 # A file's meta information is far shorter.
 LONGEST_META = 1 << 20
 FIRST_LOOK = 4096
-LARGEST = 4 << 30
 # So many objects may be on their way to the disk at the same time, of one request.
 SEALING = 4
 
@@ -131,6 +131,8 @@ class Deposit:
             one.fault = RefusedError(SYNTAX_NOT_SUPPORTED, "transfer syntax is no UID")
         elif not (is_uid(meta.sop_class_uid) and is_uid(meta.sop_instance_uid)):
             one.fault = RefusedError(UNREADABLE, "meta information without SOP class or instance")
+        elif not self._keeping.bounds.classes.stores(meta.sop_class_uid):
+            one.fault = RefusedError(SOP_CLASS_NOT_SUPPORTED, "this SOP class is not stored here")
         else:
             one.incoming = self._incoming(one, meta)
         return rest
@@ -157,7 +159,7 @@ class Deposit:
         view = memoryview(data)
         for at in range(0, len(view), BITE):
             incoming.take(view[at : at + BITE])
-            if incoming.size_bytes > LARGEST:
+            if incoming.size_bytes > self._keeping.bounds.largest:
                 incoming.refuse(RefusedError(UNREADABLE, "the object is too large"))
             await self._write_some(one, incoming)
 

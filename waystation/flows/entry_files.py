@@ -263,12 +263,29 @@ def _code(cell: str) -> Mapping[str, str]:
     }
 
 
-def ids_of(draft: StepDraft) -> tuple[str, str]:
-    """Return study UID and step id of a draft, "" where it names none."""
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What an entry says of which step it is, "" where it says nothing."""
+
+    study_uid: str
+    step_id: str
+    patient_id: str
+    patient_name: str
+    accession: str
+
+
+def said_by(draft: StepDraft) -> Said:
+    """Return which step a draft speaks of."""
     there = flat(draft.data) if draft.data else {}
 
     def text(word: str) -> str:
         said = draft.values.get(word) or there.get(word) or ""
         return said if isinstance(said, str) else str(next(iter(said), ""))
 
-    return text("StudyInstanceUID"), text("ScheduledProcedureStepID")
+    return Said(
+        text("StudyInstanceUID"),
+        text("ScheduledProcedureStepID"),
+        text("PatientID"),
+        text("PatientName"),
+        text("AccessionNumber"),
+    )

@@ -8,7 +8,7 @@ end, also after a failure: it tells that the reader has gone (W-118) and lets go
 (W-122).
 """
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -114,6 +114,10 @@ class Reading(Protocol):
     @property
     def expected(self) -> int | None:
         """How many instances are in scope, None before the manifest is known."""
+
+    @property
+    def uids(self) -> Collection[str] | None:
+        """SOP Instance UIDs of all that is in scope, None where nobody knows them."""
 
     @property
     def missing(self) -> int:

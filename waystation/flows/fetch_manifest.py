@@ -46,13 +46,15 @@ class Manifest:
 
     series: how many instances each series has by the count of the PACS (None: it does not say);
     None while it is not known which series there are.  listed: series whose instances are known.
-    n: how many instances the study has by the count of the PACS.  sizes: of the listed series.
+    n: how many instances the study has by the count of the PACS.  counts: likewise of series that
+    were asked for one by one.  sizes: of the listed series.
     """
 
     series: dict[str, int | None] | None = None
     listed: set[str] = field(default_factory=set)
     instances: dict[str, Listed] = field(default_factory=dict)
     n: int | None = None
+    counts: dict[str, int] = field(default_factory=dict)
     sizes: dict[str, int] = field(default_factory=dict)
 
     def known(self, aim: Aim) -> bool:
@@ -85,9 +87,14 @@ class Manifest:
         """Return how many instances there are, by UIDs or else as the PACS counts."""
         if self.known(aim):
             return len(self.uids(aim))
-        if aim.series:
-            return (self.series or {}).get(aim.series)
-        return self.n
+        return self.told(aim)
+
+    def told(self, aim: Aim) -> int | None:
+        """Return how many instances the PACS counts of a study or a series, None if it does not."""
+        if not aim.series:
+            return self.n
+        found = (self.series or {}).get(aim.series)
+        return self.counts.get(aim.series) if found is None else found
 
     def put(self, series: str, found: Mapping[str, str]) -> None:
         """Take the instances of a series, SOP class by UID; they replace what was listed of it."""

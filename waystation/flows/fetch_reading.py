@@ -1,6 +1,6 @@
 """Readers of a Fetch, and of what the cache has (W-80, W-109, W-122)."""
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 
 from waystation.flows.fetch import LINK
 from waystation.flows.fetch_manifest import Aim
@@ -40,6 +40,11 @@ class Following:
     @property
     def expected(self) -> int | None:
         return self.fetch.survey.manifest.count(self.goal.aim)
+
+    @property
+    def uids(self) -> Collection[str] | None:
+        manifest = self.fetch.survey.manifest
+        return manifest.uids(self.goal.aim) if manifest.known(self.goal.aim) else None
 
     @property
     def verified(self) -> str:
@@ -85,7 +90,10 @@ class Following:
 
 
 class Shelf:
-    """A reader of what the cache has.  failure: raised in the end.  gone: called once."""
+    """A reader of what the cache has.  gone: called once.
+
+    uids: of all that is in scope where something is missing, None if nobody knows them.
+    """
 
     link = ""
 
@@ -98,8 +106,10 @@ class Shelf:
         warnings: Sequence[str] = (),
         missing: int = 0,
         link: str = "",
+        uids: Collection[str] | None = None,
     ) -> None:
         self.objects = objects
+        self._uids = uids
         self.verified = verified
         self.warnings = warnings
         self.missing = missing
@@ -110,6 +120,10 @@ class Shelf:
     @property
     def expected(self) -> int | None:
         return len(self.objects) + self.missing
+
+    @property
+    def uids(self) -> Collection[str] | None:
+        return self._uids if self.missing else [one.sop_instance_uid for one in self.objects]
 
     @property
     def complete(self) -> bool:

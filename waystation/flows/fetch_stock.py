@@ -268,6 +268,11 @@ class Stock:
             # It will look incomplete and be asked for again: that is never wrong.
             log.error("cache book not written", source=self.source, error=str(error))
 
+    @property
+    def awaits_filing(self) -> bool:
+        """Whether something that came is not in the tables yet."""
+        return bool(self._unfiled)
+
     async def stop(self) -> None:
         """End what is done for stragglers."""
         if self._late is not None:
@@ -317,8 +322,7 @@ class Stock:
 
     def _scope(self, aim: Aim, verified: str, at: float, done: bool) -> Scope:
         """Return what is written of an aim.  n: as the PACS counts, to be compared later."""
-        manifest = self._survey.manifest
-        told = (manifest.series or {}).get(aim.series) if aim.series else manifest.n
+        told = self._survey.manifest.told(aim)
         if told is None and aim in self._trusted and (known := self.complete(aim)) is not None:
             told = known.n
         if told is None and verified != BY_UIDS:

@@ -71,7 +71,10 @@ class Survey:
             return self.manifest.n if level == aim.level else None
         if level == SERIES:
             self._modalities = [head.text(tags.MODALITY)]
-            return number(head, tags.NUMBER_OF_SERIES_RELATED_INSTANCES)
+            n = number(head, tags.NUMBER_OF_SERIES_RELATED_INSTANCES)
+            if n is not None:
+                self.manifest.counts[aim.series] = n
+            return n if level == aim.level else None
         self._classes = [head.text(tags.SOP_CLASS_UID)]
         return 1
 

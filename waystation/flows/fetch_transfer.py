@@ -137,7 +137,8 @@ class Transfer:
             text = f"sent neither an answer nor an object for {terms.retrieve_s:g} s"
             ended.failure = UpstreamFailed(terms.name, TIMED_OUT, text)
         finally:
-            self._call = None
+            # Pieces of objects may still come over another association.
+            self._call = self._limit = None
             if call.alive and ended.status is not None:
                 self.retire(call)
             else:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from waystation.db.engine import Database
 from waystation.flows.claims import Claimant
@@ -99,7 +100,7 @@ def batch(due: Sequence[Goal]) -> list[Goal]:
     return [one for one in waited if alike and one.aim.level == level] or [first]
 
 
-def heard(task: "asyncio.Task[None]") -> None:
+def heard(task: "asyncio.Task[Any]") -> None:
     """Take note of an exception: those who wanted to know may have gone."""
     if not task.cancelled():
         task.exception()

@@ -101,7 +101,9 @@ class Fetch:
                     task = self._asked[aim] = asyncio.create_task(self._check(aim))
                     task.add_done_callback(heard)
                 # One of many that wait must not take the question along when it goes.
-                await asyncio.shield(task)
+                await asyncio.wait([task])
+                if not task.cancelled():
+                    task.result()
             if not self.accepting:
                 raise self.problem or cancelled(self.terms.name, self.id)
             goal = self._aim_at(aim, prefetch=prefetch)
@@ -237,6 +239,7 @@ class Fetch:
         await self._quiet(goals, tally)
         for goal in goals:
             self._settle(goal, tally)
+        self.stock.ring()
 
     async def _ask(self, job: Job, goals: Sequence[Goal]) -> Ended:
         """Move what a job says; by C-MOVE where C-GET fails before its first object (W-107)."""
@@ -278,6 +281,7 @@ class Fetch:
         finally:
             self._transfer = None
             self.stock.moving = False
+            self.stock.ring()
             if not doing.done():
                 doing.cancel()
                 await asyncio.gather(doing, return_exceptions=True)

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from waystation.dicom.tags import tag_for, vr_of
+from waystation.hl7.errors import DUPLICATE_KEY, Hl7Error
 from waystation.hl7.mapping import Given, Value
 from waystation.hl7.news import EndNews, Item, MergeNews, OrderNews, PatientKey, PatientNews
 from waystation.hl7.registers import Order, Patient, Registers, absorb, difference, joined, plain
@@ -70,14 +71,16 @@ class Effects:
     def _order(self, news: OrderNews) -> None:
         known = hl7_orders.order_ids(self.book.transaction, news.keys)
         order = self._read(known[0]) if known else Order()
+        self._refuse_another(news, order)
         doubles: set[int] = set()
         for number in known[1:]:
             other = self._read(number)
+            self._refuse_another(news, other)
             order.join(other)
             doubles |= set(other.rows.values())
             hl7_orders.drop_order(self.book.transaction, number)
         order.absorb(news, self.at)
-        if not known:
+        if not order.rows:
             self._adopt_steps(order)
         self._say_cut(news)
         self._bring(known[0] if known else self.next_id(), order)
@@ -85,6 +88,19 @@ class Effects:
             self._drop_double(row)
         if not order.wanted:
             self.said.append("the order is not known yet; what was said of it is remembered")
+
+    def _refuse_another(self, news: OrderNews, order: Order) -> None:
+        """Raise `Hl7Error` if a number that is known is the one of another patient's order.
+
+        A message that changes an order may name another patient: so a wrong one is mended.
+        """
+        said = news.common.get("PatientID")
+        if said is None or not said.value or not order.patient.id or news.verb == "change":
+            return
+        patients = (order.patient.id, self._patient_of(order)[0].id)
+        if self.at >= order.patient_said_at and said.value not in patients:
+            text = "another patient's order has this number"
+            raise Hl7Error("ORC-2", text, DUPLICATE_KEY)
 
     def _drop_double(self, row: int) -> None:
         """Cancel a step that was made for an order under another number of it."""
@@ -108,13 +124,18 @@ class Effects:
             elif key[0] == "f":
                 steps = self.book.find(filler=number)
             found |= {step.id: step for step in steps if self._fits(order, step)}
+        if len(found) > 1 and not order.steps:
+            # The message names none of them: it speaks of each.
+            order.steps = {step.step_id: {} for step in found.values()}
         for step in found.values():
             name = step.step_id if step.step_id in order.steps else ""
             order.rows.setdefault(name, step.id)
+        order.wanted |= bool(order.rows)
         order.adopt()
 
     def _fits(self, order: Order, step: Step) -> bool:
-        return step.patient_id == order.patient.id and step.state in OPEN
+        patients = (order.patient.id, self._patient_of(order)[0].id)
+        return step.patient_id in patients and step.state in OPEN
 
     def _say_cut(self, news: OrderNews) -> None:
         parts = [news.common, *(step.values for step in news.steps)]
@@ -187,14 +208,17 @@ class Effects:
     def _move(self, order: Order, name: str) -> None:
         """Bring a step to the state that was said last, once."""
         verb, row = order.verb[1], order.rows[name]
-        put = order.put.get(name, "open")
-        order.put[name] = verb if verb != "nothing" else put
+        put = order.put.setdefault(name, "open")
         step, target = self.book.get(row), TARGETS.get(verb)
         if verb == put or step is None or target is None or step.deleted_at is not None:
             return
         if target is StepState.CANCELLED and step.state not in LISTED:
             self.said.append(f"step {row} is {step.state.value} and was not cancelled")
+            if step.state is not StepState.STARTED:
+                order.put[name] = verb
+            # One that is under way may come back onto the list, and is cancelled then.
             return
+        order.put[name] = verb
         if target is StepState.SCHEDULED and step.state is not StepState.CANCELLED:
             return
         try:
@@ -259,9 +283,11 @@ class Effects:
             self._bring(order_id, self._read(order_id))
 
     def _others(self, key: PatientKey) -> list[Step]:
-        """Return the open steps of a patient that no order of this feed has made."""
+        """Return the open steps of a patient that belong to no order that is known."""
         found = self.book.find(patient_id=key.id, states=tuple(OPEN))
-        return [step for step in found if step.origin.kind != "hl7" and _same(step, key)]
+        known = hl7_orders.orders_of(self.book.transaction, sorted({str(key), key.id}))
+        bound = {row for number in known for row in self._read(number).rows.values()}
+        return [step for step in found if step.id not in bound and _same(step, key)]
 
     def _merge(self, news: MergeNews) -> None:
         transaction = self.book.transaction

@@ -8,6 +8,7 @@ the log.
 """
 
 import hashlib
+import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, tzinfo
@@ -167,6 +168,10 @@ class Feed:
             kept = self._refused(kept, Hl7Error("", "not kept, send it again", APPLICATION_ERROR))
         except WaystationError as error:
             kept = await self._keep_refused(kept, Hl7Error("", str(error), APPLICATION_ERROR))
+        except Exception as error:  # noqa: BLE001 - its own words may hold a value of the message
+            at = "".join(traceback.format_tb(error.__traceback__))
+            log.error("hl7 message failed", peer=peer, error=type(error).__name__, at=at)
+            kept = await self._keep_refused(kept, Hl7Error("", "internal failure"))
         self.answered[kept.code] += 1
         return kept.answer, kept
 
@@ -193,9 +198,11 @@ class Feed:
                 area=self.terms.area,
                 ended=self.terms.ended,
             ).carry_out(news)
+            is_same = before is not None and before.digest == kept.digest
             done = replace(
                 kept,
-                id=kept.id if before is None else before.id,
+                # Another message that was refused under this control ID stays for a person.
+                id=before.id if before is not None and is_same else kept.id,
                 code=ACCEPTED,
                 effects=tuple(effects),
                 answer=self._answer(kept.message, None, kept.id),

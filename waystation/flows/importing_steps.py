@@ -7,7 +7,7 @@ becomes a new one.  Everything in one transaction.  Steps that are over are left
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from waystation.flows.entry_files import ids_of
+from waystation.flows.entry_files import said_by
 from waystation.index.step_book import StepBook
 from waystation.matching.entry_data import laid_over
 from waystation.model.step import LISTED, Author, Step, StepDraft
@@ -40,10 +40,10 @@ def import_drafts(book: StepBook, drafts: Sequence[StepDraft], author: Author) -
 
 
 def _there(book: StepBook, draft: StepDraft) -> Step | None:
-    study, step_id = ids_of(draft)
-    if not study or not step_id:
+    said = said_by(draft)
+    if not said.study_uid or not said.step_id:
         return None
-    found = book.find(study_uid=study, step_id=step_id)
+    found = book.find(study_uid=said.study_uid, step_id=said.step_id)
     return found[0] if found else None
 
 

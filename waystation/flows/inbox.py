@@ -3,14 +3,15 @@
 Contract: a file is taken when it has not changed for a while; it leaves its place only after its
 object is kept: into ``done`` beside it, or for good if that was asked for.  One that cannot be
 taken goes into ``failed`` with the reason in a text file beside it; where the disk or the journal
-is short it stays, and is tried again.  Names that begin with a dot are left alone, links are never
-followed, and a name decides nothing but where in this folder a file comes to lie.
+is short it stays, and is tried again.  One that was kept and cannot leave its place is not taken a
+second time: only leaving is tried again.  Names that begin with a dot are left alone, links are
+never followed, and a name decides nothing but where in this folder a file comes to lie.
 """
 
 import asyncio
 import os
 import stat
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,8 +22,9 @@ import structlog
 from waystation.dicomweb.store_answer import NOT_NOW, UNREADABLE, Outcome, status_of
 from waystation.flows.admitting import Keeping
 from waystation.flows.deposit import Deposit
+from waystation.flows.rounds import keep_going
 from waystation.model.arrival import Source
-from waystation.model.errors import StorageError
+from waystation.timing.incident import Finding
 
 log = structlog.get_logger()
 LOOK_S: Final = 2.0
@@ -43,6 +45,8 @@ PROGRAMS: Final = (
     b"\xca\xfe\xba\xbe",
 )
 A_PROGRAM: Final = "the file begins as a program does"
+UNREACHABLE: Final = "the folder cannot be read"
+STUCK: Final = "files that were taken cannot be moved out of the folder"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,37 +81,51 @@ class Inbox:
         terms: InboxTerms,
         keeping: Callable[[], Keeping],
         disk: Executor,
-        rest: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self.terms = terms
         self.problem = ""
         self._keeping = keeping
         self._disk = disk
-        self._rest = rest
+        self._wake = asyncio.Event()
         self._seen: dict[Path, tuple[_Seen, float]] = {}
+        # What is over, and lies in its place still: how it looked, and how it ended.
+        self._kept: dict[Path, tuple[_Seen, Outcome]] = {}
 
     async def run(self) -> None:
         """Take what comes, until cancelled."""
-        while True:
-            try:
-                await self.look()
-                self.problem = ""
-            except (OSError, StorageError) as error:
-                if not self.problem:
-                    log.error("inbox", name=self.terms.name, error=type(error).__name__)
-                self.problem = "the folder cannot be read or written"
-            except Exception:
-                log.exception("inbox", name=self.terms.name)
-            await self._rest(LOOK_S)
+        await keep_going(
+            "inbox",
+            self._round,
+            self._wake,
+            lambda: self._keeping().clock(),
+            LOOK_S,
+            name=self.terms.name,
+        )
+
+    async def _round(self) -> float:
+        await self.look()
+        return LOOK_S
+
+    def findings(self) -> Iterator[Finding]:
+        """Yield what a person must hear."""
+        if self.problem:
+            yield Finding(subject=f"inbox {self.terms.name}", kind="folder", why=self.problem)
 
     async def look(self) -> int:
-        """Take the files that have settled; return how many objects were kept.  Raises OSError."""
+        """Take the files that have settled; return how many objects were kept."""
         loop = asyncio.get_running_loop()
         now = loop.time()
-        found = await loop.run_in_executor(self._disk, _files, self.terms.folder)
+        try:
+            found = await loop.run_in_executor(self._disk, _files, self.terms.folder)
+        except OSError as error:
+            self._trouble(UNREACHABLE, error)
+            return 0
+        over = await self._clear(found)
         before, self._seen = self._seen, {}
         settled: list[tuple[Path, _Seen]] = []
         for path, seen in found:
+            if path in over:
+                continue
             known, since = before.get(path, (seen, now))
             since = since if known == seen else now
             self._seen[path] = seen, since
@@ -123,18 +141,19 @@ class Inbox:
             peer="", calling_ae=terms.calling_ae, called_ae="", address="", way_in="folder"
         )
         deposit = Deposit(self._keeping(), source)
-        taken: list[Path] = []
+        taken: list[tuple[Path, _Seen]] = []
         try:
             for path, seen in files:
                 if await self._read(deposit, path, seen):
-                    taken.append(path)
+                    taken.append((path, seen))
             outcomes = await deposit.outcomes()
+            for (path, seen), outcome in zip(taken, outcomes, strict=True):
+                self._seen.pop(path, None)
+                if not outcome.reason or status_of([outcome]) != NOT_NOW:
+                    self._kept[path] = seen, outcome
         finally:
             await deposit.close()
-        loop = asyncio.get_running_loop()
-        for path, outcome in zip(taken, outcomes, strict=True):
-            await loop.run_in_executor(self._disk, self._put_away, path, outcome)
-            self._seen.pop(path, None)
+        await self._put_all_away()
         kept = sum(not outcome.reason for outcome in outcomes)
         log.info("inbox", name=terms.name, kept=kept, failed=len(outcomes) - kept)
         return kept
@@ -169,9 +188,38 @@ class Inbox:
             await deposit.end()
         return whole
 
-    def _put_away(self, path: Path, outcome: Outcome) -> None:
-        """Move or remove a file whose end is known."""
-        if outcome.reason and status_of([outcome]) == NOT_NOW:
+    async def _clear(self, found: Iterable[tuple[Path, _Seen]]) -> set[Path]:
+        """Put away what could not be until now, and return it; forget what is another file now."""
+        there = dict(found)
+        self._kept = {path: end for path, end in self._kept.items() if there.get(path) == end[0]}
+        over = set(self._kept)
+        await self._put_all_away()
+        return over
+
+    async def _put_all_away(self) -> None:
+        loop = asyncio.get_running_loop()
+        failed: OSError | None = None
+        for path, end in list(self._kept.items()):
+            try:
+                await loop.run_in_executor(self._disk, self._put_away, path, *end)
+            except OSError as error:
+                failed = error
+            else:
+                del self._kept[path]
+        if failed is not None:
+            self._trouble(STUCK, failed)
+        else:
+            self.problem = ""
+
+    def _trouble(self, problem: str, error: OSError) -> None:
+        if self.problem != problem:
+            why = error.strerror or type(error).__name__
+            log.error("inbox", name=self.terms.name, problem=problem, error=why)
+        self.problem = problem
+
+    def _put_away(self, path: Path, seen: _Seen, outcome: Outcome) -> None:
+        """Move or remove a file whose end is known; another one under its name stays."""
+        if _seen_of(path.lstat()) != seen:
             return
         if not outcome.reason and not self.terms.keep:
             path.unlink(missing_ok=True)

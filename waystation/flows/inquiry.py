@@ -35,7 +35,7 @@ from waystation.wire.status import PENDING_KEYS_UNSUPPORTED, Category, category
 # Studies that are asked one by one for their series, where that is what it takes (W-24).
 MOST_STUDIES: Final = 50
 TOO_WIDE: Final = (
-    f"finds more than {MOST_STUDIES} studies, each of which would have to be asked for; narrow the"
+    "finds more than {most} {what}, each of which would have to be asked for; narrow the"
     " search by StudyInstanceUID, PatientID or StudyDate"
 )
 LITERAL: Final = (
@@ -200,7 +200,13 @@ class Inquiry:
             async for answer in answers:
                 found.setdefault(answer.one(unique), answer)
                 if step.level == STUDY and len(found) > MOST_STUDIES:
-                    raise UpstreamFailed(self.name, TOO_LARGE, TOO_WIDE)
+                    text = TOO_WIDE.format(most=MOST_STUDIES, what="studies")
+                    raise UpstreamFailed(self.name, TOO_LARGE, text)
+        if self.capped:
+            # What lies below those that it did not send would be lacking without a word.
+            what = "studies" if step.level == STUDY else "series"
+            text = TOO_WIDE.format(most=self.upstream.terms.find_max, what=what)
+            raise UpstreamFailed(self.name, TOO_LARGE, text)
         found.pop("", None)
         return list(found.values())
 

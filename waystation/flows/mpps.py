@@ -181,7 +181,10 @@ class Procedures:
             if state in states:
                 book.move(step_id, state, author)
                 break
-        if state is StepState.DISCONTINUED and (made.wrong_entry or self._court.relist()):
+        # Whoever cancelled it while it was scanned does not want it back.
+        was_wanted = step.state is not StepState.CANCELLED
+        is_back = made.wrong_entry or self._court.relist()
+        if state is StepState.DISCONTINUED and is_back and was_wanted:
             why = "the wrong entry was chosen" if made.wrong_entry else "back on the list"
             book.move(step_id, StepState.SCHEDULED, author, why)
 

@@ -1,16 +1,17 @@
 """Performed procedure steps go on to other SCPs, and changes of state to webhooks (T-58, T-64).
 
 Contract: what was taken is in the journal before its sender hears success, and goes on to each
-target one after the other: an N-SET never overtakes its N-CREATE.  A target that is away is tried
-again, with longer pauses, for seven days; a message that it refuses is given up and told of,
-and the next one is sent.  A duplicate (0111) counts as arrived: we cannot know how far an attempt
-came that broke off.
+target one after the other: an N-SET never overtakes its N-CREATE, and no target waits for another.
+A target that is away is tried again, with longer pauses, for seven days; a message that it refuses
+is given up and told of, and the next one is sent.  A duplicate (0111) counts as arrived: we cannot
+know how far an attempt came that broke off.
 """
 
 import asyncio
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import structlog
 
@@ -49,14 +50,23 @@ class Targets:
     hook: Callable[[str], WebhookDestination | None] = lambda _name: None
 
 
+@dataclass(slots=True)
+class _Lane:
+    """What goes to one target, for as long as this process lives."""
+
+    task: "asyncio.Task[None]"
+    wake: asyncio.Event
+
+
 class MppsForward:
-    """The lane of each target."""
+    """The lane of each target: a belt of its own."""
 
     def __init__(self, database: Database, clock: Callable[[], float], targets: Targets) -> None:
         self._database = database
         self._clock = clock
         self._targets = targets
         self._wake = asyncio.Event()
+        self._lanes: dict[str, _Lane] = {}
 
     def wake(self) -> None:
         """Something has to go on."""
@@ -64,16 +74,26 @@ class MppsForward:
 
     async def run(self) -> None:
         """Go on until cancelled."""
-        await keep_going("mpps forward", self.look, self._wake, self._clock, AGAIN_S)
+        try:
+            await keep_going("mpps forward", self._look, self._wake, self._clock, AGAIN_S)
+        finally:
+            tasks = [lane.task for lane in self._lanes.values()]
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def look(self) -> float | None:
-        """Send what is due; return for how long nothing is."""
-        names = await self._database.read(mpps.targets())
-        pauses = await asyncio.gather(*(self._lane(name) for name in names))
-        waits = [pause for pause in pauses if pause is not None]
-        return min(waits) if waits else None
+    async def _look(self) -> None:
+        """Wake the lane of each target for which something waits; begin those there are not yet."""
+        for target in await self._database.read(mpps.targets()):
+            if (lane := self._lanes.get(target)) is not None:
+                lane.wake.set()
+            else:
+                wake = asyncio.Event()
+                send = partial(self._send_all, target)
+                belt = keep_going("mpps lane", send, wake, self._clock, AGAIN_S, target=target)
+                self._lanes[target] = _Lane(asyncio.create_task(belt), wake)
 
-    async def _lane(self, target: str) -> float | None:
+    async def _send_all(self, target: str) -> float | None:
         """Send to one target until nothing is left, or it has to wait; return for how long."""
         while True:
             message = await self._database.read(mpps.first_of(target))

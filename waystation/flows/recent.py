@@ -11,7 +11,7 @@ from collections import OrderedDict
 class Recent:
     """Data sets by arrival id."""
 
-    def __init__(self, capacity_bytes: int = 48 << 20) -> None:
+    def __init__(self, capacity_bytes: int = 24 << 20) -> None:
         self._capacity = capacity_bytes
         self._held: OrderedDict[int, bytes] = OrderedDict()
         self._size = 0

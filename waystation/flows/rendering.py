@@ -1,9 +1,10 @@
 """Pictures of archived objects: who draws them, and what comes back (W-86 to W-88).
 
 Contract: an object is compared with its digest before it is drawn (S-13).  A plain uncompressed
-frame is drawn here, everything else by a codec child.  Video and what the
-child cannot draw are those of `UNFIT`, with a sentence that says why; besides them `StorageError`
-and `WorkroomError` are raised.  `Drawing.drop` must be called in the end.
+frame is drawn here, everything else by a codec child.  Words about the patient, in a picture or a
+report, are those that leave with the object (T-32).  Video and what the child cannot draw are
+those of `UNFIT`, with a sentence that says why; besides them `StorageError` and `WorkroomError`
+are raised.  `Drawing.drop` must be called in the end.
 """
 
 import asyncio
@@ -56,10 +57,19 @@ class Drawing:
 
 
 class Renderings:
-    """Draws objects.  excerpts: None to always read whole objects."""
+    """Draws objects.
 
-    def __init__(self, objects: Objects, excerpts: Excerpts | None = None) -> None:
+    excerpts: None to always read whole objects.  leaving: the objects as they leave, corrected.
+    """
+
+    def __init__(
+        self,
+        objects: Objects,
+        excerpts: Excerpts | None = None,
+        leaving: Objects | None = None,
+    ) -> None:
         self._objects = objects
+        self._leaving = leaving or objects
         self._excerpts = excerpts
         self._inside = Inside()
 
@@ -91,6 +101,8 @@ class Renderings:
     async def _payload(
         self, delivery: Delivery, job: RenderJob
     ) -> tuple[bytes | Pieces, RenderJob]:
+        if job.annotation and self._leaving.version(delivery.study_uid):
+            return await self._leaving.cargo.load(delivery), job
         if self._excerpts is not None:
             cut = await self._excerpts.of(delivery, job)
             if cut is not None:
@@ -114,11 +126,13 @@ class Renderings:
 
     async def report(self, delivery: Delivery) -> str:
         """Return a structured report as a page of HTML."""
-        data = await self._whole(delivery, LARGEST_REPORT)
+        data = await self._whole(delivery, LARGEST_REPORT, self._leaving)
         return await asyncio.to_thread(_page, data, delivery.transfer_syntax_uid)
 
-    async def _whole(self, delivery: Delivery, most: int = LARGEST_STATE) -> bytes:
-        payload = await self._objects.cargo.load(delivery)
+    async def _whole(
+        self, delivery: Delivery, most: int = LARGEST_STATE, objects: Objects | None = None
+    ) -> bytes:
+        payload = await (objects or self._objects).cargo.load(delivery)
         if isinstance(payload, bytes) and len(payload) <= most:
             return payload
         if not isinstance(payload, bytes):

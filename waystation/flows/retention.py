@@ -75,7 +75,7 @@ async def plan(rule: RetentionRule, read: Read, now: float) -> list[Old]:
 
 
 class RetentionBelt:
-    """Of one node.  rules: those in force.  gone: is called when studies were taken."""
+    """Of one node.  rules: those in force.  gone: hears of each study that was taken."""
 
     def __init__(
         self,
@@ -83,7 +83,7 @@ class RetentionBelt:
         database: Database,
         ids: IdSource,
         clock: Callable[[], float],
-        gone: Callable[[], Awaitable[None]] | None = None,
+        gone: Callable[[str], None] = lambda _study: None,
     ) -> None:
         self._gone = gone
         self._rules = rules
@@ -111,8 +111,6 @@ class RetentionBelt:
         taken = 0
         for rule in self._rules:
             taken += await self._apply(rule)
-        if taken and self._gone is not None:
-            await self._gone()
         return taken
 
     async def _apply(self, rule: RetentionRule) -> int:
@@ -131,6 +129,7 @@ class RetentionBelt:
                     job = removal.remove(study, reason, self._ids.next(), now)
                     if not await self._database.write(job, urgent=False):
                         continue
+                    self._gone(study.uid)
                 taken += 1
                 size_bytes += study.size_bytes
                 left -= study.size_bytes

@@ -1,7 +1,8 @@
 """The belt that takes steps off the list and out of the book when their time is over (T-55).
 
 Contract: once an hour.  A listed step whose start lies further back than ``expire`` becomes
-expired; what has been over, or deleted, for longer than ``keep_done`` is removed.
+expired; what has been over, or deleted, for longer than ``keep_done`` is removed, and so is what
+others were told of then.
 """
 
 import asyncio
@@ -14,6 +15,7 @@ import structlog
 from waystation.db.engine import Database
 from waystation.flows.rounds import keep_going
 from waystation.flows.steps import Steps
+from waystation.index import mpps
 from waystation.index.step_ends import doomed, drop, expire
 
 log = structlog.get_logger()
@@ -67,6 +69,8 @@ class StepEnds:
         removed = await self._remove(None, now - terms.keep_done_s, others)
         for area, keep_s in terms.areas.items():
             removed += await self._remove(area, now - keep_s, ())
+        while await self._database.write(mpps.forget(now - terms.keep_done_s), urgent=False):
+            pass
         if expired or removed:
             log.info("worklist swept", expired=expired, removed=removed)
         return EVERY_S

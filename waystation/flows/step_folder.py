@@ -8,9 +8,10 @@ tried again.  A folder that cannot be read, or that is empty all of a sudden, ca
 """
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -20,22 +21,17 @@ from waystation.db.engine import Database
 from waystation.dicom.part10 import file_meta
 from waystation.dicom.uids import EXPLICIT_VR_LE, MODALITY_WORKLIST_FIND, make_uid
 from waystation.flows import step_places
-from waystation.flows.entry_files import ids_of, read_entries
+from waystation.flows.entry_files import Entries, read_entries
+from waystation.flows.file_steps import brought
 from waystation.flows.rounds import keep_going
 from waystation.flows.step_places import LockedError, Seen
 from waystation.flows.steps import Steps
 from waystation.index.step_book import StepBook
 from waystation.journal import step_files
 from waystation.journal.step_files import OURS, THEIRS, StepFile
-from waystation.model.step import (
-    LISTED,
-    Author,
-    Step,
-    StepDraft,
-    StepFaults,
-    StepRefused,
-    StepState,
-)
+from waystation.model.errors import StorageError
+from waystation.model.step import Author, Step, StepFaults, StepRefused, StepState
+from waystation.timing.incident import Finding
 
 log = structlog.get_logger()
 Mode = Literal["import", "watch", "two-way"]
@@ -43,7 +39,6 @@ Mode = Literal["import", "watch", "two-way"]
 SETTLED_S: Final = 1.0
 # So long a folder that held files and holds none any more is given.
 EMPTY_S: Final = 60.0
-BACK: Final = frozenset({StepState.CANCELLED, StepState.EXPIRED})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,6 +106,17 @@ class StepFolder:
         looked = await self.look()
         return min(self.terms.every_s, SETTLED_S) if looked.waiting else self.terms.every_s
 
+    def findings(self) -> Iterator[Finding]:
+        """Yield what a person must hear: of files only how many."""
+        missing, n = self.problems.get("."), len(self.problems)
+        if self.problems:
+            yield Finding(
+                subject=f"folder {self.terms.name}",
+                kind="folder",
+                n=n,
+                why="the folder cannot be read" if missing else f"{n:,} files were not taken",
+            )
+
     async def look(self) -> Looked:
         """Bring worklist and folder together once."""
         known = await self._database.read(step_files.known(self.terms.name))
@@ -120,7 +126,7 @@ class StepFolder:
             return done
         here = {one.path: one for one in seen}
         for one in seen:
-            await self._file(one, known.get(one.path), done)
+            await self._guarded(one, known.get(one.path), done)
         if self.terms.mode != "import":
             known = await self._database.read(step_files.known(self.terms.name))
             for path in known.keys() - here.keys():
@@ -160,6 +166,20 @@ class StepFolder:
 
     # a file that is there
 
+    async def _guarded(self, seen: Seen, before: StepFile | None, done: Looked) -> None:
+        """Take a file up; what is wrong with one stops no other."""
+        shown = seen.path.encode("utf-8", "backslashreplace").decode()
+        if shown != seen.path:
+            done.problems[shown] = "its name is no UTF-8"
+            return
+        try:
+            await self._file(seen, before, done)
+        except StorageError:
+            raise
+        except Exception:
+            log.exception("worklist file not looked at", **self._about(file=shown))
+            done.problems[shown] = "cannot be taken: the log says why"
+
     async def _file(self, seen: Seen, before: StepFile | None, done: Looked) -> None:
         if before is not None and before.signature == seen.signature:
             if before.problem:
@@ -189,7 +209,8 @@ class StepFolder:
     async def _content(self, seen: Seen, before: StepFile | None, raw: bytes, done: Looked) -> None:
         mark = step_places.digest(raw)
         area = self._area(seen.path) or ""
-        found = read_entries(raw, area=area, split_steps=self.terms.split_steps)
+        read = partial(read_entries, raw, area=area, split_steps=self.terms.split_steps)
+        found: Entries = await self._in_thread(read)
         if found.faults or not found.drafts:
             await self._bad(seen, before, "; ".join(found.faults) or "holds no entry", done)
             return
@@ -201,7 +222,7 @@ class StepFolder:
         author = Author(kind="file", name=seen.path)
 
         def job(book: StepBook) -> None:
-            steps = file.steps if is_same else _brought(book, file, found.drafts, author)
+            steps = file.steps if is_same else brought(book, file, found.drafts, author)
             step_files.put(book.transaction, replace(file, steps=steps))
 
         try:
@@ -233,8 +254,8 @@ class StepFolder:
         author = Author(kind="file", name=file.path)
 
         def job(book: StepBook) -> None:
-            # What was never written whole was not removed by anybody.
-            for number in file.steps if file.signature else ():
+            # A file of ours that was never written whole was not removed by anybody.
+            for number in file.steps if file.signature or file.writer == THEIRS else ():
                 step = book.get(number)
                 if step is not None and step.listed and number not in others:
                     book.move(number, StepState.CANCELLED, author, "its file was removed")
@@ -300,33 +321,6 @@ class StepFolder:
 
     def _about(self, **more: str) -> dict[str, str]:
         return {"folder": self.terms.name, **more}
-
-
-def _brought(
-    book: StepBook, file: StepFile, drafts: Iterable[StepDraft], author: Author
-) -> tuple[int, ...]:
-    """Bring the steps of a file to what it says now; return their numbers."""
-    left = [step for number in file.steps if (step := book.get(number)) and not step.deleted_at]
-    kept: list[int] = []
-    for draft in drafts:
-        study, name = ids_of(draft)
-        found = next((one for one in left if one.step_id == name), left[0] if left else None)
-        if found is None and study and name:
-            # The file may have had another name before.
-            found = next(iter(book.find(study_uid=study, step_id=name)), None)
-        if found is None:
-            kept.append(book.add(draft, author).id)
-            continue
-        left = [one for one in left if one.id != found.id]
-        if found.state in BACK:
-            found = book.move(found.id, StepState.SCHEDULED, author, "its file is there again")
-        if found.state in LISTED:
-            book.replace(found.id, draft.data, author, "its file was changed")
-        kept.append(found.id)
-    for one in left:
-        if one.listed:
-            book.move(one.id, StepState.CANCELLED, author, "its file holds it no more")
-    return tuple(kept)
 
 
 def _name(step: Step) -> str:

@@ -18,12 +18,13 @@ from waystation.index import mpps
 from waystation.journal import commitments
 from waystation.matching.performed import Performed, performed
 from waystation.model.arrival import Arrival
+from waystation.model.errors import StorageError
 from waystation.model.step import LISTED, Author, StepState
 
 log = structlog.get_logger()
 AGAIN_S = 5.0
 REMEMBERED = 4096
-# How far back finished procedures are taken up again by a start.
+# So long the objects of a finished procedure are waited for, over a start too.
 BACK_S = 86_400.0
 
 
@@ -46,8 +47,8 @@ class StepImages:
         self._complete = complete
         self._seen: OrderedDict[tuple[str, str], None] = OrderedDict()
         self._first: list[Arrival] = []
-        # Studies that wait for objects, each with the lists of its performed steps.
-        self._lists: dict[str, list[tuple[str, ...]]] = {}
+        # Studies that wait for objects, each with when its performed steps ended, and their lists.
+        self._lists: dict[str, list[tuple[float, tuple[str, ...]]]] = {}
         self._due: set[str] = set()
         self._wake = asyncio.Event()
 
@@ -77,19 +78,29 @@ class StepImages:
             if told.change.what in ("created", "restored"):
                 self._seen.pop((told.step.study_uid, told.step.modality), None)
 
-    def ended(self, done: Performed) -> None:
-        """A performed procedure step is over; it named its objects."""
+    def ended(self, done: Performed, at: float | None = None) -> None:
+        """A performed procedure step is over; it named its objects.  at: Unix seconds, or now."""
         if done.objects:
+            now = self._clock()
+            self._give_up(now - BACK_S)
             for study in {order.study_uid for order in done.orders}:
-                self._lists.setdefault(study, []).append(done.objects)
+                self._lists.setdefault(study, []).append((at or now, done.objects))
                 self._due.add(study)
             self._wake.set()
+
+    def _give_up(self, before: float) -> None:
+        """Wait no more for what ended so long ago: its images may go elsewhere."""
+        left = {
+            study: [one for one in lists if one[0] >= before]
+            for study, lists in self._lists.items()
+        }
+        self._lists = {study: lists for study, lists in left.items() if lists}
 
     async def start(self) -> None:
         """Take up what ended before this process began."""
         since = self._clock() - BACK_S
         for kept in await self._database.read(mpps.ended_since(since)):
-            self.ended(performed(kept.data))
+            self.ended(performed(kept.data), kept.changed_at)
 
     async def run(self) -> None:
         """Look at what came, until cancelled."""
@@ -102,7 +113,12 @@ class StepImages:
             del self._first[0]
         while self._due:
             # What comes while it is compared, compares it again.
-            await self._compare(self._due.pop())
+            study = self._due.pop()
+            try:
+                await self._compare(study)
+            except StorageError:
+                self._due.add(study)
+                raise
 
     async def _begin(self, arrival: Arrival) -> None:
         instance = arrival.instance
@@ -115,14 +131,12 @@ class StepImages:
                 await self._steps.move(step.id, StepState.STARTED, author)
 
     async def _compare(self, study: str) -> None:
-        left = []
-        for objects in self._lists.get(study, []):
-            here = await self._database.read(commitments.all_here(objects))
+        for one in list(self._lists.get(study, ())):
+            here = await self._database.read(commitments.all_here(one[1]))
             if here:
                 self._complete(here)
-            else:
-                left.append(objects)
-        if left:
-            self._lists[study] = left
-        else:
-            self._lists.pop(study, None)
+                left = self._lists.get(study, [])
+                if one in left:
+                    left.remove(one)
+        if not self._lists.get(study, True):
+            del self._lists[study]

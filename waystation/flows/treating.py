@@ -8,7 +8,7 @@ whole new object is sealed in a blob of ours before anything is told.
 import asyncio
 import hashlib
 import mmap
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from concurrent.futures import Executor
 from dataclasses import replace
 from datetime import datetime, tzinfo
@@ -17,6 +17,7 @@ from typing import Protocol
 from waystation.blobs.folder import BlobFolder
 from waystation.codecs.errors import CodecError, WorkroomError
 from waystation.codecs.pool import CodecPool, Converted
+from waystation.codecs.text import TextReader
 from waystation.db.engine import Database
 from waystation.destinations.base import WHOLE_BYTES
 from waystation.dicom import tags
@@ -26,6 +27,7 @@ from waystation.dicom.part10 import file_meta
 from waystation.dicom.walk import read_head
 from waystation.flows.incoming import padding
 from waystation.flows.patience import patiently
+from waystation.flows.reading import no_text
 from waystation.flows.splicing import Original, plain
 from waystation.index import step_lookup
 from waystation.journal import deid_records, people
@@ -81,6 +83,7 @@ class Making:
         self._workers = workers
         self._clock = clock
         self._codecs = codecs
+        self._reader = None if codecs is None else TextReader(codecs)
 
     async def treatment(
         self, delivery: Delivery, arrival: Arrival, original: Original, tools: Tools
@@ -103,16 +106,34 @@ class Making:
         if treated.pixels is not None:
             return await self._redacted(delivery, original, (treated, data, sha256), made), None
         if data is not None:
+            if treated.unwritten:
+                await self._no_text(data, delivery, delivery.transfer_syntax_uid)
             small = data if len(data) <= WHOLE_BYTES else None
             return replace(made, sha256=sha256, size_bytes=len(data)), small
         digest, size = hashlib.sha256(), 0
         seen = Seen(treated, delivery.transfer_syntax_uid)
-        async for piece in original.pieces(treated.head, treated.tail_end):
-            digest.update(piece)
-            size += len(piece)
-            await loop.run_in_executor(self._workers, seen.feed, piece)
+
+        async def watched() -> AsyncGenerator[bytes, None]:
+            nonlocal size
+            async for piece in original.pieces(treated.head, treated.tail_end):
+                digest.update(piece)
+                size += len(piece)
+                await loop.run_in_executor(self._workers, seen.feed, piece)
+                yield piece
+
+        if treated.unwritten:
+            await self._no_text(watched(), delivery, delivery.transfer_syntax_uid)
+        else:
+            async for _ in watched():
+                pass
         await loop.run_in_executor(self._workers, seen.judge)
         return replace(made, sha256=digest.hexdigest(), size_bytes=size), None
+
+    async def _no_text(
+        self, source: bytes | AsyncIterator[bytes], delivery: Delivery, syntax: str
+    ) -> None:
+        """Raise `HeldError` unless nothing is written in the pixels that leave (D-36)."""
+        await no_text(self._reader, source, digest=delivery.sha256, syntax=syntax)
 
     async def facts(
         self, head: Head, arrival: Arrival, tools: Tools, *, taken: bool = True
@@ -198,6 +219,9 @@ class Making:
             raise HeldError(HoldReason.DEID_FAILED, str(error), transient=True) from error
         try:
             await self._look(converted, treated)
+            if treated.unwritten:
+                syntax = converted.transfer_syntax_uid
+                await self._no_text(converted.pieces(), delivery, syntax)
             return await self._sealed(converted, made)
         except WorkroomError as error:
             raise HeldError(HoldReason.DEID_FAILED, str(error), transient=True) from error

@@ -7,6 +7,7 @@ is kept with its outcome, so that people can see what a modality asked (T-62).
 """
 
 import asyncio
+from collections import deque
 from collections.abc import Callable
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -42,6 +43,7 @@ from waystation.wire.status import (
 
 log = structlog.get_logger()
 AGAIN_S = 5.0
+MOST_UNKEPT = 1000
 # Of extended negotiation: fuzzy names, time zones, empty values, several values.
 SUPPORTED = bytes((0, 0, 1, 1, 0, 1, 1))
 
@@ -76,7 +78,8 @@ class Worklist:
 
     def __init__(self, ward: Ward) -> None:
         self._ward = ward
-        self._unkept: list[Asking] = []
+        # While the database takes nothing the oldest are lost: nothing waits for them.
+        self._unkept: deque[Asking] = deque(maxlen=MOST_UNKEPT)
         self._wake = asyncio.Event()
         self._writing = asyncio.Lock()
 
@@ -157,10 +160,11 @@ class Worklist:
     async def settle(self) -> None:
         """Write down what is not yet."""
         async with self._writing:
-            asked = self._unkept[:]
+            asked = list(self._unkept)
             if asked:
                 await self._ward.database.write(query_book.note(asked), urgent=False)
-                del self._unkept[: len(asked)]
+                while self._unkept and self._unkept[0].id <= asked[-1].id:
+                    self._unkept.popleft()
 
 
 @dataclass(slots=True)

@@ -44,7 +44,11 @@ def stamp(text: str, zone: tzinfo | None = None) -> tuple[str, str]:
     if second > 60:
         raise ValueError("is a date or time that does not exist")
     if found[8] and found[4] and zone is not None:
-        moment = moment.replace(tzinfo=_offset(found[8])).astimezone(zone)
+        moment = moment.replace(tzinfo=_offset(found[8]))
+        try:
+            moment = moment.astimezone(zone)
+        except OverflowError:
+            raise ValueError("is a date or time that does not exist") from None
     date = moment.strftime("%Y%m%d")
     if found[4] is None:
         return date, ""

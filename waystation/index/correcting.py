@@ -1,19 +1,29 @@
 """Studies are corrected, and corrections undone: the row and the index in one transaction (T-32).
 
 Contract: `Correcting.correct` takes only what every object of the study can carry when it leaves;
-nothing is changed otherwise.  The objects stay as they were received.
+nothing is changed otherwise.  The objects stay as they were received.  What is in force from then
+on is told as soon as it is written.
 """
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from waystation.db.engine import Database
+from waystation.db.engine import Database, Job
 from waystation.db.statement import Transaction
 from waystation.dicom.errors import DatasetError
 from waystation.dicom.head import Head
 from waystation.dicom.tags import format_tag, keyword_of
-from waystation.index.corrections import ELEMENTS, Noted, add, of_study, undo
+from waystation.index.corrections import (
+    ELEMENTS,
+    Correction,
+    Noted,
+    add,
+    all_in_force,
+    of_study,
+    undo,
+)
 from waystation.index.filing import Filing
 from waystation.index.proof import Member, filings_from, members_of, written
 from waystation.index.search import Heads
@@ -37,7 +47,11 @@ class Order:
 
 
 class Correcting:
-    """Of one archive.  heads: reads the heads of objects.  next_id: an id of our own making."""
+    """Of one archive.
+
+    heads: reads the heads of objects.  next_id: an id of our own making.  told: hears what is in
+    force of a study, None for nothing.
+    """
 
     def __init__(
         self,
@@ -45,7 +59,9 @@ class Correcting:
         heads: Heads,
         next_id: Callable[[], int],
         clock: Callable[[], float],
+        told: Callable[[str, Correction | None], None] = lambda _study, _correction: None,
     ) -> None:
+        self._told = told
         self._database = database
         self._heads = heads
         self._next_id = next_id
@@ -101,7 +117,10 @@ class Correcting:
             filings = await self._filings(members, fits)
             if isinstance(filings, str):
                 return filings
-            if await self._database.write(written(study, said, filings, self._next_id, note)):
+            rewrite = written(study, said, filings, self._next_id, note)
+            found = await self._database.write(_in_force_by(rewrite, study))
+            if found is not None:
+                self._told(study, found.get(study))
                 return ""
         raise StorageError("the study changes all the time")
 
@@ -115,7 +134,18 @@ class Correcting:
             heads = await self._heads([each.row for each in some])
             if None in heads:
                 raise StorageError(UNREADABLE)
-            if why := next(filter(None, (fits(head) for head in heads if head is not None)), ""):
+            known = [head for head in heads if head is not None]
+            if why := await asyncio.to_thread(_first, known, fits):
                 return why
             filings += filings_from(some, heads)
         return filings
+
+
+def _in_force_by(rewrite: Job[bool], study: str) -> Job[dict[str, Correction] | None]:
+    """Return what is in force of a study once it is written anew, None if it was not."""
+    read = all_in_force(study)
+    return lambda transaction: read(transaction) if rewrite(transaction) else None
+
+
+def _first(heads: Sequence[Head], fits: Callable[[Head], str]) -> str:
+    return next(filter(None, map(fits, heads)), "")

@@ -36,7 +36,10 @@ _LIST: Final = (
     "SELECT id, study, at, author, because, elements, undone_at, undone_by FROM correction"
     " WHERE :study = '' OR study = :study ORDER BY id DESC LIMIT :limit"
 )
-_ALL: Final = "SELECT study, elements, at FROM correction WHERE undone_at = 0 ORDER BY id"
+_ALL: Final = (
+    "SELECT study, elements, at FROM correction"
+    " WHERE undone_at = 0 AND (:study = '' OR study = :study) ORDER BY id"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,14 +77,14 @@ def of_study(study: str) -> Job[dict[int, str]]:
     return lambda transaction: in_force(transaction, study)
 
 
-def all_in_force() -> Job[dict[str, Correction]]:
-    """Read what is corrected, by study."""
+def all_in_force(study: str = "") -> Job[dict[str, Correction]]:
+    """Read what is corrected, by study.  study: of this one alone."""
 
     def job(transaction: Transaction) -> dict[str, Correction]:
         found: dict[str, Correction] = {}
-        for study, text, at in transaction.rows(_ALL):
-            values = dict(found[study].values) if study in found else {}
-            found[study] = Correction(values=values | _read(text), at=at)
+        for uid, text, at in transaction.rows(_ALL, {"study": study}):
+            values = dict(found[uid].values) if uid in found else {}
+            found[uid] = Correction(values=values | _read(text), at=at)
         return found
 
     return job
@@ -107,10 +110,15 @@ def undo(transaction: Transaction, study: str, at: float, author: str) -> int:
     return transaction.run(_UNDO, {"study": study, "at": at, "author": author})
 
 
-def end_of_gone(transaction: Transaction, study: str, at: float, author: str) -> None:
-    """End what is in force for a study of which nothing is left: what comes anew speaks itself."""
-    if transaction.one("SELECT 1 FROM study WHERE uid = :study", {"study": study}) is None:
-        undo(transaction, study, at, author)
+def end_of_gone(transaction: Transaction, study: str, at: float, author: str) -> bool:
+    """End what is in force for a study of which nothing is left: what comes anew speaks itself.
+
+    Returns whether nothing is left.
+    """
+    if transaction.one("SELECT 1 FROM study WHERE uid = :study", {"study": study}) is not None:
+        return False
+    undo(transaction, study, at, author)
+    return True
 
 
 def noted(study: str, limit: int) -> Job[list[Noted]]:

@@ -6,7 +6,7 @@ the study is written anew from its objects, in the same transaction.  The bytes 
 finds that nobody needs them; the UIDs are remembered.
 
 `Deletion.dismiss` takes out what was found damaged and a person has given up: what nobody can fetch
-is not found either.
+is not found either.  Another damaged object of the study, which nobody has given up, stays listed.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -19,6 +19,7 @@ from waystation.index.corrections import end_of_gone
 from waystation.index.proof import Member, filings_of, members_of, written
 from waystation.index.removal import NEEDED
 from waystation.index.search import Heads
+from waystation.index.unread import as_listed
 from waystation.model.errors import StorageError
 
 TRIES: Final = 5
@@ -47,10 +48,14 @@ _REMOVED: Final = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deleted:
-    """What became of a wish.  objects: how many went.  why: why nothing went, or ""."""
+    """What became of a wish.  objects: how many went.  why: why nothing went, or "".
+
+    gone: nothing is left of the study.
+    """
 
     objects: int = 0
     why: str = ""
+    gone: bool = False
 
 
 def was_here(path: Mapping[str, str]) -> Job[bool]:
@@ -79,7 +84,11 @@ def damaged(arrivals: Sequence[int]) -> Job[dict[str, set[int]]]:
 
 
 class Deletion:
-    """Of one archive.  heads: reads the heads of objects.  next_id: an id of our own making."""
+    """Of one archive.
+
+    heads: reads the heads of objects.  next_id: an id of our own making.  left: is told of each
+    arrival that ends, in the transaction that ends it.
+    """
 
     def __init__(
         self,
@@ -87,7 +96,9 @@ class Deletion:
         heads: Heads,
         next_id: Callable[[], int],
         clock: Callable[[], float],
+        left: Callable[[Transaction, int], object] = lambda _transaction, _arrival: None,
     ) -> None:
+        self._left = left
         self._database = database
         self._heads = heads
         self._next_id = next_id
@@ -96,7 +107,7 @@ class Deletion:
     async def delete(self, path: Mapping[str, str], author: str) -> Deleted:
         """Delete what a path (study, then perhaps series and instance) leads to.
 
-        Raises `StorageError` if what is left cannot be read, or changes all the time.
+        Raises `StorageError` if what is left changes all the time.
         """
         return await self._without(
             path["study"],
@@ -104,17 +115,18 @@ class Deletion:
             lambda chosen, rewrite: self._job(path, author, chosen, rewrite),
         )
 
-    async def dismiss(self, study: str, arrivals: Collection[int], author: str, why: str) -> int:
-        """Take out objects that are held as damaged, and end them; return how many.
+    async def dismiss(
+        self, study: str, arrivals: Collection[int], author: str, why: str
+    ) -> Deleted:
+        """Take out objects that are held as damaged, and end them.
 
-        Raises `StorageError` if what is left cannot be read, or changes all the time.
+        Raises `StorageError` if what is left changes all the time.
         """
-        done = await self._without(
+        return await self._without(
             study,
             lambda one: one.row.arrival_id in arrivals,
             lambda chosen, rewrite: self._ending(study, author, why, chosen, rewrite),
         )
-        return done.objects
 
     async def _without(
         self, study: str, is_meant: Callable[[Member], bool], job_of: "_JobOf"
@@ -127,7 +139,9 @@ class Deletion:
             rest = [one for one in members if not is_meant(one)]
             filings = await filings_of(self._heads, rest)
             if len(filings) < len(rest):
-                raise StorageError("other objects of the study cannot be read")
+                known = {one.arrival_id for one in filings}
+                lost = [one for one in rest if one.row.arrival_id not in known]
+                filings = [*await self._database.read(as_listed(lost)), *filings]
             rewrite = written(study, said, filings, self._next_id)
             done = await self._database.write(job_of(chosen, rewrite))
             if done is not None:
@@ -150,9 +164,10 @@ class Deletion:
                 transaction.run("DELETE FROM instance WHERE arrival = :id", number)
                 transaction.run("DELETE FROM archived WHERE arrival = :id", number)
                 transaction.run(_END, {**number, "ended": ended})
+                self._left(transaction, one.row.arrival_id)
             transaction.run(_NOTE, note)
-            end_of_gone(transaction, study, self._clock(), author)
-            return Deleted(objects=len(chosen))
+            gone = end_of_gone(transaction, study, self._clock(), author)
+            return Deleted(objects=len(chosen), gone=gone)
 
         return job
 
@@ -187,8 +202,8 @@ class Deletion:
                 return None
             transaction.run(_NOTE, note)
             transaction.run(_REMEMBER, {"uid": path[level], "at": note["at"]})
-            end_of_gone(transaction, path["study"], self._clock(), author)
-            return Deleted(objects=len(chosen))
+            gone = end_of_gone(transaction, path["study"], self._clock(), author)
+            return Deleted(objects=len(chosen), gone=gone)
 
         return job
 

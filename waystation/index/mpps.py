@@ -14,6 +14,7 @@ from waystation.model.step import StepState
 
 CREATE, SET, EVENT = "create", "set", "event"
 OPEN, DONE, GIVEN_UP = "open", "done", "given-up"
+PAGE: Final = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -179,6 +180,19 @@ def ended(message_id: int, state: str, why: str = "") -> Job[None]:
         transaction.run(
             "UPDATE mpps_forward SET state = :state, why = :why, data = :data WHERE id = :id",
             {"id": message_id, "state": state, "why": why, "data": b""},
+        )
+
+    return job
+
+
+def forget(before: float) -> Job[int]:
+    """Drop a page of messages that are over and were queued before; return how many there were."""
+
+    def job(transaction: Transaction) -> int:
+        return transaction.run(
+            "DELETE FROM mpps_forward WHERE id IN (SELECT f.id FROM mpps_forward f"
+            " WHERE f.state <> 'open' AND f.created_at < :before ORDER BY f.id LIMIT :limit)",
+            {"before": before, "limit": PAGE},
         )
 
     return job

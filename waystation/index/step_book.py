@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from waystation.db.statement import Transaction
-from waystation.index.step_ids import BookTerms, fixed, text_of, with_ids
+from waystation.index.step_ids import BookTerms, fixed, text_of, with_ids, with_made
 from waystation.index.step_rows import COLUMNS, Told, changes, from_row, joined, note, put
 from waystation.matching.entry import flat
 from waystation.matching.entry_data import laid_over, split
@@ -165,8 +165,12 @@ class StepBook:
         return step if state is step.state else self.move(step_id, state, author, why)
 
     def replace(self, step_id: int, data: bytes, author: Author, why: str = "") -> Step:
-        """Put another data set in the place of a step's own, as a file that changed says it."""
+        """Put another data set in the place of a step's own, as a file that changed says it.
+
+        Ids that were made here stay (T-54).
+        """
         step = self._present(step_id)
+        data = with_made(self.transaction, step, data)
         return step if data == step.data else self._written(step, data, author, "changed", why)
 
     def move(self, step_id: int, to: StepState, author: Author, why: str = "") -> Step:

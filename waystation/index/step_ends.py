@@ -1,8 +1,8 @@
 """Steps that leave: those that nobody performed, and those that were over long ago (T-55).
 
-Contract: each job takes a page, so that none holds the writer for long.  A step
-that names no day counts from when it was made.  What is removed takes its history along; the audit
-trail is kept elsewhere.
+Contract: each job takes a page, so that none holds the writer for long.  A step that names no day
+counts from when it was made.  What is removed takes its history along, and what was performed for
+it; the audit trail is kept elsewhere.
 """
 
 from collections.abc import Callable, Sequence
@@ -22,10 +22,14 @@ _LONG_OVER: Final = (
     " ORDER BY s.id LIMIT :limit"
 )
 _CHILDREN: Final = (
-    "DELETE FROM step_term WHERE step IN ({})",
-    "DELETE FROM step_history WHERE step IN ({})",
-    "DELETE FROM mpps_step WHERE step IN ({})",
-    "DELETE FROM step WHERE id IN ({})",
+    "DELETE FROM step_term WHERE step IN ({0})",
+    "DELETE FROM step_history WHERE step IN ({0})",
+    # What was performed for these steps alone.
+    "DELETE FROM mpps WHERE sop_instance IN (SELECT m.sop_instance FROM mpps_step m WHERE m.step"
+    " IN ({0})) AND NOT EXISTS (SELECT 1 FROM mpps_step o WHERE o.sop_instance = mpps.sop_instance"
+    " AND o.step NOT IN ({0}))",
+    "DELETE FROM mpps_step WHERE step IN ({0})",
+    "DELETE FROM step WHERE id IN ({0})",
 )
 
 

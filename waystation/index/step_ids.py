@@ -104,18 +104,36 @@ def _count(transaction: Transaction, kind: str, form: str) -> int:
 
 def fixed(transaction: Transaction, step: Step, values: Values) -> list[Fault]:
     """Return a fault for each id of our making that is to become another."""
-    there = flat(step.data)
     return [
         Fault(keyword=keyword, text="was given by this node and does not change")
+        for keyword, value in _made(transaction, step).items()
+        if keyword in values and text_of(values[keyword]) != value
+    ]
+
+
+def with_made(transaction: Transaction, step: Step, data: bytes) -> bytes:
+    """Return another data set for a step, with the ids that were made for it."""
+    there = flat(data)
+    kept = {
+        keyword: value
+        for keyword, value in _made(transaction, step).items()
+        if there.get(keyword) != (value,)
+    }
+    return laid_over(data, kept) if kept else data
+
+
+def _made(transaction: Transaction, step: Step) -> dict[str, str]:
+    """Return the ids of a step that are of our making."""
+    there = flat(step.data)
+    return {
+        keyword: there[keyword][0]
         for keyword, kind in MADE.items()
-        if keyword in values
-        and there.get(keyword)
-        and text_of(values[keyword]) != there[keyword][0]
+        if there.get(keyword)
         and transaction.one(
             "SELECT 1 FROM step_made WHERE kind = :kind AND value = :value",
             {"kind": kind, "value": there[keyword][0]},
         )
-    ]
+    }
 
 
 def text_of(said: object) -> str:

@@ -46,6 +46,7 @@ class Event(StrEnum):
     PATIENT = "patient"  # 110110
     PROCEDURE = "procedure"  # 110111
     DECIDED = "decided"  # 110103
+    REIDENTIFIED = "re-identified"  # 110103
     AUDIT_READ = "audit-read"  # 110101
     RESUMED = "resumed"  # 110100
 

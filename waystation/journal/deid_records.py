@@ -17,6 +17,7 @@ from waystation.journal.treatments import Key, Treatment
 from waystation.transforms.deid.study_report import FIRST, StudyReport, first_broken, merged, sealed
 
 REPORT, APPROVAL, REJECTION, LOOKUP, EXPORT = "report", "approval", "rejection", "lookup", "export"
+WITHDRAWAL = "withdrawal"
 PAGE = 1000
 
 
@@ -154,16 +155,24 @@ def broken_link() -> Job[int | None]:
 
 
 def decide(
-    names: tuple[str, str], profile: str, what: str, said: tuple[bool, str, str], now: float
+    names: tuple[str, str],
+    profile: str,
+    what: str,
+    said: tuple[bool | None, str, str],
+    now: float,
+    device: str = "",
 ) -> Job[list[str]]:
     """Write what a person decided: approved or not, who, and why.
 
     names: of the study, as it came in and as the outputs call it.  Returns the ids of what is
     held of it; letting that go is another decision.  What was treated of the study before is not
     sent again as it is: the step runs anew, by what was decided now.
+    approved None: an earlier decision is taken back.  device: a rule for the device whose pixels
+    were approved (D-43).
     """
     approved, by, because = said
     study, new_name = names
+    kinds = {True: APPROVAL, False: REJECTION, None: WITHDRAWAL}
 
     def job(transaction: Transaction) -> list[str]:
         values = {"study": study, "profile": profile, "what": what}
@@ -172,11 +181,12 @@ def decide(
             " AND what = :what",
             values,
         )
-        transaction.run(
-            "INSERT INTO deid_approval (study, profile, what, approved, by_user, because, at)"
-            " VALUES (:study, :profile, :what, :approved, :by, :because, :at)",
-            values | {"approved": int(approved), "by": by, "because": because, "at": now},
-        )
+        if approved is not None:
+            transaction.run(
+                "INSERT INTO deid_approval (study, profile, what, approved, by_user, because, at)"
+                " VALUES (:study, :profile, :what, :approved, :by, :because, :at)",
+                values | {"approved": int(approved), "by": by, "because": because, "at": now},
+            )
         transaction.run(
             "UPDATE treatment SET tools = tools || :until WHERE arrival IN"
             " (SELECT id FROM arrival WHERE study = :study)"
@@ -184,7 +194,8 @@ def decide(
             {"study": study, "mark": f"{profile} ", "until": f" until {now}", "none": b""},
         )
         content = {"profile": profile, "what": what, "by": by, "because": because}
-        append(transaction, APPROVAL if approved else REJECTION, new_name, content, now)
+        content |= {"device": device} if device else {}
+        append(transaction, kinds[approved], new_name, content, now)
         rows = transaction.rows(
             "SELECT id FROM delivery WHERE study = :study AND state = 'held'"
             " AND hold_reason = 'deid-failed' ORDER BY id",
@@ -237,6 +248,19 @@ def allocate(project: str, patient: bytes, envelope: bytes, now: float) -> Job[i
             values | {"number": number, "sealed": envelope, "at": now},
         )
         return number
+
+    return job
+
+
+def number_of(project: str, patient: bytes) -> Job[int]:
+    """Read the number of a patient in a project, 0 if they have none; patient: as `allocate`."""
+
+    def job(transaction: Transaction) -> int:
+        row = transaction.one(
+            "SELECT number FROM deid_pseudonym WHERE project = :project AND patient = :patient",
+            {"project": project, "patient": patient},
+        )
+        return int(row[0]) if row is not None else 0
 
     return job
 

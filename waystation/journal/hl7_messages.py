@@ -118,23 +118,6 @@ def last_id() -> Job[int]:
     return job
 
 
-def forget(before: float) -> Job[int]:
-    """Drop messages that came before an instant, and orders and patients not heard of since."""
-    params = {"before": before}
-
-    def job(transaction: Transaction) -> int:
-        transaction.run(
-            "DELETE FROM hl7_order_key WHERE hl7_order IN"
-            " (SELECT id FROM hl7_order WHERE changed_at < :before)",
-            params,
-        )
-        transaction.run("DELETE FROM hl7_order WHERE changed_at < :before", params)
-        transaction.run("DELETE FROM hl7_patient WHERE changed_at < :before", params)
-        return transaction.run("DELETE FROM hl7_message WHERE received_at < :before", params)
-
-    return job
-
-
 def _message(row: Row) -> KeptMessage:
     return KeptMessage(
         id=row[0],

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
+from waystation.dicom import dictionary, tags
 from waystation.rules.conditions import ALWAYS
 from waystation.rules.faults import RuleFault
 from waystation.rules.matchers import Claim
@@ -86,9 +87,7 @@ def _has_one_value(left: Subject) -> bool:
         return True
     if "." in left.name or "(" in left.name:
         return False
-    from pydicom.datadict import dictionary_VM
-
-    return left.name.endswith("]") or str(dictionary_VM(left.name)) == "1"
+    return left.name.endswith("]") or dictionary.entry_of(tags.tag_for(left.name))[1] == "1"
 
 
 def _clash(name: str, claims: Sequence[Claim]) -> str:

@@ -14,6 +14,7 @@ from datetime import UTC, tzinfo
 from decimal import Decimal
 from typing import Any
 
+from waystation.dicom import dictionary
 from waystation.dicom.uids import sop_classes, transfer_syntaxes, uid_for
 from waystation.model.errors import ConfigError
 from waystation.rules import intervals
@@ -130,11 +131,9 @@ def _uid(left: Subject, right: str, where: str) -> Matcher:
 
 def _named_uids() -> Iterator[tuple[str, tuple[str, str]]]:
     """Yield ``(uid, (keyword, name))`` of every registered UID."""
-    from pydicom._uid_dict import UID_dictionary
-
     for table in (transfer_syntaxes(), sop_classes()):
         yield from ((uid, entry[:2]) for uid, entry in table.items())
-    yield from ((uid, (entry[4], entry[0])) for uid, entry in UID_dictionary.items())
+    yield from ((uid, (entry[4], entry[0])) for uid, entry in dictionary.uids().items())
 
 
 def _number_text(left: Subject, right: str, where: str) -> Matcher:

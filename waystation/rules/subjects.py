@@ -16,6 +16,7 @@ from decimal import Decimal, InvalidOperation
 from enum import Enum
 from typing import Any
 
+from waystation.dicom import dictionary, tags
 from waystation.dicom.errors import DatasetError
 from waystation.dicom.head import Head
 from waystation.dicom.paths import parse_path
@@ -134,9 +135,8 @@ def subject(name: str, where: str) -> Subject:
 
 def _vr_of(step: str, where: str) -> str:
     """Return the VR of one step of a path, "" where no dictionary knows it."""
-    # The dictionaries are imported late: a node without rules never needs them.
-    from pydicom.datadict import dictionary_VR, keyword_dict, keyword_for_tag
-
+    # Read late: a node without rules never needs it.
+    keywords = dictionary.keywords()
     private = _PRIVATE.fullmatch(step)
     if private is not None:
         if int(private[1], 16) % 2 == 0:
@@ -146,18 +146,18 @@ def _vr_of(step: str, where: str) -> str:
         return _private_vr(private[1], private[2], private[3])
     tag = _TAG.fullmatch(step)
     if tag is not None:
-        keyword = keyword_for_tag(int(tag[1] + tag[2], 16))
+        keyword = tags.keyword_of(int(tag[1] + tag[2], 16))
         hint = f": write {keyword}" if keyword else ""
         raise ConfigError(where, f"an element is named by its keyword{hint}")
     found = _STEP.fullmatch(step)
     if found is None and step.replace("_", "").isalnum():
-        hint = did_you_mean(step, [*FACTS, *keyword_dict])
+        hint = did_you_mean(step, [*FACTS, *keywords])
         raise ConfigError(where, f'unknown keyword or fact "{step}"{hint}')
     if found is None:
         raise ConfigError(where, f'"{step}" is no keyword, fact or (gggg,CREATOR,ee)')
     keyword = found[1]
-    if keyword not in keyword_dict:
-        hint = did_you_mean(keyword, [*FACTS, *keyword_dict])
+    if keyword not in keywords:
+        hint = did_you_mean(keyword, [*FACTS, *keywords])
         raise ConfigError(where, f'unknown keyword or fact "{keyword}"{hint}')
     (step_of,) = parse_path(keyword)
     if step_of.tag >= 0x7FE00000:
@@ -165,13 +165,11 @@ def _vr_of(step: str, where: str) -> str:
     if step_of.tag < 0x00080000:
         hint = ": use transfer_syntax" if keyword == "TransferSyntaxUID" else ""
         raise ConfigError(where, f"{keyword} is not part of the data set{hint}")
-    return dictionary_VR(step_of.tag)
+    return dictionary.entry_of(step_of.tag)[0]
 
 
 def _private_vr(group: str, creator: str, element: str) -> str:
-    from pydicom._private_dict import private_dictionaries
-
-    block = private_dictionaries.get(creator.strip(), {})
+    block = dictionary.private_blocks().get(creator.strip(), {})
     vr = block.get(f"{group.upper()}xx{element.upper()}", ("", "", "", ""))[0]
     return vr if vr in KIND_OF_VR else ""
 

@@ -35,6 +35,12 @@ class Attempts:
         while len(self._tries) > MOST_KEYS:
             self._tries.popitem(last=False)
 
+    def took_back(self, key: str, at: float) -> None:
+        """Forget one that was counted at ``at`` and did not fail after all."""
+        tries = self._tries.get(key, [])
+        if at in tries:
+            tries.remove(at)
+
     def succeeded(self, key: str) -> None:
         """Forget those of a key."""
         self._tries.pop(key, None)

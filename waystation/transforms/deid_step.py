@@ -8,10 +8,17 @@ from collections.abc import Callable
 
 from waystation.dicom.head import Head
 from waystation.model.delivery import HoldReason
-from waystation.transforms.deid.devices import NATIVE
+from waystation.transforms.deid.devices import (
+    NATIVE,
+    NO_RULE,
+    NOT_CLEANED,
+    UNKNOWN,
+    has_pixels,
+)
 from waystation.transforms.deid.engine import Deidentifier
 from waystation.transforms.deid.marks import VISUAL
 from waystation.transforms.deid.pseudonyms import Patient, Pseudonym
+from waystation.transforms.deid.refusals import FACES
 from waystation.transforms.deid.result import Deidentified, DeidFacts, Held
 from waystation.transforms.deid.segments import FrameCheck
 from waystation.transforms.held import HeldError
@@ -23,6 +30,7 @@ SAMPLE, PIXELS, FEATURES = "sample", "pixels", "features"
 APPROVABLE = (SAMPLE, PIXELS, FEATURES)
 UNSEEN = "sample: a person is to see this study, and approve it, before it leaves"
 REJECTED = "sample: a person has seen this study and rejected it"
+TEXT_LEFT = "there is text in its pixels, and no device rule blacks it"
 
 
 class DeidStep:
@@ -57,6 +65,16 @@ class DeidStep:
         matters = profile.sample > 0 or profile.pixels.unknown == "approve"
         return profile.name if matters or profile.has(VISUAL) else ""
 
+    def asked_of(self, why: str) -> str:
+        """Return what a person could approve of what is held so, "" if nobody can."""
+        profile = self.deidentifier.profile
+        if why in (UNSEEN, REJECTED):
+            return SAMPLE
+        unseen = why in (NO_RULE, UNKNOWN, NOT_CLEANED) or why.startswith(TEXT_LEFT)
+        if unseen and profile.pixels.unknown == "approve":
+            return PIXELS
+        return FEATURES if why == FACES else ""
+
     def __call__(self, head: Head, facts: StepFacts) -> DeidResult:
         """Return the new head.  Raises `HeldError`."""
         said = facts.approvals
@@ -74,23 +92,27 @@ class DeidStep:
         if self.deidentifier.is_sample(facts.study) and not said.get(SAMPLE, False):
             raise HeldError(HoldReason.DEID_FAILED, REJECTED if SAMPLE in said else UNSEEN)
         profile = self.deidentifier.profile
+        # A person who has looked at the pixels sees more than any program.
+        unwritten = profile.ocr and has_pixels(head) and not known.approved
         return DeidResult(
             head=done.head,
             tail_end=done.tail_end,
             mark=f"{profile.name} {profile.digest[:16]}",
-            report=json.dumps(self._report(done, head), separators=(",", ":")),
+            report=json.dumps(self._report(done, head, unwritten), separators=(",", ":")),
             pixels=done.pixels.job,
             check=done.check or _frames_of(head),
+            unwritten=unwritten,
         )
 
-    def _report(self, done: Deidentified, head: Head) -> dict[str, object]:
-        """Return what is kept with the object.  It is only kept if verification lets it pass."""
+    def _report(self, done: Deidentified, head: Head, unwritten: bool) -> dict[str, object]:
+        """Return what is kept with the object.  It is only kept if it passes what follows."""
         job = done.pixels.job
         frames = head.text(FRAMES) if job is not None and job.blacks else "0"
         return {
             **done.report.as_dict(),
             "frames": int(frames) if frames.isdigit() else 1,
             "verification": "off" if done.check is None else "passed",
+            **({"ocr": "passed"} if unwritten else {}),
         }
 
     def _pseudonym(self, head: Head) -> Pseudonym | None:

@@ -11,6 +11,7 @@ from functools import lru_cache
 
 import re2
 
+from waystation.dicom import dictionary
 from waystation.dicom.charsets import IN_CHARSET
 from waystation.dicom.tags import format_tag, is_private, keyword_of
 from waystation.dicom.tree import Elem, Tree
@@ -132,10 +133,8 @@ def multiplicity(tag: int) -> tuple[int, int, int]:
     """Return fewest, most (0: any) and step of the number of values, as the dictionary has it."""
     if is_private(tag):
         return 1, 0, 1
-    from pydicom.datadict import dictionary_VM
-
     try:
-        text = str(dictionary_VM(tag))
+        text = dictionary.entry_of(tag)[1]
     except KeyError:
         return 1, 0, 1
     low, _, high = text.partition("-")

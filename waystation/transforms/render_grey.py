@@ -30,6 +30,7 @@ FUNCTIONS = {"": LINEAR, "LINEAR": LINEAR, "LINEAR_EXACT": EXACT, "SIGMOID": SIG
 Array = np.ndarray[Any, np.dtype[Any]]
 Flags = np.ndarray[Any, np.dtype[np.bool_]]
 Shades = Callable[[Numbers], Numbers]
+BLOCK = 8192
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,56 +199,90 @@ def shown(samples: Array, image: Image, tones: Tones, top: int) -> Array:
         counts = _counts(stored, np.ones(stored.shape, np.bool_), tones.padding)
         return (tones.shades(meant, _ends(meant, counts)) * top + 0.5).astype(kind)
     whole = tones.voi is None and (tones.whole or image.stored == 1)
-    index, low, count = _indexed(samples, image, whole=whole)
-    domain = np.arange(low, low + count, dtype=np.float64)
-    meant = tones.modality.of(domain)
+    stored, bounds = _stored(samples, image)
+    low, high = bounds if whole else (int(stored.min()), int(stored.max()))
     ends = 0.0, 0.0
     if tones.voi is None:
-        if not whole and isinstance(tones.modality, Rescale):
-            ends = _straight(tones.modality, index, (low, low + count - 1), tones.padding)
-        else:
-            used = np.full(count, whole, np.bool_)
-            used[index] = True
-            ends = _ends(meant, _counts(domain, used, tones.padding))
-    table = (tones.shades(meant, ends) * top + 0.5).astype(kind)
-    return table.take(index, mode="clip")
+        ends = _range(tones, stored, (low, high), whole=whole)
+    table = _table(tones, (low, high), ends, top)
+    places = np.zeros(1 << stored.dtype.itemsize * 8, table.dtype)
+    # Numbers below zero stand at the end, as they do in the containers.
+    below = min(max(-low, 0), len(table))
+    places[len(places) + low :][:below] = table[:below]
+    places[max(low, 0) :][: len(table) - below] = table[below:]
+    return _looked_up(places, stored.view(f"u{stored.dtype.itemsize}"))
 
 
-def _indexed(samples: Array, image: Image, *, whole: bool) -> tuple[Array, int, int]:
-    """Return the stored numbers from 0 on, what 0 stands for, and how many numbers there are.
-
-    whole: all numbers that could be, else those from the lowest to the highest that occur.
-    """
-    shift = max(image.high + 1 - image.stored, 0)
+def _stored(samples: Array, image: Image) -> tuple[Array, tuple[int, int]]:
+    """Return the stored numbers in containers of 8 or 16 bits, and the least and most possible."""
     mask = (1 << image.stored) - 1
-    index = samples.view(f"u{samples.dtype.itemsize}")
-    if shift or image.stored < samples.dtype.itemsize * 8:
-        index = index >> shift & mask
-    low = 0
-    if image.signed:
-        # With its sign turned over, the lowest number is 0.
-        low = -(mask + 1) // 2
-        index = index ^ index.dtype.type(-low)
-    if whole:
-        return index, low, mask + 1
-    least = int(index.min())
-    return index - index.dtype.type(least), low + least, int(index.max()) - least + 1
+    half = (mask + 1) // 2 if image.signed else 0
+    bounds = -half, mask - half
+    kind = "i" if image.signed else "u"
+    size = samples.dtype.itemsize
+    shift = max(image.high + 1 - image.stored, 0)
+    plain = samples.view(f"{kind}{size}")
+    if size <= 2 and not shift:
+        if image.stored == size * 8:
+            return plain, bounds
+        if bounds[0] <= int(plain.min()) and int(plain.max()) <= bounds[1]:
+            return plain, bounds
+    # The other bits of the containers belong to somebody else.
+    wide = (samples.view(f"u{size}") >> shift & mask).astype(np.int32)
+    small = 1 if image.stored <= 8 else 2
+    return ((wide ^ half) - half).astype(f"{kind}{small}"), bounds
+
+
+def _range(
+    tones: Tones, stored: Array, occur: tuple[int, int], *, whole: bool
+) -> tuple[float, float]:
+    """Return the lowest and the highest of what the stored numbers mean."""
+    if not whole and isinstance(tones.modality, Rescale):
+        return _straight(tones.modality, stored, occur, tones.padding)
+    low, high = occur
+    domain = np.arange(low, high + 1, dtype=np.float64)
+    used = np.full(len(domain), whole, np.bool_)
+    used[np.subtract(stored, low, dtype=np.intp)] = True
+    return _ends(tones.modality.of(domain), _counts(domain, used, tones.padding))
+
+
+def _table(tones: Tones, occur: tuple[int, int], ends: tuple[float, float], top: int) -> Array:
+    """Return the shades of all numbers from the lowest to the highest that occur."""
+    low, high = occur
+    table = np.empty(high + 1 - low, np.uint8 if top <= 0xFF else np.uint16)
+    for at in range(0, len(table), BLOCK):
+        block = table[at : at + BLOCK]
+        meant = tones.modality.of(np.arange(low + at, low + at + len(block), dtype=np.float64))
+        block[:] = tones.shades(meant, ends) * top + 0.5
+    return table
+
+
+def _looked_up(table: Array, index: Array) -> Array:
+    """Return the entries of ``table``; by parts, as numpy makes wide numbers of what it looks up.
+
+    Memory that fits into a cache is taken again; a fresh megabyte costs more than the work in it.
+    """
+    flat = np.ascontiguousarray(index).reshape(-1)
+    found = np.empty(flat.shape, table.dtype)
+    for at in range(0, len(flat), BLOCK):
+        table.take(flat[at : at + BLOCK], mode="clip", out=found[at : at + BLOCK])
+    return found.reshape(index.shape)
 
 
 def _straight(
-    line: Rescale, index: Array, occur: tuple[int, int], padding: tuple[int, int] | None
+    line: Rescale, stored: Array, occur: tuple[int, int], padding: tuple[int, int] | None
 ) -> tuple[float, float]:
     """Return the ends of what a straight line makes of the stored numbers that mean a pixel.
 
-    index: the numbers from 0 on.  occur: the lowest and the highest of them.
+    occur: the lowest and the highest of them.
     """
     low, high = occur
     if padding is not None and padding[0] <= low <= padding[1]:
-        above = index[index > padding[1] - occur[0]]
-        low = occur[0] + int(above.min()) if above.size else low
+        above = stored[stored > padding[1]]
+        low = int(above.min()) if above.size else low
     if padding is not None and padding[0] <= high <= padding[1]:
-        below = index[index < padding[0] - occur[0]]
-        high = occur[0] + int(below.max()) if below.size else high
+        below = stored[stored < padding[0]]
+        high = int(below.max()) if below.size else high
     first, last = (float(one) for one in line.of(np.array((low, high), np.float64)))
     return min(first, last), max(first, last)
 

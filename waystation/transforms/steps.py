@@ -35,6 +35,7 @@ class DeidResult:
     report: counts, without any original value.  mark: profile and digest.  pixels: a job for the
     codec children, None if the tail stays.  tail_end: where that ends in the old object, -1: at
     its end.  check: what the bytes that leave must pass (`deid.verify.Check`), None: nothing.
+    unwritten: nothing may be written in the pixels that leave (D-36).
     """
 
     head: bytes
@@ -43,6 +44,7 @@ class DeidResult:
     report: str = ""
     pixels: Any = None
     check: Any = field(default=None, compare=False, repr=False)
+    unwritten: bool = False
 
 
 class Deidentify(Protocol):
@@ -111,6 +113,7 @@ class Treated:
 
     passed: what validation found and let pass, in words.  tail_end: where the tail that leaves
     ends in the old object, -1: at its end.  check: what the bytes that leave must pass, or None.
+    unwritten: nothing may be written in the pixels that leave.
     """
 
     head: bytes
@@ -122,6 +125,7 @@ class Treated:
     report: str = ""
     pixels: Any = None
     check: Any = field(default=None, compare=False, repr=False)
+    unwritten: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -319,4 +323,5 @@ def _deidentified(
         report=done.report,
         pixels=done.pixels,
         check=done.check,
+        unwritten=done.unwritten,
     )

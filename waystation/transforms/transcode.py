@@ -41,7 +41,7 @@ EXTENDED_OFFSETS, EXTENDED_LENGTHS, ENCAPSULATED_LENGTH = 0x7FE00001, 0x7FE00002
 OFFSET_TABLES = (EXTENDED_OFFSETS, EXTENDED_LENGTHS, ENCAPSULATED_LENGTH)
 ITEM = b"\xfe\xff\x00\xe0"
 END = b"\xfe\xff\xdd\xe0\0\0\0\0"
-BIGGEST_HEAD_VALUE = 64 << 20
+HEAD_LIMITS = replace(LIMITS, indexed_bytes=64 << 20)
 
 Tick = Callable[[int], None]
 
@@ -104,7 +104,7 @@ def recode_file(source: BinaryIO, out: BinaryIO, has: str, wanted: str) -> None:
 
 def head_of(source: BinaryIO, has: str) -> Head:
     """Return the whole head of ``source``."""
-    walker = Walker(has, limits=replace(LIMITS, indexed_bytes=BIGGEST_HEAD_VALUE))
+    walker = Walker(has, limits=HEAD_LIMITS)
     source.seek(0)
     while piece := source.read(PIECE):
         walker.feed(piece)

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-from waystation.dicom import tags
+from waystation.dicom import dictionary, tags
 
 BITS_ALLOCATED = 0x00280100
 WAVEFORM_BITS_ALLOCATED = 0x54001004
@@ -90,10 +90,8 @@ def _chosen(tag: int, choice: str, scope: Scope) -> str:
 def _standard(tag: int) -> str:
     if tag >> 16 & 1 or not tag & 0xFFFF:
         return tags.vr_of(tag)
-    from pydicom.datadict import dictionary_VR
-
     try:
-        return str(dictionary_VR(tag))
+        return dictionary.entry_of(tag)[0]
     except KeyError:
         return "UN"
 

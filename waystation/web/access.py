@@ -1,8 +1,9 @@
 """Who is asking, and what they may do (S-57, W-133).
 
-Contract: pure.  A role and the two grants give a set of abilities; each route names the one it
-needs with `needs`, and a route that names none is for administrators only.  Patient data (``phi``)
-and the audit trail (``audit``) come with no role: they are granted by themselves.
+Contract: pure.  A role and its grants give a set of abilities; each route names the one it
+needs with `needs`, and a route that names none is for administrators only.  Patient data (``phi``),
+the audit trail (``audit``) and who is behind a pseudonym (``reidentify``) come with no role: they
+are granted by themselves.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -35,6 +36,8 @@ class Ability(StrEnum):
     # Patient data; the audit trail.
     PHI = "phi"
     AUDIT = "audit"
+    # Who is behind a pseudonym.
+    REIDENTIFY = "reidentify"
     # The worklist: to change it.
     SCHEDULE = "schedule"
     # DICOMweb.
@@ -51,7 +54,7 @@ ROLES: Final[Mapping[str, frozenset[Ability]]] = {
     "operator": _OPERATE,
     "admin": _OPERATE | {Ability.CONFIGURE, Ability.ADMINISTER},
 }
-GRANTS: Final = ("phi", "audit")
+GRANTS: Final = ("phi", "audit", "reidentify")
 EVERYTHING: Final = frozenset(Ability)
 
 
@@ -61,6 +64,8 @@ def abilities_of(role: str, grants: Iterable[str]) -> frozenset[Ability]:
     given = set(grants)
     if "audit" in given:
         found.add(Ability.AUDIT)
+    if "reidentify" in given:
+        found.add(Ability.REIDENTIFY)
     if "phi" in given:
         found |= {Ability.PHI, Ability.SEARCH, Ability.RETRIEVE}
         if Ability.ACT in found:
@@ -90,14 +95,6 @@ class Who:
     def may(self, ability: str) -> bool:
         """Tell whether they may do something."""
         return ability in self.abilities
-
-    def must_see_patients(self, where: str) -> None:
-        """Raise HTTPException 403 where an expression asks about patients who may not be seen.
-
-        What an expression is true of tells what stands in the objects.
-        """
-        if where and not self.may(Ability.PHI):
-            raise HTTPException(403, "An expression asks for patient data, which is not granted")
 
     def author(self, said: str = "") -> str:
         """Return the name that a decision is recorded under.

@@ -14,24 +14,25 @@ import secrets
 from base64 import b64decode
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
+import structlog
 from fastapi import HTTPException
 from starlette.datastructures import Headers
-from starlette.requests import cookie_parser
-from starlette.responses import Response
 from starlette.types import Scope
 
-from waystation.db.engine import Database
+from waystation.db.engine import Database, Job
 from waystation.flows.auditing import Trail
 from waystation.journal import accounts as book
 from waystation.journal.accounts import Account, Session, Token
 from waystation.journal.audit import Event
 from waystation.timing.attempts import Attempts, Bucket
 from waystation.web.access import EVERYTHING, NOBODY, OPEN, Ability, Who, abilities_of
+from waystation.web.cookies import Cookies
 from waystation.web.passwords import Passwords
 from waystation.web.surroundings import Surroundings
 
+log = structlog.get_logger()
 Known = TypeVar("Known")
 IDLE_S: Final = 1800.0
 LIFE_S: Final = 12 * 3600.0
@@ -41,9 +42,10 @@ WRITTEN_S: Final = 60.0
 KNOWN_S: Final = 10.0
 BASIC_S: Final = 300.0
 MOST_KNOWN: Final = 5000
-SECURE_COOKIE: Final = "__Host-waystation"
-PLAIN_COOKIE: Final = "waystation-session"
+LONGEST_PAGE: Final = 200
 WRONG: Final = replace(NOBODY, kind="wrong")
+# What a page that is only open says when it asks anew by itself (console.js).
+LIVE_HEADER: Final = "x-waystation-live"
 # Of one address, whoever it says it is.
 MOST_PER_ADDRESS: Final = 50
 
@@ -80,6 +82,7 @@ class Accounts:
         self.database = database
         self.now = clock
         self.setup: SetupToken | None = None
+        self.cookies = Cookies(around)
         self._around = around
         self._local_key = local_key
         self._visitor = secrets.token_hex(16)
@@ -88,6 +91,7 @@ class Accounts:
         self._addresses = Attempts(MOST_PER_ADDRESS)
         self._bucket = Bucket()
         self._count = 0
+        self._edition = 0
         self._sessions: dict[bytes, tuple[Session, Account, float]] = {}
         self._tokens: dict[bytes, tuple[Token, float]] = {}
         self._basic: dict[bytes, tuple[Account, float]] = {}
@@ -100,7 +104,8 @@ class Accounts:
         await self.changed()
 
     async def changed(self) -> None:
-        """People or tokens are others now."""
+        """People or tokens are others now; what is being read may be of before."""
+        self._edition += 1
         self._sessions.clear()
         self._tokens.clear()
         self._basic.clear()
@@ -135,10 +140,24 @@ class Accounts:
         """Tell whether it can be recorded who looks at patient data."""
         return await self.trail.fit()
 
-    def looked(self, who: Who, path: str) -> None:
+    def looked(self, who: Who, path: str, private: str = "", /, **what: Any) -> None:
         """Record that somebody looks at patient data; the path names it by our own ids."""
-        about = (who.address, path)
-        self.trail.looked(Event.LOOKED, who.name, about, address=who.address, page=path)
+        about = (who.address, path, digest_of(private).hex(), repr(sorted(what.items())))
+        self.trail.looked(
+            Event.LOOKED, who.name, about, address=who.address, page=path[:LONGEST_PAGE], **what
+        )
+
+    def refused(self, who: Who, method: str, path: str) -> None:
+        """Record that somebody who is known was refused."""
+        about = (who.address, method, path)
+        self.trail.looked(
+            Event.REFUSED,
+            who.name,
+            about,
+            address=who.address,
+            method=method[:16],
+            page=path[:LONGEST_PAGE],
+        )
 
     # who asks
 
@@ -153,10 +172,11 @@ class Accounts:
             here = self._around.is_local(scope)
             return replace(OPEN if here else NOBODY, form=self._visitor, address=address)
         if kind.lower() == "bearer":
-            return await self._program(value.strip(), address)
+            return await self._program(value.strip(), address, counted=not basic)
         if kind.lower() == "basic" and basic:
             return await self._with_password(value.strip(), address)
-        found = await self._session(self.session_key(scope))
+        live = headers.get(LIVE_HEADER, "") != ""
+        found = await self._session(self.cookies.key(scope), address, live=live)
         return found or replace(NOBODY, form=self._visitor, address=address)
 
     def _is_local_key(self, value: str, scope: Scope) -> bool:
@@ -166,10 +186,11 @@ class Accounts:
         here = self._around.is_local(scope) or self._around.caller(scope) == server[0]
         return fits and here
 
-    async def _session(self, key: str) -> Who | None:
+    async def _session(self, key: str, address: str, *, live: bool) -> Who | None:
+        """Return whose login it is.  live: an open page asks by itself, nobody uses it."""
         if not key:
             return None
-        digest, now = digest_of(key), self.now()
+        digest, now, edition = digest_of(key), self.now(), self._edition
         known = self._sessions.get(digest)
         if known is None or now - known[2] > KNOWN_S:
             found = await self.database.read(book.session_of(digest))
@@ -183,13 +204,14 @@ class Accounts:
         session, account, read_at = known
         if now - session.used_at > IDLE_S or now - session.created_at > LIFE_S:
             self._sessions.pop(digest, None)
-            await self.database.write(book.end(digest), urgent=False)
+            self._jot(book.end(digest))
             return None
-        if now - session.used_at > WRITTEN_S:
-            await self.database.write(book.used(digest, now), urgent=False)
+        if now - session.used_at > WRITTEN_S and not live:
+            self._jot(book.used(digest, now))
             session = replace(session, used_at=now)
-        _keep(self._sessions, digest, (session, account, read_at))
-        return self._who(account, "session", session.address, session.proved_at, form_key(key))
+        if edition == self._edition:
+            _keep(self._sessions, digest, (session, account, read_at))
+        return self._who(account, "session", address, session.proved_at, form_key(key))
 
     def _who(
         self, account: Account, kind: str, address: str, proved_at: float = 0.0, form: str = ""
@@ -204,8 +226,9 @@ class Accounts:
             address=address,
         )
 
-    async def _program(self, value: str, address: str) -> Who:
-        digest, now = digest_of(value), self.now()
+    async def _program(self, value: str, address: str, *, counted: bool) -> Who:
+        """Return whose token it is.  counted: a call of the API, which has a limit (L32)."""
+        digest, now, edition = digest_of(value), self.now(), self._edition
         known = self._tokens.get(digest)
         if known is None or now - known[1] > KNOWN_S:
             wait_s = self._addresses.wait_s(address, now)
@@ -215,17 +238,24 @@ class Accounts:
             if found is None or found.revoked_at is not None:
                 self._addresses.failed(address, now)
                 return WRONG
-            await self.database.write(book.token_used(found.id, now), urgent=False)
+            self._jot(book.token_used(found.id, now))
             known = (found, now)
-            _keep(self._tokens, digest, known)
+            if edition == self._edition:
+                _keep(self._tokens, digest, known)
         token = known[0]
         if now >= token.expires_at:
             return WRONG
-        wait_s = self._bucket.take(token.id, now)
+        wait_s = self._bucket.take(token.id, now) if counted else 0.0
         if wait_s > 0:
             raise _later(wait_s)
         scope = frozenset(Ability(word) for word in token.scope) | {Ability.NOTHING}
-        return Who(name=f"token {token.name}", kind="token", abilities=scope, address=address)
+        # Several tokens may have one name.
+        name = f"token {token.name} ({token.id})"
+        return Who(name=name, kind="token", abilities=scope, address=address)
+
+    def _jot(self, job: Job[None]) -> None:
+        """Have something written that nobody waits for: a full disk shuts nobody out."""
+        self.database.submit(job, urgent=False).add_done_callback(_jotted)
 
     async def _with_password(self, value: str, address: str) -> Who:
         """Name and password that come with each request; the hard work is done now and then."""
@@ -234,13 +264,14 @@ class Accounts:
         if len(self._busy) > MOST_KNOWN:
             self._busy.clear()
         async with self._busy.setdefault(mixed, asyncio.Lock()):
-            known, now = self._basic.get(mixed), self.now()
+            known, now, edition = self._basic.get(mixed), self.now(), self._edition
             if known is None or now - known[1] > BASIC_S:
                 account = await self._check_basic(value, address, told=known is None)
                 if account is None:
                     return WRONG
                 known = (account, now)
-                _keep(self._basic, mixed, known)
+                if edition == self._edition:
+                    _keep(self._basic, mixed, known)
         return self._who(known[0], "basic", address)
 
     async def _check_basic(self, value: str, address: str, *, told: bool) -> Account | None:
@@ -260,18 +291,20 @@ class Accounts:
         Takes the same time for a name that nobody has.  told: whether success is recorded.
         Raises HTTPException 429 after too many failures.
         """
+        account = await self.database.read(book.account(name))
         now, pair = self.now(), f"{name.lower()[:100]} {address}"
         wait_s = max(self._attempts.wait_s(pair, now), self._addresses.wait_s(address, now))
         if wait_s > 0:
             raise _later(wait_s)
-        account = await self.database.read(book.account(name))
+        # Counted before the work, which takes a while: those that come meanwhile count too.
+        self._attempts.failed(pair, now)
+        self._addresses.failed(address, now)
         fits = await self.passwords.matches(account.password if account else None, password)
         if not fits or account is None or account.disabled:
-            self._attempts.failed(pair, now)
-            self._addresses.failed(address, now)
             await self.trail.record(Event.LOGIN_FAILED, plain(name), address=address)
             return None
         self._attempts.succeeded(pair)
+        self._addresses.took_back(address, now)
         if told:
             await self.trail.record(Event.LOGIN, account.name, address=address)
         return account
@@ -282,7 +315,7 @@ class Accounts:
         account = await self.check(name, password, address)
         if account is None:
             return None
-        await self._end(self.session_key(scope))
+        await self._end(self.cookies.key(scope))
         key, now = secrets.token_urlsafe(32), self.now()
         session = Session(
             digest=digest_of(key),
@@ -297,42 +330,16 @@ class Accounts:
 
     async def sign_out(self, scope: Scope, who: Who) -> None:
         """End the login of a request."""
-        await self._end(self.session_key(scope))
+        await self._end(self.cookies.key(scope))
         if who.kind == "session":
             await self.trail.record(Event.LOGOUT, who.name, address=who.address)
 
     async def _end(self, key: str) -> None:
         if key:
             digest = digest_of(key)
-            self._sessions.pop(digest, None)
             await self.database.write(book.end(digest))
-
-    def session_key(self, scope: Scope) -> str:
-        """Return what the cookie of a login carries, "" without one."""
-        jar = cookie_parser(Headers(scope=scope).get("cookie", "")[:8192])
-        return jar.get(self._cookie(scope), "")
-
-    def _cookie(self, scope: Scope) -> str:
-        return SECURE_COOKIE if self._around.is_secure(scope) else PLAIN_COOKIE
-
-    def give_cookie(self, response: Response, key: str, scope: Scope) -> None:
-        """Have a browser bring the login along.
-
-        Without encryption the prefix and the flag that demand it would lose it.
-        """
-        response.set_cookie(
-            self._cookie(scope),
-            key,
-            path="/",
-            secure=self._around.is_secure(scope),
-            httponly=True,
-            samesite="strict",
-        )
-
-    def take_cookie(self, response: Response) -> None:
-        """Have a browser forget it."""
-        response.delete_cookie(SECURE_COOKIE, path="/", secure=True, httponly=True)
-        response.delete_cookie(PLAIN_COOKIE, path="/", httponly=True)
+            self._edition += 1
+            self._sessions.pop(digest, None)
 
 
 def digest_of(value: str) -> bytes:
@@ -348,6 +355,12 @@ def form_key(key: str) -> str:
 def plain(text: str) -> str:
     """Return what somebody typed so that it can be shown anywhere."""
     return "".join(one if one.isprintable() else "?" for one in text[:64])
+
+
+def _jotted(future: "asyncio.Future[None]") -> None:
+    error = None if future.cancelled() else future.exception()
+    if error is not None:
+        log.warning("a use is not written down", error=str(error))
 
 
 def _later(wait_s: float) -> HTTPException:

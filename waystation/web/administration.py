@@ -70,15 +70,31 @@ class Administration:
             raise Faults({"name": str(error)}) from error
 
     async def change(
-        self, name: str, role: str, grants: Sequence[str], disabled: bool, by: str
+        self,
+        name: str,
+        role: str,
+        grants: Sequence[str],
+        disabled: bool,
+        by: str,
+        password: str | None = None,
     ) -> bool:
-        """Change what a user may do; False if there is none.  Raises `LastAdmin`."""
-        if faults := _role_faults(role, grants):
+        """Change what a user may do; False if there is none.  Raises `LastAdmin`.
+
+        password: another one besides, None to leave it; all of it is done or nothing.
+        """
+        faults = _role_faults(role, grants)
+        if password is not None and (why := fault_of(password, name)):
+            faults["password"] = why
+        if faults:
             raise Faults(faults)
+        job = book.change(name, role, grants, disabled, self._accounts.now())
+        if password is not None:
+            kept = await self._accounts.passwords.hashed(password)
+            job = _both(job, book.set_password(name, kept, self._accounts.now()))
         return await self._write(
-            book.change(name, role, grants, disabled, self._accounts.now()),
+            job,
             by,
-            change="changed",
+            change="changed" if password is None else "changed, password",
             user=name,
             role=role,
             grants=list(grants),
@@ -119,6 +135,8 @@ class Administration:
             faults["name"] = "A name has 1 to 64 letters, digits and . _ @ - and begins with one"
         if not scope or set(scope) - known:
             faults["scope"] = "Choose what it may do: " + ", ".join(sorted(known))
+        elif Ability.SCHEDULE in scope and Ability.PHI not in scope:
+            faults["scope"] = "Who changes the worklist sees patients: schedule needs phi as well"
         if not 1 <= days <= MOST_DAYS:
             faults["days"] = f"A token holds for 1 to {MOST_DAYS} days"
         if faults:
@@ -169,10 +187,17 @@ class Administration:
         return both
 
 
+def _both(one: Job[bool], other: Job[bool]) -> Job[bool]:
+    return lambda transaction: one(transaction) and other(transaction)
+
+
 def _role_faults(role: str, grants: Sequence[str]) -> dict[str, str]:
     faults = {}
     if role not in ROLES:
         faults["role"] = "A role is viewer, operator or admin"
     if set(grants) - set(GRANTS):
-        faults["grants"] = "What can be granted is phi (patient data) and audit (the audit trail)"
+        faults["grants"] = (
+            "What can be granted is phi (patient data), audit (the audit trail) and reidentify"
+            " (who is behind a pseudonym)"
+        )
     return faults

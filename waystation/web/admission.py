@@ -45,6 +45,7 @@ class Admission:
         ):
             if who.kind in ("nobody", "wrong"):
                 raise Refusal(401, "A login is needed", headers=ASK)
+            self.keeper.refused(who, request.method, str(request.scope["path"]))
             raise Refusal(403, "You may not do this", "An administrator can change what you may")
         if who.kind == "session" and request.method not in SAFE_METHODS:
             _check_session(request, who)

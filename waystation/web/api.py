@@ -8,32 +8,24 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Body, HTTPException, Query
 from fastapi.responses import JSONResponse
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from waystation.journal.decisions import Action
 from waystation.journal.entries import Chosen
 from waystation.web import shapes
 from waystation.web.access import Ability, Asking, AuthorName, needs
 from waystation.web.api_archive import add_archive
-from waystation.web.api_deid import add_deid
 from waystation.web.api_explain import Where, add_explaining
 from waystation.web.api_retrieves import add_retrieves
-from waystation.web.api_steps import add_steps
+from waystation.web.api_steps import IdText, add_steps
 from waystation.web.contexts import add_contexts
+from waystation.web.looks import Looking
 from waystation.web.view import ActionAsked, NodeView
 
 PAGE, LARGEST_PAGE = 100, 10_000
-LONGEST_ID = 16
 StateName = Literal["", "waiting", "sending", "held", "done", "discarded"]
 
 
-def _hexadecimal(text: str) -> str:
-    if not 0 < len(text) <= LONGEST_ID or set(text) - set("0123456789abcdefABCDEF"):
-        raise ValueError("an id is up to 16 hexadecimal digits")
-    return text
-
-
-IdText = Annotated[str, AfterValidator(_hexadecimal)]
 Words = Annotated[str, Field(max_length=200)]
 
 
@@ -107,7 +99,6 @@ def api(view: NodeView) -> APIRouter:
     add_steps(router, view)
     add_retrieves(router, view)
     add_archive(router, view.archive)
-    add_deid(router, view)
     return router
 
 
@@ -118,9 +109,9 @@ def _add_queue(router: APIRouter, view: NodeView) -> None:
         return shapes.queue(await view.lanes())
 
     @router.get("/deliveries", tags=["queue"], openapi_extra=needs(Ability.SEE))
-    async def deliveries(listing: Annotated[Listing, Query()], who: Asking) -> shapes.Deliveries:
+    async def deliveries(listing: Annotated[Listing, Query()], look: Looking) -> shapes.Deliveries:
         """List deliveries, oldest first."""
-        who.must_see_patients(listing.where)
+        await look.by(listing.where)
         chosen = listing.chosen(ids=[], after=listing.after, limit=listing.limit)
         return shapes.deliveries(await view.deliveries(chosen, listing.where), listing.limit)
 
@@ -133,9 +124,9 @@ def _add_queue(router: APIRouter, view: NodeView) -> None:
         return shapes.told(story)
 
     @router.get("/arrivals", tags=["queue"], openapi_extra=needs(Ability.SEE))
-    async def arrivals(listing: Annotated[Listing, Query()], who: Asking) -> shapes.Arrivals:
+    async def arrivals(listing: Annotated[Listing, Query()], look: Looking) -> shapes.Arrivals:
         """List arrivals that are held themselves, oldest first."""
-        who.must_see_patients(listing.where)
+        await look.by(listing.where)
         chosen = listing.chosen(ids=[], after=listing.after, limit=listing.limit)
         return shapes.arrivals(await view.arrivals(chosen, listing.where), listing.limit)
 
@@ -150,9 +141,11 @@ def _add_queue(router: APIRouter, view: NodeView) -> None:
 
 def _add_actions(router: APIRouter, view: NodeView) -> None:
     @router.post("/deliveries/{action}", tags=["actions"], openapi_extra=needs(Ability.ACT))
-    async def act(action: Action, order: Annotated[Order, Body()], who: Asking) -> Done:
+    async def act(
+        action: Action, order: Annotated[Order, Body()], who: Asking, look: Looking
+    ) -> Done:
         """Retry, hold, release, discard or send again what is chosen."""
-        who.must_see_patients(order.where)
+        await look.by(order.where)
         chosen = order.chosen(ids=order.ids, after="", limit=PAGE)
         if chosen.everything and not (order.all or order.where):
             raise HTTPException(400, "Choose by a filter or by ids, or say all")

@@ -10,11 +10,14 @@ from fastapi import APIRouter, Body, Depends, HTTPException, Query
 from pydantic import BaseModel, ConfigDict, Field
 
 from waystation.web.access import Ability, Who, needs, who_of
+from waystation.web.looks import Looking
 
 Uid = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[0-9.]+$")]
 Keyword = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9]+$")]
 Text = Annotated[str, Field(max_length=1024)]
 PAGE, LARGEST_PAGE = 100, 10_000
+LOOK, LARGEST_LOOK = 500, 5000
+MOST_KEYS = 20
 
 
 class WhyAsked(BaseModel):
@@ -66,6 +69,7 @@ class DoubtsSaid(BaseModel):
     """Doubts, by study."""
 
     doubts: list[DoubtSaid]
+    after: str = Field(description="To go on with; empty: every study was looked at")
 
 
 class CorrectionAsked(BaseModel):
@@ -111,8 +115,8 @@ class ArchiveView(Protocol):
     async def why(self, asked: WhyAsked) -> list[RecordSaid]:
         """Hold a query against a record; raise `ConfigError` for what nobody could answer."""
 
-    async def doubts(self, study: str) -> list[DoubtSaid]:
-        """Return what contradicts itself, in one study or ("") in all."""
+    async def doubts(self, study: str, after: str, limit: int) -> DoubtsSaid:
+        """Return what contradicts itself, in one study or ("") in the next ones behind a UID."""
 
     async def correct(self, asked: CorrectionAsked, author: str) -> dict[str, str]:
         """Correct studies, or undo it; raise `ConfigError` for a word that is no keyword."""
@@ -125,14 +129,19 @@ def add_archive(router: APIRouter, archive: ArchiveView) -> None:
     """Add the routes to ``router``."""
 
     @router.post("/archive/why", tags=["archive"], openapi_extra=needs(Ability.PHI))
-    async def why(asked: Annotated[WhyAsked, Body()]) -> WhySaid:
+    async def why(asked: Annotated[WhyAsked, Body()], look: Looking) -> WhySaid:
         """Tell for each key of a query whether a record meets it, and why."""
+        await look.at(repr(asked), record=asked.record, keys=sorted(asked.keys)[:MOST_KEYS])
         return WhySaid(records=await archive.why(asked))
 
     @router.get("/archive/doubts", tags=["archive"], openapi_extra=needs(Ability.SEE))
-    async def doubts(study: Annotated[str, Query(max_length=64)] = "") -> DoubtsSaid:
-        """Show UIDs that stand twice, and IDs that several persons have."""
-        return DoubtsSaid(doubts=await archive.doubts(study))
+    async def doubts(
+        study: Annotated[str, Query(max_length=64)] = "",
+        after: Annotated[str, Query(max_length=64)] = "",
+        limit: Annotated[int, Query(ge=1, le=LARGEST_LOOK, description="Studies")] = LOOK,
+    ) -> DoubtsSaid:
+        """Show UIDs that stand twice, and IDs that several persons have; page by page."""
+        return await archive.doubts(study, after, limit)
 
     @router.get("/archive/corrections", tags=["archive"], openapi_extra=needs(Ability.PHI))
     async def corrections(

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from waystation.web import shapes
 from waystation.web.access import Ability, Asking, AuthorName, needs
+from waystation.web.looks import Looking
 from waystation.web.shapes_explain import Explained
 from waystation.web.view import NodeView, ReplayAsked
 
@@ -60,9 +61,11 @@ def add_explaining(router: APIRouter, view: NodeView) -> None:
         return shapes.shares(by, await view.shares(by, limit), view.now())
 
     @router.post("/replay", tags=["actions"], openapi_extra=needs(Ability.ACT))
-    async def replay(order: Annotated[Replay, Body()], who: Asking) -> shapes.Replayed:
+    async def replay(
+        order: Annotated[Replay, Body()], who: Asking, look: Looking
+    ) -> shapes.Replayed:
         """Make new deliveries from kept files, or say which they would be."""
-        who.must_see_patients(order.where)
+        await look.by(order.where)
         done = await view.replay(
             ReplayAsked(
                 where=order.where,

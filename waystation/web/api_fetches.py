@@ -17,9 +17,15 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from waystation.dicom.uids import is_uid
 from waystation.flows.fetch import LINK, RUNNING, Fetches, FetchFailed, Progress
-from waystation.web.access import Ability, needs
+from waystation.web.access import Ability, Asking, AuthorName, needs
 
 EVERY_S: Final = 0.2
+# By whom, what, and what of it.
+Decided = Callable[..., None]
+
+
+def _unheard(by: str, what: str, /, **more: object) -> None:
+    """Where nothing is recorded."""
 
 
 def _uid(text: str) -> str:
@@ -36,7 +42,7 @@ class Stop(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    user: str = Field(min_length=1, max_length=64)
+    user: AuthorName = ""
 
 
 class Ahead(Stop):
@@ -76,8 +82,11 @@ class Listed(BaseModel):
     fetches: list[Fetch]
 
 
-def fetches_api(fetches: Callable[[], Fetches]) -> APIRouter:
-    """Return the routes.  fetches: of the configuration in force."""
+def fetches_api(fetches: Callable[[], Fetches], decided: Decided = _unheard) -> APIRouter:
+    """Return the routes.
+
+    fetches: of the configuration in force.  decided: told who decided what.
+    """
     router = APIRouter(prefix="/api/v1", tags=["broker"])
     see, act = needs(Ability.SEE), needs(Ability.ACT)
 
@@ -103,34 +112,41 @@ def fetches_api(fetches: Callable[[], Fetches]) -> APIRouter:
         return StreamingResponse(_events(fetches(), fetch), media_type="text/event-stream")
 
     @router.delete("/fetches/{fetch}", openapi_extra=act)
-    async def stop(fetch: str, order: Annotated[Stop, Body()]) -> dict[str, str]:
+    async def stop(fetch: str, order: Annotated[Stop, Body()], who: Asking) -> dict[str, str]:
         """Stop one; its readers hear that it failed, what has come stays in the cache."""
-        _found(fetches(), fetch)
+        by, found = who.author(order.user), _found(fetches(), fetch)
         if not await fetches().cancel(fetch):
             raise HTTPException(409, "It has ended already")
-        return {"fetch": fetch, "action": "stop", "user": order.user}
+        decided(by, "stop", source=found.source, study=found.study_uid)
+        return {"fetch": fetch, "action": "stop", "user": by}
 
     @router.post("/fetches", openapi_extra=act, status_code=202)
-    async def ahead(order: Annotated[Ahead, Body()]) -> JSONResponse:
+    async def ahead(order: Annotated[Ahead, Body()], who: Asking) -> JSONResponse:
         """Fetch a study, or a series of it, into the cache before somebody asks for it."""
+        by = who.author(order.user)
         path = {"study": order.study} | ({"series": order.series} if order.series else {})
         try:
             made = await fetches().prefetch(order.source, path)
         except FetchFailed as error:
             raise HTTPException(error.status, f"{error.title}: {error.text}") from error
+        decided(by, "fetch", source=order.source, **path)
         place = {"Location": LINK + made.id} if made.id else {}
         return JSONResponse(shape(made).model_dump(), status_code=202, headers=place)
 
     @router.delete("/cache/{source}/{study}", openapi_extra=act)
-    async def forget(source: str, study: Uid, order: Annotated[Stop, Body()]) -> dict[str, str]:
+    async def forget(
+        source: str, study: Uid, order: Annotated[Stop, Body()], who: Asking
+    ) -> dict[str, str]:
         """Drop what the cache holds of a study; the next request fetches it again (W-99)."""
+        by = who.author(order.user)
         try:
             n = await fetches().forget(source, {"study": study})
         except FetchFailed as error:
             raise HTTPException(error.status, f"{error.title}: {error.text}") from error
         if not n:
             raise HTTPException(409, "The cache has nothing of it, or somebody reads it now")
-        return {"source": source, "study": study, "objects": str(n), "user": order.user}
+        decided(by, "forget", source=source, study=study, n=n)
+        return {"source": source, "study": study, "objects": str(n), "user": by}
 
     return router
 

@@ -10,16 +10,18 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from waystation.transforms.edit_read import read_edit
 from waystation.web.access import Ability, Asking, AuthorName, needs
+from waystation.web.shape import LARGEST_ID, LONGEST_ID
 from waystation.web.view import NodeView
 
 MOST_EDITS = 100
-LONGEST_ID = 16
 LONGEST_VALUE = 10_240
 
 
 def _hexadecimal(text: str) -> str:
     if not 0 < len(text) <= LONGEST_ID or set(text.lower()) - set("0123456789abcdef"):
         raise ValueError("an id is up to 16 hexadecimal digits")
+    if int(text, 16) > LARGEST_ID:
+        raise ValueError("no id is so large")
     return text
 
 

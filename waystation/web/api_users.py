@@ -30,7 +30,7 @@ class NewUser(_Said):
 
     name: NameText
     role: str = Field(description="viewer, operator or admin")
-    grants: list[str] = Field(default=[], max_length=8, description="phi, audit")
+    grants: list[str] = Field(default=[], max_length=8, description="phi, audit, reidentify")
     password: str = Field(max_length=1024)
     user: AuthorName = ""
 
@@ -132,10 +132,10 @@ def _add_users(router: APIRouter, people: Administration) -> None:
         grants = before.grants if said.grants is None else said.grants
         disabled = before.disabled if said.disabled is None else said.disabled
         try:
-            if said.password is not None:
-                await people.set_password(name, said.password, by)
             if (role, grants, disabled) != (before.role, before.grants, before.disabled):
-                await people.change(name, role, grants, disabled, by)
+                await people.change(name, role, grants, disabled, by, said.password)
+            elif said.password is not None:
+                await people.set_password(name, said.password, by)
         except (Faults, LastAdmin) as error:
             raise _refused(error) from error
         return await _found(people, name)

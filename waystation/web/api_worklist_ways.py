@@ -144,7 +144,8 @@ def _add_import(router: APIRouter, ways: Ways) -> None:
         """Make or change steps by the entries of a file."""
         if order.area and not ways.has_area(order.area):
             raise HTTPException(400, f"area: there is no area {order.area}")
-        author = Author(kind="file", name=order.source or "import", detail=who.name or order.user)
+        by = who.author(order.user or who.name)
+        author = Author(kind="api", name=by, detail=order.source or "import")
         drafts = _drafts(order)
 
         def job(book: Any) -> Imported:

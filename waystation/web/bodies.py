@@ -171,6 +171,18 @@ def single(asked: Asked, part: Part, etag: str, more: Mapping[str, str] | None =
     return Streamed(sliced(_between(part.pieces(), first, last + 1)), 206, headers=headers)
 
 
+def at_hand(asked: Asked, media: str, data: bytes, etag: str) -> Response:
+    """Return a body that is in memory, or the range of it that was asked for."""
+    if "range" in asked.headers:
+
+        async def pieces() -> Pieces:
+            yield data
+
+        part = Part(media=media, syntax="", location="", size=len(data), pieces=pieces)
+        return single(asked, part, etag)
+    return Response(data, headers=fields(etag, media, len(data)) | {"accept-ranges": "bytes"})
+
+
 def _span(asked: Asked, size: int, etag: str) -> tuple[int, int] | None:
     """Return first and last byte of the one range that is asked for, None for all of it."""
     match = _RANGE.fullmatch(asked.headers.get("range", "").strip())

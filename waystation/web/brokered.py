@@ -104,11 +104,14 @@ class Broker:
         origin = self._origin(asked)
         try:
             reading = await origin.want(asked.source, path, filed=True)
-            asked.besides.endings.append(reading.close)
-            return await while_there(asked, _read(aiter(reading)))
         except FetchFailed as error:
             if error.status == 404:
                 return []
+            raise self.refusal(error) from error
+        asked.besides.endings.append(reading.close)
+        try:
+            return await while_there(asked, _read(aiter(reading)))
+        except FetchFailed as error:
             raise self.refusal(error) from error
 
     def refusal(self, error: FetchFailed) -> Refusal:

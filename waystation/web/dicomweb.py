@@ -10,6 +10,8 @@ Parts hang their resources in with `Resource`; see `waystation.web.qido` for how
 """
 
 import asyncio
+import math
+import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Container, Iterable
 from dataclasses import dataclass
@@ -26,6 +28,7 @@ from waystation.dicomweb.accept import Offer
 from waystation.dicomweb.paths import Routes, bad_uid, segments
 from waystation.flows.fetch import FetchFailed
 from waystation.model.errors import WaystationError
+from waystation.timing.attempts import Bucket
 from waystation.web import cors
 from waystation.web.admission import Admission
 from waystation.web.asked import Answered, Asked, Refusal
@@ -48,6 +51,7 @@ from waystation.web.public_url import (
     origin_of,
 )
 from waystation.web.sending import reply
+from waystation.web.surroundings import Surroundings
 from waystation.web.tally import Tally
 from waystation.web.terms import Terms
 
@@ -99,6 +103,7 @@ class DicomWeb:
     """The DICOMweb resources of a node as an ASGI application for its roots.
 
     terms: those in force now.  resources: of all parts.  pacs: names of the PACS.
+    clock: seconds that only grow.
     """
 
     def __init__(
@@ -106,13 +111,17 @@ class DicomWeb:
         terms: Callable[[], Terms],
         resources: Iterable[Resource],
         pacs: Callable[[], Container[str]] = tuple,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._terms = terms
         self._pacs = pacs
         self._routes: Routes[dict[str, Resource]] = Routes()
         self._in_flight: Counter[str] = Counter()
+        self._clock = clock
+        self._rate = (0, Bucket())
         self.resources: list[Resource] = []
         self.tally = Tally()
+        self._around = Surroundings(terms)
         self.admission = Admission(NoAccounts(lambda scope: is_local(self._caller(scope))))
         self.add(resources)
 
@@ -209,20 +218,22 @@ class DicomWeb:
     ) -> tuple[Response, Asked | None]:
         """Return what to answer, and the request as far as it was understood."""
         asked: Asked | None = None
+        right = ""
         try:
             self._admit(request, caller, terms)
             place = self._place(request.scope["path"], terms)
             assert place is not None
             resource, values = self._find(place, request.method)
-            await self.admission.admit(request, resource.right, terms)
+            right = resource.right
+            await self.admission.admit(request, right, terms)
             limited = Request(request.scope, Limited(request.receive, resource.body))
             asked = _asked(limited, terms, place, resource, values, caller)
             answer = await resource.handler(asked)
-            self.admission.note(asked, resource.right, answer.status_code)
-            return answer, asked
         except Exception as error:  # noqa: BLE001 - the top of a request
-            failure = _failure(error)
-            return failure, asked
+            answer = _failure(error)
+        if asked is not None:
+            self.admission.note(asked, right, answer.status_code)
+        return answer, asked
 
     def _admit(self, request: Request, caller: str, terms: Terms) -> None:
         """Raise `Refusal` for what no resource should see."""
@@ -232,13 +243,11 @@ class DicomWeb:
         if len(scope["headers"]) > MOST_FIELDS:
             raise Refusal(431, "Too many header fields")
         if self._in_flight[caller] > IN_FLIGHT:
-            raise Refusal(
-                429,
-                "Too many requests at once",
-                f"At most {IN_FLIGHT} of one caller are answered at a time",
-                headers={"Retry-After": "1"},
-                retryable=True,
-            )
+            said = f"At most {IN_FLIGHT} of one caller are answered at a time"
+            raise _too_many("Too many requests at once", said)
+        if terms.rate and (wait_s := self._wait_s(caller, terms.rate)) > 0:
+            said = f"At most {terms.rate} of one caller are answered in a second"
+            raise _too_many("Too many requests", said, wait_s)
         proxied = is_trusted(_peer(scope), terms.proxies)
         if (
             self.admission.keeper.is_open
@@ -248,7 +257,21 @@ class DicomWeb:
         ):
             raise Refusal(400, "This host name is not ours")
         if scope["method"] not in ("GET", "HEAD", "OPTIONS"):
-            _check_origin(headers, terms)
+            self._check_origin(scope, headers, terms)
+
+    def _check_origin(self, scope: Scope, headers: Headers, terms: Terms) -> None:
+        """Refuse changes that a page of another site asks for through a visitor's browser."""
+        origin = headers.get("origin")
+        if origin is None or cors.headers_for(origin, terms.origins):
+            return
+        if cors.netloc(origin) not in self._around.netlocs(scope):
+            raise Refusal(403, "Requests from pages of other sites are refused")
+
+    def _wait_s(self, caller: str, rate: int) -> float:
+        """Count a request; return how long its caller has to wait, 0 for not at all."""
+        if self._rate[0] != rate:
+            self._rate = rate, Bucket(rate, 2 * rate)
+        return self._rate[1].take(caller, self._clock())
 
     def _find(self, place: _Place, method: str) -> tuple[Resource, dict[str, str]]:
         of_pacs = place.source not in ("", ARCHIVE)
@@ -273,6 +296,11 @@ class DicomWeb:
         if name:
             raise Refusal(400, "The request is not understood", f"The {name} of the path is no UID")
         return resource, dict(values)
+
+
+def _too_many(title: str, said: str, wait_s: float = 1.0) -> Refusal:
+    headers = {"Retry-After": str(math.ceil(wait_s))}
+    return Refusal(429, title, said, headers=headers, retryable=True)
 
 
 def _peer(scope: Scope) -> str:
@@ -326,15 +354,6 @@ def _params(query: bytes) -> tuple[list[tuple[str, str]], str | None]:
     return rest, ", ".join(accept) if accept else None
 
 
-def _check_origin(headers: Headers, terms: Terms) -> None:
-    """Refuse changes that a page of another site asks for through a visitor's browser."""
-    origin = headers.get("origin")
-    if origin is None or cors.headers_for(origin, terms.origins):
-        return
-    if cors.netloc(origin) not in (headers.get("host", ""), cors.netloc(terms.public_url)):
-        raise Refusal(403, "Requests from pages of other sites are refused")
-
-
 class Allowed(Exception):
     """What may be done with a resource."""
 
@@ -355,7 +374,9 @@ def _failure(error: Exception) -> Response:
         return answer
     status = getattr(error, "status_code", 0)
     if status:
-        return problem(status, str(getattr(error, "detail", "")))
+        answer = problem(status, str(getattr(error, "detail", "")))
+        answer.headers.update(getattr(error, "headers", None) or {})
+        return answer
     if isinstance(error, WaystationError):
         answer = problem(503, "The journal or the disk cannot do this now", retryable=True)
         answer.headers["Retry-After"] = "10"

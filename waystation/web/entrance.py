@@ -10,7 +10,7 @@ import hmac
 import secrets
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 from urllib.parse import quote
 
 from fastapi import HTTPException
@@ -18,10 +18,12 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from waystation.model.errors import WaystationError
 from waystation.web.access import NOBODY, OPEN, Ability, Rule, Who
+from waystation.web.looks import NO_TRAIL, Look, Recorder
 from waystation.web.pages.errors import wants_page
 from waystation.web.pages.frame import TOKEN
-from waystation.web.problems import SAFE_METHODS, problem, shown
+from waystation.web.problems import SAFE_METHODS, problem, shown, unable
 
 FORM_HEADER: Final = "x-waystation-form"
 API: Final = "/api/"
@@ -29,12 +31,15 @@ SIGN_IN: Final = "/sign-in"
 PROVED_S: Final = 600.0
 MOST_FIELDS: Final = 1000
 MOST_FILES: Final = 10
-PATIENTS: Final = frozenset({Ability.PHI, Ability.SCHEDULE, Ability.AUDIT})
+MOST_KEYS: Final = 20
+PATIENTS: Final = frozenset({Ability.PHI, Ability.SCHEDULE, Ability.AUDIT, Ability.REIDENTIFY})
+# Who looks at these is recorded here; at the others, by what shows them.
+SHOWN: Final = frozenset({Ability.PHI, Ability.SCHEDULE})
 COOKIE_SPEAKS: Final = frozenset({"session", "open", "nobody", "wrong"})
 
 
-class Keeper(Protocol):
-    """Knows people and tokens."""
+class Keeper(Recorder, Protocol):
+    """Knows people and tokens, and keeps the record of who looks at patients."""
 
     @property
     def is_open(self) -> bool:
@@ -46,11 +51,8 @@ class Keeper(Protocol):
         Raises HTTPException 429 for too many attempts.
         """
 
-    async def fit(self) -> bool:
-        """Tell whether it can be recorded who looks at patient data."""
-
-    def looked(self, who: Who, path: str) -> None:
-        """Record that somebody looks at patient data."""
+    def refused(self, who: Who, method: str, path: str) -> None:
+        """Record that somebody who is known was refused."""
 
 
 class NoAccounts:
@@ -70,7 +72,10 @@ class NoAccounts:
         """Nothing is recorded of nobody."""
         return True
 
-    def looked(self, who: Who, path: str) -> None:
+    def looked(self, who: Who, path: str, private: str = "", /, **what: Any) -> None:
+        """Nothing is recorded of nobody."""
+
+    def refused(self, who: Who, method: str, path: str) -> None:
         """Nothing is recorded of nobody."""
 
 
@@ -102,21 +107,33 @@ class Entrance:
             answer = problem(error.status_code, str(error.detail))
             answer.headers.update(error.headers or {})
             refusal = await shown(request, answer)
+        except WaystationError as error:
+            refusal = await shown(request, unable(request, error))
         await (refusal or self._app)(scope, receive, send)
 
     async def _judge(self, request: Request, receive: Receive) -> tuple[Response | None, Receive]:
         """Return why a request ends here, None if it does not, and the body to go on with."""
         who = await self._keeper.who(request.scope)
+        path = str(request.scope["path"])
         request.scope["waystation.who"] = who
-        needed = self.needed(request.method, str(request.scope["path"]))
+        request.scope["waystation.look"] = Look(who, path, self._keeper)
+        needed = self.needed(request.method, path)
         if not who.may(needed):
             return await self._refused(request, who), receive
         if needed in PATIENTS and not await self._keeper.fit():
-            why = problem(503, "The audit trail cannot be written", "See the log of the node.")
+            why = problem(503, NO_TRAIL, "See the log of the node.")
             return await shown(request, why), receive
+        refusal, receive = await self._doubt(request, who, needed, receive)
+        if refusal is None and needed in SHOWN:
+            # A change shows patients too: what it changes, and why it cannot be.
+            self._keeper.looked(who, path, _query(request), **_keys(request))
+        return refusal, receive
+
+    async def _doubt(
+        self, request: Request, who: Who, needed: Ability, receive: Receive
+    ) -> tuple[Response | None, Receive]:
+        """Return why it may not be they who ask, None if it is, and the body to go on with."""
         if request.method in SAFE_METHODS or not self._is_taken(request):
-            if needed is Ability.PHI:
-                self._keeper.looked(who, str(request.scope["path"]))
             return None, receive
         if who.kind == "session" and needed is Ability.ADMINISTER and not self._proved(who):
             return await self._unproved(request), receive
@@ -156,6 +173,7 @@ class Entrance:
 
     async def _refused(self, request: Request, who: Who) -> Response:
         if who.kind not in ("nobody", "wrong"):
+            self._keeper.refused(who, request.method, str(request.scope["path"]))
             why = problem(403, "You may not do this", "An administrator can change what you may.")
             return await shown(request, why)
         if wants_page(request) and request.method == "GET":
@@ -171,6 +189,16 @@ class Entrance:
             return problem(403, "Give your password again", "Sign in anew before you change this")
         first = "/" + str(request.scope["path"]).split("/")[1]
         return RedirectResponse(f"{SIGN_IN}/again?next={quote(first)}", status_code=303)
+
+
+def _query(request: Request) -> str:
+    return bytes(request.scope["query_string"]).decode("latin-1")
+
+
+def _keys(request: Request) -> dict[str, list[str]]:
+    """Return which filters were given, never their values."""
+    given = sorted({name[:64] for name, text in request.query_params.multi_items() if text})
+    return {"keys": given[:MOST_KEYS]} if given else {}
 
 
 def _same(given: str, who: Who) -> bool:

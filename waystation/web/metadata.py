@@ -52,12 +52,14 @@ class Descriptions:
 
     objects: what the archive shows at a path.  texts: their metadata, in order.
     was_here: whether something of that path was deleted.  broker: what is not in the archive.
+    versioned: the same objects, with digests that change with what is corrected of them.
     """
 
     objects: Callable[[Mapping[str, str]], Awaitable[Sequence[Described]]]
     texts: Callable[[Sequence[Described]], Awaitable[Sequence[bytes]]]
     was_here: Callable[[Mapping[str, str]], Awaitable[bool]] | None = None
     broker: Broker | None = None
+    versioned: Callable[[Sequence[Described]], Sequence[Described]] = lambda objects: objects
 
 
 def metadata_resources(descriptions: Descriptions) -> list[Resource]:
@@ -96,6 +98,7 @@ async def _metadata(asked: Asked, descriptions: Descriptions) -> Response:
     if isinstance(objects, Live):
         writer = _Writer(asked.base, chosen, is_xml=media == DICOM_XML)
         return await _landing(objects, descriptions, writer)
+    objects = descriptions.versioned(objects)
     etag = _etag(asked, objects, media, chosen)
     if is_unchanged(asked.headers, etag):
         return unchanged(etag)

@@ -32,7 +32,7 @@ JSON_ONLY = frozenset({"application/json"})
 FORMS = JSON_ONLY | {"application/x-www-form-urlencoded", "multipart/form-data"}
 LONGEST_TARGET = 16 * 1024
 MOST_FIELDS = 100
-OPEN = {"/health/live", "/health/ready", "/metrics"}
+OPEN = {"/health/live", "/health/ready"}
 SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
 HEADERS = {
     "content-security-policy": (
@@ -81,7 +81,8 @@ def _misread(_request: Request, error: Exception) -> JSONResponse:
     return problem(400, "The request is not understood", str(error)[:1000])
 
 
-def _refused(_request: Request, error: Exception) -> JSONResponse:
+def unable(_request: Request, error: Exception) -> JSONResponse:
+    """Return what to answer while journal or disk fail; why stands in the log."""
     answer = problem(503, "The journal or the disk cannot do this now")
     log.error("request failed", id=id_of(answer), error=str(error))
     return answer
@@ -128,7 +129,7 @@ def add_problems(app: FastAPI) -> None:
     app.add_exception_handler(HTTPException, _answered(_known))
     app.add_exception_handler(RequestValidationError, _answered(_invalid))
     app.add_exception_handler(ConfigError, _answered(_misread))
-    app.add_exception_handler(WaystationError, _answered(_refused))
+    app.add_exception_handler(WaystationError, _answered(unable))
     app.add_exception_handler(Exception, _answered(_unforeseen))
 
 

@@ -5,6 +5,7 @@ holds it.  Nothing is sent before `Page.response`.
 """
 
 import asyncio
+import json
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -127,11 +128,21 @@ class Page:
             document = to_xml(row)
             self._spool.write(f"{head}Content-Length: {len(document)}\r\n\r\n".encode())
             self._spool.write(document + b"\r\n")
+            self.n += 1
         else:
-            text = dumped(row)
-            if "\ufffd" in text:
-                self.asked.warn("Some characters could not be read in their character set")
-            self._spool.write((b"," if self.n else b"[") + text.encode())
+            self._write(dumped(row))
+
+    def add_text(self, text: str) -> None:
+        """Add one answer that is DICOM JSON already."""
+        if self._is_xml:
+            self.add(json.loads(text))
+        else:
+            self._write(text)
+
+    def _write(self, text: str) -> None:
+        if "\ufffd" in text:
+            self.asked.warn("Some characters could not be read in their character set")
+        self._spool.write((b"," if self.n else b"[") + text.encode())
         self.n += 1
 
     def response(self) -> Response:

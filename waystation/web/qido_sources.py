@@ -37,6 +37,8 @@ OF_OBJECTS: Final = (
     *(0x00280011, 0x00280100, 0x0040A043, 0x0040A491, 0x0040A493),
 )
 MOST_KEPT, MOST_BYTES = 64, 64 << 20
+# After so many rows others have their turn.
+LOOK_EVERY: Final = 64
 
 Uids = tuple[str, str, str]
 # (source, studies) → those of them that are complete in the cache.
@@ -67,7 +69,7 @@ class Sources:
 class _Set:
     """The answers to one search so far: rows by UID, compressed.
 
-    asked: matches that one PACS was asked for, 0 for all that it has.
+    asked: matches that one PACS was asked for, 0 for all that it has.  size: bytes of the rows.
     """
 
     until: float = 0.0
@@ -75,10 +77,11 @@ class _Set:
     rows: dict[Uids, bytes] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
     capped: bool = False
+    size: int = 0
 
-    @property
-    def size(self) -> int:
-        return sum(map(len, self.rows.values()))
+    def put(self, uids: Uids, text: str) -> None:
+        self.rows[uids] = packed = zlib.compress(text.encode(), 1)
+        self.size += len(packed)
 
     def covers(self, wanted: int) -> bool:
         return not self.asked or wanted < self.asked or len(self.rows) < self.asked
@@ -108,8 +111,10 @@ class SourceSearch:
         page = Page(asked, media, self._sources.folder)
         try:
             rows = list(found.rows.values())
-            for packed in rows[read.offset : wanted]:
-                page.add(json.loads(zlib.decompress(packed)))
+            for place, packed in enumerate(rows[read.offset : wanted], 1):
+                if place % LOOK_EVERY == 0:
+                    await page.look()
+                page.add_text(zlib.decompress(packed).decode())
             beyond = len(rows) - wanted
             if beyond > 0:
                 least = "at least " if found.capped or found.asked else ""
@@ -155,11 +160,13 @@ class SourceSearch:
             raise refusal(failure, self._sources.retry_max_s()) from failure
         rows = Rows(asked.base, kind, read, full)
         online = await self._online(outcome.rows)
-        for row in outcome.rows:
+        for place, row in enumerate(outcome.rows, 1):
+            if place % LOOK_EVERY == 0:
+                await asyncio.sleep(0)
             if row.uids not in found.rows:
                 availability = "ONLINE" if online(row) else "NEARLINE"
                 made = rows.row(row.uids, row.record, row.sources, availability)
-                found.rows[row.uids] = zlib.compress(dumped(made).encode(), 1)
+                found.put(row.uids, dumped(made))
         found.asked, found.capped = limit, outcome.capped
         found.until = 0.0 if outcome.failures else found.until
         found.warnings = list(dict.fromkeys([*found.warnings, *outcome.warnings]))

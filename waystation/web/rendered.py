@@ -143,18 +143,18 @@ class _Sender:
         if known is not None:
             return known
         data = await self._made(self._renderings.document(one))
-        return bodies.single(asked, part(PDF.media, asked.url, data), etag)
+        return bodies.at_hand(asked, PDF.media, data, etag)
 
     async def _report(self, asked: Asked, one: Delivery, choices: Sequence[Choice]) -> Response:
         if all(choice.offer != HTML for choice in choices):
             raise not_acceptable((HTML,), "The instance is a report")
-        etag = bodies.etag_of([one.sha256, HTML.media, waystation.__version__])
+        etag = bodies.etag_of([self._store.edition(one), HTML.media, waystation.__version__])
         known = bodies.not_modified(asked, etag)
         if known is not None:
             return known
         text = await self._made(self._renderings.report(one))
         media = f"{HTML.media}; charset=utf-8"
-        return bodies.single(asked, part(media, asked.url, text.encode()), etag)
+        return bodies.at_hand(asked, media, text.encode(), etag)
 
     async def _answer(
         self, asked: Asked, targets: list[_Target], job: RenderJob, choices: Sequence[Choice]
@@ -163,7 +163,10 @@ class _Sender:
         job = replace(job, kind=cast(Kind, KINDS[choice.offer.media]))
         if not several and not job.frames and job.kind != "gif":
             job = replace(job, frames=(REPRESENTATIVE,))
-        etag = _etag(asked, targets, job, choice)
+        drawn = [one for each in targets for one in (each.delivery, each.state) if one]
+        editions = [self._store.edition(one) for one in drawn]
+        offer = choice.offer.text
+        etag = bodies.etag_of(["rendered", *editions, repr(job), offer, asked.base])
         known = bodies.not_modified(asked, etag)
         if known is not None:
             return known
@@ -212,7 +215,7 @@ class _Sender:
             data = await only_picture(first.made)
         finally:
             first.drop()
-        return bodies.single(asked, part(what[0], asked.url, data), what[1])
+        return bodies.at_hand(asked, what[0], data, what[1])
 
     async def _parts(
         self, asked: Asked, targets: list[_Target], job: RenderJob, first: Drawing
@@ -279,11 +282,6 @@ def _chosen(
         f"These are several pictures: {len(targets)} instances or more frames than one;"
         f" take them as {MANY[0].text}, or ask for one",
     )
-
-
-def _etag(asked: Asked, targets: Sequence[_Target], job: RenderJob, choice: Choice) -> str:
-    shas = [one.sha256 for each in targets for one in (each.delivery, each.state) if one]
-    return bodies.etag_of(["rendered", *shas, repr(job), choice.offer.text, asked.base])
 
 
 def part(media: str, location: str, data: bytes) -> Part:

@@ -11,6 +11,20 @@ class Shape(BaseModel):
     model_config = ConfigDict(frozen=True)
 
 
+LONGEST_ID = 16
+# The largest integer of the database.
+LARGEST_ID = 2**63 - 1
+
+
+def id_number(text: str) -> int:
+    """Return the number behind an id as people see it, 0 where nothing can have that id."""
+    try:
+        number = int(text, 16) if len(text) <= LONGEST_ID else 0
+    except ValueError:
+        return 0
+    return number if 0 < number <= LARGEST_ID else 0
+
+
 def id_text(number: int) -> str:
     """Return an id as people see it."""
     return f"{number:x}"

@@ -1,17 +1,18 @@
 """The site: health, metrics, API and console over one `NodeView`.
 
 Contract: every route names the ability it needs.  Health and metrics need none over patient data
-and show none (R-85, S-72).  A part hangs its routes in as an `APIRouter`.
+and show none (R-85, S-72); metrics, which tell of counts and of names in the settings, need what
+counts need beyond this machine (S-57).  A part hangs its routes in as an `APIRouter`.
 """
 
 from collections.abc import Sequence
 
-from fastapi import APIRouter, FastAPI
+from fastapi import APIRouter, FastAPI, HTTPException, Request
 from fastapi.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 import waystation
-from waystation.web.access import Ability, Rule, needs, rules_of
+from waystation.web.access import Ability, Asking, Rule, needs, rules_of
 from waystation.web.api import api
 from waystation.web.dicomweb import DicomWeb
 from waystation.web.entrance import Entrance, Keeper, NoAccounts
@@ -50,7 +51,7 @@ def site(
     keeper = keeper or NoAccounts(around.is_local)
     add_problems(app)
     console = app.state.console = Console(view, view.now)
-    routers = [api(view), _plain(view), overview_pages(), static_files(console), *parts]
+    routers = [api(view), _plain(view, around), overview_pages(), static_files(console), *parts]
     for router in routers:
         app.include_router(router)
     rules = app.state.rules = [*DESCRIPTION, *rules_of(routers)]
@@ -62,7 +63,7 @@ def site(
     return app
 
 
-def _plain(view: NodeView) -> APIRouter:
+def _plain(view: NodeView, around: Surroundings) -> APIRouter:
     router = APIRouter(include_in_schema=False)
 
     @router.get("/health/live", openapi_extra=needs(Ability.NOTHING))
@@ -76,7 +77,10 @@ def _plain(view: NodeView) -> APIRouter:
         return JSONResponse(body, status_code=503 if reasons else 200)
 
     @router.get("/metrics", openapi_extra=needs(Ability.NOTHING))
-    async def metrics() -> Response:
+    async def metrics(request: Request, who: Asking) -> Response:
+        # On this machine figures are for everybody; to others they tell of counts and names.
+        if not who.may(Ability.SEE) and not around.is_local(request.scope):
+            raise HTTPException(401, "A login is needed", {"WWW-Authenticate": "Bearer"})
         return Response(await view.metrics_text(), media_type=METRICS_TYPE)
 
     return router

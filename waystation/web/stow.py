@@ -49,7 +49,7 @@ from waystation.model.arrival import Source
 from waystation.web.asked import Asked, Refusal
 from waystation.web.dicomweb import Resource
 from waystation.web.stow_metadata import ByMetadata
-from waystation.web.stow_zip import ByZip, ZipError
+from waystation.web.stow_zip import ByZip, NotNowError, ZipError
 
 log = structlog.get_logger()
 
@@ -74,6 +74,10 @@ class Intake:
     shut: Callable[[], str]
     folder: Path
 
+    def hindered(self) -> str:
+        """Return why nothing can be stored now, or ""."""
+        return self.shut() or self.keeping().full()
+
 
 def store_resources(intake: Intake) -> list[Resource]:
     """Return the resources."""
@@ -84,7 +88,7 @@ def store_resources(intake: Intake) -> list[Resource]:
         announced = asked.headers.get("content-length", "")
         if announced.isdigit() and int(announced[:20]) > LARGEST_BODY:
             raise Refusal(413, "The body is too large", f"At most {LARGEST_BODY >> 30} GiB at once")
-        word = intake.shut() or intake.keeping().full()
+        word = intake.hindered()
         if word:
             raise _not_now(word)
         return _answer(asked, media, await _store(asked, intake, kind))
@@ -170,11 +174,14 @@ async def _store(asked: Asked, intake: Intake, kind: Range) -> list[Outcome]:
 
 async def _zipped(asked: Asked, intake: Intake, deposit: Deposit, study: str) -> None:
     """Take a body that is an archive of files."""
-    made = ByZip(deposit, study, intake.folder, intake.keeping().disk)
+    made = ByZip(deposit, study, intake.folder, intake.keeping().disk, intake.hindered)
     try:
         await made.take(asked.request.stream())
     except ZipError as error:
-        raise Refusal(400, NOT_UNDERSTOOD, str(error)) from None
+        title = NOT_UNDERSTOOD if error.status == 400 else "The archive is too large"
+        raise Refusal(error.status, title, str(error)) from None
+    except NotNowError as error:
+        raise _not_now(str(error)) from None
     except OSError as error:
         log.error("upload not written", error=str(error))
         raise _not_now("the disk does not take the upload") from error

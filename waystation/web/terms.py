@@ -10,6 +10,7 @@ class Terms:
 
     roots: paths, the first is the proper one.  origins: of pages that may ask (CORS), "*" for all.
     open: whether callers beyond this machine may search and retrieve without a login.
+    rate: requests of one caller in a second, twice as many at once; 0 for any number.
     """
 
     roots: tuple[str, ...] = ("/dicom-web", "/qido-rs", "/wado-rs")
@@ -17,3 +18,4 @@ class Terms:
     proxies: tuple[IPv4Network | IPv6Network, ...] = ()
     origins: tuple[str, ...] = ()
     open: bool = False
+    rate: int = 0

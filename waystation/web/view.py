@@ -167,28 +167,6 @@ class ActionDone:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DeidDecision:
-    """What a person decided about a study.  study: its UID as it came in."""
-
-    study: str
-    profile: str
-    what: str
-    approved: bool
-    because: str
-    user: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DeidLookup:
-    """Who asks for what is behind a pseudonym, and why.  kind: lookup or export."""
-
-    kind: str
-    profile: str
-    because: str
-    user: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class RetrieveView:
     """One C-MOVE or C-GET that is being answered.  sent_s: for how long it has been."""
 
@@ -267,12 +245,6 @@ class NodeView(Protocol):
 
     async def fix(self, delivery_id: int, edits: Sequence[Mapping[str, Any]], user: str) -> str:
         """Give a delivery further edits; return why that was not done, "" if it was."""
-
-    async def decide_deid(self, said: DeidDecision) -> list[str] | None:
-        """Write a decision; return the ids of what is held of the study, None: no such profile."""
-
-    async def note_lookup(self, said: DeidLookup) -> None:
-        """Write that somebody asks who is behind a pseudonym (D-30)."""
 
     @property
     def archive(self) -> ArchiveView:

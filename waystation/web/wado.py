@@ -9,7 +9,7 @@ What a PACS still has to send leaves as it lands (`waystation.web.landing`).
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Final, TypeVar
 
@@ -43,7 +43,7 @@ class Store:
 
     deliveries: the objects that the archive shows at a path.  was_here: tells whether objects of
     that path were deleted.  as_stored: whether nothing is converted unless that is asked for.
-    broker: what is not in the archive, None if there is only that.
+    broker: what is not in the archive, None if there is only that.  limit: of whole studies.
     """
 
     deliveries: Callable[[Mapping[str, str]], Awaitable[Sequence[Delivery]]]
@@ -52,6 +52,7 @@ class Store:
     codecs: Codecs
     as_stored: Callable[[], bool]
     broker: Broker | None = None
+    limit: StudyLimit = field(default_factory=StudyLimit)
 
     async def at(self, asked: Asked) -> Sequence[Delivery]:
         """Return the objects of a request; `Refusal` 404 or 410 if there are none."""
@@ -79,6 +80,10 @@ class Store:
         if await self.was_here(asked.path):
             raise Refusal(410, "This was deleted here")
         raise Refusal(404, "Nothing of this kind is here")
+
+    def edition(self, one: Delivery) -> str:
+        """Return what changes with an object and with what is corrected of its study."""
+        return one.sha256 + self.objects.version(one.study_uid)
 
     def syntax_of(self, choice: Choice) -> str | None:
         """Return which syntax a choice asks for."""
@@ -132,12 +137,11 @@ def _handler(
     alone: bool,
 ) -> Handler:
     offers = (WHOLE, ALONE, BULK) if alone else (WHOLE, BULK)
-    limit = StudyLimit()
 
     async def retrieve(asked: Asked) -> Response:
         choices = asked.choices(offers)
         if "series" not in asked.path and not asked.is_head:
-            limit.take(asked)
+            store.limit.take(asked)
         if not alone and _goes_as_it_comes(store, choices):
             opened = await store.opened(asked)
             if isinstance(opened, Live):

@@ -34,7 +34,7 @@ from waystation.transforms.render_job import (
 from waystation.web import bodies
 from waystation.web.asked import Asked, Refusal, not_acceptable
 from waystation.web.dicomweb import Resource
-from waystation.web.rendered import KINDS, part, refused
+from waystation.web.rendered import KINDS, refused
 from waystation.web.wado import Store
 
 NAMES: Final = {"studyUID": "study", "seriesUID": "series", "objectUID": "instance"}
@@ -102,7 +102,7 @@ class _Sender:
         if state is not None and job.window is not None:
             raise bad("a window cannot be given together with a presentation state")
         digest = "" if state is None else state.sha256
-        etag = bodies.etag_of([one.sha256, job.text(), digest], weak=False)
+        etag = bodies.etag_of([self.store.edition(one), job.text(), digest], weak=False)
         known = bodies.not_modified(asked, etag)
         if known is not None:
             return known
@@ -118,7 +118,7 @@ class _Sender:
             data = [picture async for picture in pictures(drawing.made)]
         finally:
             drawing.drop()
-        return bodies.single(asked, part(choice.offer.media, asked.url, data[0]), etag)
+        return bodies.at_hand(asked, choice.offer.media, data[0], etag)
 
     async def _state(self, asked: Asked, *, path_study: str) -> Delivery | None:
         series, instance = asked.one("presentationSeriesUID"), asked.one("presentationUID")

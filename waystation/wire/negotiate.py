@@ -108,6 +108,10 @@ class AcceptPolicy:
             return True
         return self.unknown_classes and is_storage(sop_class)
 
+    def stores(self, sop_class: str) -> bool:
+        """Are objects of this class kept, however they come?"""
+        return sop_class not in (VERIFICATION, *self.services) and self.accepts(sop_class)
+
     def choose(self, context: ProposedContext) -> str:
         """Return the transfer syntax to accept, "" if none will do."""
         offered = [uid for uid in context.transfer_syntaxes if is_uid(uid)]

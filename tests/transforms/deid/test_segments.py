@@ -98,6 +98,51 @@ def test_a_comment_behind_the_first_scan_is_seen_and_a_cut_header_too() -> None:
     assert faults(frame[:100]) == [LONG]
 
 
+def tiled(*, comment: bytes = b"") -> tuple[bytes, int]:
+    """Return a codestream of many tiles, and where its second tile-part begins."""
+    pixels = np.random.default_rng(7).integers(0, 255, (64, 64), dtype=np.uint8)
+    out = io.BytesIO()
+    Image.fromarray(pixels).save(out, "JPEG2000", no_jp2=True, tile_size=(32, 32))
+    stream = out.getvalue()
+    first = stream.index(b"\xff\x90\x00\x0a")
+    at = first + int.from_bytes(stream[first + 6 : first + 10], "big")
+    assert stream[at : at + 2] == b"\xff\x90"
+    length = int.from_bytes(stream[at + 6 : at + 10], "big")
+    longer = (length + len(comment)).to_bytes(4, "big")
+    more = stream[at : at + 6] + longer + stream[at + 10 : at + 12] + comment
+    return stream[:at] + more + stream[at + 12 :], at
+
+
+@pytest.mark.req("D-20", "D-42")
+@pytest.mark.parametrize("step", [1, 7, 1 << 20])
+def test_a_comment_of_a_later_tile_part_is_seen(step: int) -> None:
+    clean, at = tiled()
+    assert faults(clean, clean, step=step) == []
+    named, _ = tiled(comment=segment(0x64, J2K_LATIN + b"Mustermann"))
+    decoded = [np.asarray(Image.open(io.BytesIO(one))) for one in (clean, named)]
+    assert (decoded[0] == decoded[1]).all()
+    assert faults(clean, named, step=step) == [COMMENT]
+    # A frame may lie in several items, cut anywhere.
+    for cut in (50, at - 1, at + 1, at + 14):
+        cut += cut % 2
+        assert faults(named[:cut], named[cut:], clean, step=step) == [COMMENT]
+        assert faults(clean[:cut], clean[cut:], clean, step=step) == []
+    wrong = clean[: at + 6] + (40).to_bytes(4, "big") + clean[at + 10 :]
+    assert faults(wrong, step=step) == [LONG]
+
+
+@pytest.mark.req("D-20", "D-42")
+@pytest.mark.parametrize("step", [1, 1 << 20])
+def test_a_comment_in_a_later_item_of_a_frame_is_seen(step: int) -> None:
+    frame = jpeg(progressive=True)
+    later = frame.rindex(b"\xff\xda")
+    named = frame[:later] + segment(0xFE, b"Mustermann") + frame[later:]
+    for cut in (later - 2, later, later + 1):
+        cut += cut % 2
+        assert faults(frame[:cut], frame[cut:], frame, step=step) == []
+        assert faults(frame, named[:cut], named[cut:], step=step) == [COMMENT]
+
+
 @pytest.mark.req("D-39", "D-42")
 @pytest.mark.parametrize("step", [1, 1 << 20])
 def test_frames_are_looked_at_where_verification_is_off(step: int) -> None:

@@ -10,8 +10,10 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from waystation.dicom.charsets import decode
+from waystation.dicom.nested import EXPLICIT_BE
 from waystation.dicom.tags import format_tag, keyword_of
 from waystation.dicom.tree import Elem, Tree
+from waystation.dicom.values import NUMBERS, decode_values
 from waystation.transforms.deid.choice import TEXTUAL
 
 LONGEST: Final = 120
@@ -61,6 +63,22 @@ def _compared(
         yield Row(here, keyword_of(tag), action, by, shown(old, before), shown(new, after))
 
 
+def unchanged(before: Tree, after: Tree, path: str = "") -> Iterator[Row]:
+    """Yield what stays as it is: that, too, a person looks at before it leaves (D-43)."""
+    for elem in before.elements:
+        other = after.get(elem.tag)
+        if other is None or not elem.tag & 0xFFFF:
+            continue
+        here = path + format_tag(elem.tag)
+        if elem.items and other.items and len(elem.items) == len(other.items):
+            pairs = zip(elem.items, other.items, strict=True)
+            for number, (one, two) in enumerate(pairs):
+                yield from unchanged(one, two, f"{here}[{number}].")
+        elif _are_same(elem, other):
+            said = shown(elem, before)
+            yield Row(here, keyword_of(elem.tag), "K", "", said, said)
+
+
 def _are_same(old: Elem, new: Elem) -> bool:
     if old.items is not None or new.items is not None:
         return not old.items and not new.items
@@ -86,7 +104,11 @@ def shown(elem: Elem | None, tree: Tree) -> str | None:
     if items is not None:
         return f"<{len(items)} items>"
     value = elem.value or b""
-    if elem.vr not in TEXTUAL:
+    if elem.vr in NUMBERS and len(value) <= LONGEST:
+        numbers = decode_values(value, elem.vr, big_endian=tree.form == EXPLICIT_BE)
+        text = "\\".join(map(str, numbers))
+    elif elem.vr not in TEXTUAL:
         return f"<{len(value)} bytes>" if len(value) > 8 else value.hex(" ")
-    text = decode(value, tree.charset, elem.vr).strip("\0 ")
+    else:
+        text = decode(value, tree.charset, elem.vr).strip("\0 ")
     return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"

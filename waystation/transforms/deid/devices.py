@@ -26,6 +26,10 @@ SAMPLES, BITS, FRAMES = 0x00280002, 0x00280100, 0x00280008
 FLOAT_BITS = {0x7FE00008: 32, 0x7FE00009: 64}
 REGION_CORNERS = (0x00186018, 0x0018601A, 0x0018601C, 0x0018601E)  # left, top, right, bottom
 PIXELS = (0x7FE00008, 0x7FE00009, 0x7FE00010)
+# Why pixels are held until a device rule, or a person, says what they show.
+NOT_CLEANED = "its pixels show who it is, and the profile does not clean them"
+NO_RULE = "burned-in annotation, and no device rule says where"
+UNKNOWN = "burned-in state unknown"
 NATIVE = frozenset({IMPLICIT_VR_LE, EXPLICIT_VR_LE, EXPLICIT_VR_BE, DEFLATED})
 
 
@@ -104,8 +108,7 @@ def decide(
         return PixelDecision(held="its Pixel Data is longer than its image")
     if not settings.clean:
         if burned_in(head) == "YES" and not approved:
-            why = "its pixels show who it is, and the profile does not clean them"
-            return PixelDecision(held=why, approvable=settings.unknown == "approve")
+            return PixelDecision(held=NOT_CLEANED, approvable=settings.unknown == "approve")
         return PixelDecision(job=RedactJob(unused_bits=True) if hidden else None)
     return _cleaned(head, settings, hidden, (believed, approved))
 
@@ -124,11 +127,10 @@ def _cleaned(
     risks = risks_of(head, settings.risk)
     approvable = settings.unknown == "approve"
     if state == "YES":
-        why = "burned-in annotation, and no device rule says where"
-        return PixelDecision(held=why, approvable=approvable, risks=risks)
+        return PixelDecision(held=NO_RULE, approvable=approvable, risks=risks)
     if not risks or (state == "NO" and believed):
         return PixelDecision(job=nothing_more)
-    return PixelDecision(held="burned-in state unknown", approvable=approvable, risks=risks)
+    return PixelDecision(held=UNKNOWN, approvable=approvable, risks=risks)
 
 
 def _by_rule(head: Head, rule: DeviceRule, hidden: bool, lossy: Lossy) -> PixelDecision:

@@ -74,6 +74,7 @@ class Profile:
     documents: Literal["hold", "dummy"] = "hold"
     unlisted: Literal["keep", "clean", "remove"] = "keep"
     verify: Literal["hold", "off"] = "hold"
+    ocr: bool = False  # text that is still found in the pixels of an output holds (D-36)
     sample: float = 0.0
     public: bool = False
     rules: tuple[tuple[int, ElementRule], ...] = ()

@@ -82,6 +82,7 @@ def read_profile(name: str, table: Table, files: Files) -> Profile:
         documents=table.get("documents", "hold"),
         unlisted=table.get("unlisted", "keep"),
         verify=table.get("verify", "hold"),
+        ocr=table.get("ocr", False),
         sample=float(table.get("sample", 0.0)),
         public=table.get("public", False),
         rules=rules,

@@ -23,6 +23,7 @@ CONTENT, DOCUMENT, DOCUMENT_LENGTH = 0x0040A730, 0x00420011, 0x00420015
 BODY_PART, ANATOMY = 0x00180015, 0x00082218
 REPORT, ENCAPSULATED_DOCUMENT = "structured report", "encapsulated document"
 VISUAL: Final = "clean_recognizable_visual_features"
+FACES = "it may show recognizable features, and nobody looked at it"
 _PDF_OBJECTS: Final = (
     b"<</Type/Catalog/Pages 2 0 R>>",
     b"<</Type/Pages/Kids[3 0 R]/Count 1>>",
@@ -63,7 +64,7 @@ def refusal(tree: Tree, profile: Profile, syntax: str, *, unrecognizable: bool) 
     if profile.documents == "hold" and (kind := document_kind(tree, profile)):
         return f"{kind}s are held (documents)"
     if profile.has(VISUAL) and not unrecognizable and may_show_a_face(tree, profile):
-        return "it may show recognizable features, and nobody looked at it"
+        return FACES
     return ""
 
 

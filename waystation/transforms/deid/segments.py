@@ -6,7 +6,8 @@ EXIF, XMP, thumbnails.  What a compressor writes about itself, colour profiles a
 decode are no faults.  Nothing of what is found is quoted.
 
 Item by item (PS3.5 A.4); a stream begins with SOI (FFD8) or SOC (FF4F), its segments with a marker
-and a length (ISO/IEC 10918-1 B.1.1.4, 15444-1 A.1.3).
+and a length (ISO/IEC 10918-1 B.1.1.4, 15444-1 A.1.3).  An item that begins with neither goes on
+with the stream before it: a frame may lie in several.
 """
 
 import re
@@ -15,14 +16,15 @@ from typing import Final
 
 from waystation.dicom.nested import Buffer
 from waystation.dicom.scan import Scanner
+from waystation.transforms.deid.tile_parts import BEGINNING, TileParts
 
 ITEM = b"\xfe\xff\x00\xe0"
 # The header of the element, before the first item.
 ELEMENT: Final = 12
-SOI, SOC = b"\xff\xd8", b"\xff\x4f"
-SOS, EOI, SOT = 0xDA, 0xD9, 0x90
+SOI = b"\xff\xd8"
+SOS, EOI = 0xDA, 0xD9
 JPEG_COMMENT, J2K_COMMENT = 0xFE, 0x64
-# Of a frame so much is looked at for its headers; no header is longer than this.
+# Of a JPEG frame so much is looked at for its headers; no header is longer than this.
 MOST: Final = 4 << 20
 # Markers that have no length: restarts, and TEM.
 BARE: Final = frozenset({0x01, *range(0xD0, 0xD8)})
@@ -61,6 +63,7 @@ class Segments:
         # What of an item was kept for its headers; None once those are through.
         self._begun: bytearray | None = None
         self._is_jpeg = False
+        self._parts: TileParts | None = None
         self._last = b""
         self._ended = False
 
@@ -92,7 +95,7 @@ class Segments:
             self._bytes.clear()
             self._ended = tag != ITEM
             self._left = length or -1
-            self._begun, self._last = bytearray(), b""
+            self._begun = bytearray()
         return used
 
     def _end_item(self) -> None:
@@ -113,14 +116,15 @@ class Segments:
         """Go through the segments as far as they are here."""
         begun = self._begun
         assert begun is not None
-        if len(begun) < 2 and not ended:
+        if len(begun) < len(BEGINNING) and not ended:
             return
-        start = bytes(begun[:2])
-        if start not in (SOI, SOC):
-            # The rest of a frame, or another kind of compression.
-            self._begun, self._is_jpeg = None, False
+        if not begun.startswith(SOI):
+            if begun.startswith(BEGINNING):
+                self._is_jpeg, self._parts = False, TileParts(self._segment)
+            self._begun = None
+            self._behind(bytes(begun))
             return
-        self._is_jpeg = start == SOI
+        self._is_jpeg, self._parts, self._last = True, None, b""
         at = _segments_of(bytes(begun), self._segment)
         if at < 0:
             if len(begun) > MOST:
@@ -132,10 +136,15 @@ class Segments:
         self._behind(rest)
 
     def _behind(self, part: bytes) -> None:
-        """Look for segments among the coded pixels: of a later scan."""
-        if self._is_jpeg and LATER.search(self._last + part):
-            self.faults[COMMENT] = None
-        self._last = part[-1:]
+        """Look for segments behind the headers: of a later scan, of a later tile-part."""
+        if self._parts is not None:
+            self._parts.feed(part)
+            if self._parts.broken:
+                self.faults[LONG] = None
+        elif self._is_jpeg:
+            if LATER.search(self._last + part):
+                self.faults[COMMENT] = None
+            self._last = part[-1:] or self._last
 
     def _segment(self, marker: int, content: bytes) -> None:
         if self._is_jpeg and marker == JPEG_COMMENT:
@@ -211,7 +220,7 @@ def _segments_of(data: bytes, told: Told) -> int:
             at += 2
             continue
         length = int.from_bytes(data[at + 2 : at + 4], "big")
-        if marker in (SOS, EOI, SOT):
+        if marker in (SOS, EOI):
             break
         if at + 2 + length > len(data):
             return -1

@@ -24,7 +24,9 @@ TONES: Final = {
     "paused": "rest",
     "gone": "warn",
 }
-SEVERE: Final = {"down", "blocked", "full", "rejected", "unaccounted", "not-ready"}
+SEVERE: Final = {
+    *("down", "blocked", "full", "rejected", "unaccounted", "unrecorded", "not-ready"),
+}
 HELP: Final = {
     "down": "See that it is switched on and can be reached. Nothing is lost; sending goes on by"
     " itself as soon as it answers.",
@@ -37,12 +39,16 @@ HELP: Final = {
     "full": "Free some space or raise spool.max_used. What is here is safe; senders keep theirs.",
     "rejected": "Correct the file: it is read again by itself. Until then the last good one holds.",
     "unaccounted": "Run waystation doctor and keep the data folder as it is.",
+    "unrecorded": "Free some space, and see the log. Receiving and sending go on; it is tried anew"
+    " each minute.",
     "silent": "See whether the device works and whether its address or AE title has changed.",
     "shut-by-error": "Correct the schedule. Until then nothing leaves through it, so that nothing"
     " leaves too early.",
     "stale": "Correct the table. Until then the last good one holds.",
     "switched": "Studies go to another member of the group; see why this one does not answer.",
     "incomplete": "Fill in what these steps lack: until then no modality sees them.",
+    "folder": "See that the folder is there and that its files can be read and moved; the API and"
+    " the log name them.",
     "not-ready": "The node refuses work until this is over.",
 }
 

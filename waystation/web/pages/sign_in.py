@@ -67,7 +67,7 @@ def _add_sign_in(router: APIRouter, accounts: Accounts) -> None:
     async def sign_out(request: Request) -> Response:
         await accounts.sign_out(request.scope, who_of(request))
         answer = RedirectResponse("/sign-in", status_code=303)
-        accounts.take_cookie(answer)
+        accounts.cookies.take(answer)
         answer.headers["clear-site-data"] = '"cache"'
         return answer
 
@@ -84,7 +84,7 @@ def _add_sign_in(router: APIRouter, accounts: Accounts) -> None:
         if done is None:
             return await _alone(request, again, WRONG, name, 401)
         onto = RedirectResponse(onward_path(form["next"]), status_code=303)
-        accounts.give_cookie(onto, done.key, request.scope)
+        accounts.cookies.give(onto, done.key, request.scope)
         return onto
 
 
@@ -132,7 +132,7 @@ def _add_account(router: APIRouter, accounts: Accounts) -> None:
             status=status,
             errors=errors or {},
             sessions=await people.sessions(who.name),
-            mine=digest_of(accounts.session_key(request.scope)),
+            mine=digest_of(accounts.cookies.key(request.scope)),
         )
 
     @router.get("/account", openapi_extra=needs(Ability.SEE))
@@ -152,7 +152,7 @@ def _add_account(router: APIRouter, accounts: Accounts) -> None:
             errors["before"] = "This is not your password"
         else:
             try:
-                keep = digest_of(accounts.session_key(request.scope))
+                keep = digest_of(accounts.cookies.key(request.scope))
                 await people.set_password(who.name, new, who.name, keep)
             except Faults as error:
                 errors = error.by_field
@@ -163,6 +163,6 @@ def _add_account(router: APIRouter, accounts: Accounts) -> None:
     @router.post("/account/log-out", openapi_extra=needs(Ability.SEE))
     async def log_out(request: Request) -> Response:
         who = who_of(request)
-        keep = digest_of(accounts.session_key(request.scope))
+        keep = digest_of(accounts.cookies.key(request.scope))
         ended = await people.log_out(who.name, who.name, keep)
         return onward(request, "/account", f"{ended} other logins have ended")

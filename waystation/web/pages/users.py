@@ -9,7 +9,7 @@ from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import Response
 
 from waystation.journal.accounts import Account, LastAdmin
-from waystation.web.access import Ability, needs, who_of
+from waystation.web.access import GRANTS, Ability, needs, who_of
 from waystation.web.accounts import Accounts
 from waystation.web.administration import Administration, Faults
 from waystation.web.pages.frame import Form, form_of, onward, page
@@ -29,6 +29,7 @@ SCOPE_WORDS: Final = (
     ("configure", "Change the configuration"),
     ("administer", "Change users and tokens"),
     ("audit", "Read the audit trail"),
+    ("reidentify", "Look up who is behind a pseudonym"),
 )
 DAYS: Final = (("30", "30 days"), ("90", "90 days"), ("365", "One year"), ("1825", "Five years"))
 
@@ -45,7 +46,7 @@ def users_pages(accounts: Accounts) -> APIRouter:
 
 
 def _grants(form: Form) -> list[str]:
-    return [one for one in ("phi", "audit") if one in form.all("grants")]
+    return [one for one in GRANTS if one in form.all("grants")]
 
 
 def _add_list(router: APIRouter, people: Administration) -> None:

@@ -5,6 +5,7 @@ address say, so that a page can be kept and shared; the table of it can be print
 as CSV in which no cell is a formula (S-62).
 """
 
+import asyncio
 import csv
 import io
 from collections.abc import Mapping, Sequence
@@ -149,7 +150,9 @@ def worklist_pages(board: Board) -> APIRouter:
     async def as_csv(request: Request) -> Response:
         asked = _asked(request, board)
         found = await board.steps.search(asked.filter(100 * MOST))
-        text = csv_of([line_of(one, board.clock()) for one in found])
+        now = board.clock()
+        # Each has a data set to be read, and there may be many.
+        text = await asyncio.to_thread(lambda: csv_of([line_of(one, now) for one in found]))
         headers = {"content-disposition": 'attachment; filename="worklist.csv"'}
         return Response(text, media_type="text/csv; charset=utf-8", headers=headers)
 
@@ -202,10 +205,12 @@ def _today(board: Board) -> str:
 
 
 def _day(text: str) -> date | None:
+    """Return a day that has one before it and one after it."""
     try:
-        return datetime.strptime(text, "%Y%m%d").date()
+        found = datetime.strptime(text, "%Y%m%d").date()
     except ValueError:
         return None
+    return found if date.min < found < date.max else None
 
 
 def _plain(day: date) -> str:

@@ -27,6 +27,7 @@ from waystation.model.step import (
 )
 from waystation.web.access import Ability, needs, who_of
 from waystation.web.api_worklist import Board
+from waystation.web.looks import look_of
 from waystation.web.pages.frame import form_of, onward, page
 from waystation.web.pages.worklist import line_of
 from waystation.web.pages.worklist_fields import (
@@ -52,6 +53,7 @@ from waystation.web.pages.worklist_form import (
 )
 from waystation.web.pages.worklist_plans import faults_of, moved_end, plan
 from waystation.web.pages.worklist_words import STATE_WORDS, day_text, field_words, time_text
+from waystation.web.shape import id_number
 
 LOOK: Final = needs(Ability.PHI)
 CHANGE: Final = needs(Ability.SCHEDULE)
@@ -80,10 +82,8 @@ def _author(request: Request) -> Author:
 
 
 async def _found(board: Board, number: str) -> Step:
-    try:
-        step = await board.steps.get(int(number, 16)) if len(number) <= 16 else None
-    except ValueError:
-        step = None
+    wanted = id_number(number)
+    step = await board.steps.get(wanted) if wanted else None
     if step is None:
         raise HTTPException(404, "There is no such entry")
     return step
@@ -114,6 +114,7 @@ def _add_new(router: APIRouter, board: Board) -> None:
         texts = {**shown(form.raw), **extras, "area": form["area"]}
         chosen: dict[str, Any] = {name: form[name] for name in ("procedure", "station")}
         if form["use"] == "patient":
+            await look_of(request).at(patient=form["PatientID"][:64])
             patient = await known_patient(board, form["PatientID"], form["IssuerOfPatientID"])
             told = {} if patient else {"PatientID": NOT_KNOWN}
             return await _new_form(
@@ -212,7 +213,8 @@ def _add_edit(router: APIRouter, board: Board) -> None:
             warned &= {*changed, *(NAME_GROUPS if "PatientName" in changed else ())}
         if (doubts or warned) and not form["sure"]:
             return await again(409, step, doubts=doubts, unsure=True)
-        version = int(form["version"]) if form["version"].isdigit() else 0
+        said = form["version"]
+        version = int(said) if said.isascii() and said.isdigit() and len(said) <= 18 else 0
         try:
             done = await board.steps.change(
                 step.id,

@@ -17,6 +17,7 @@ from waystation.web.api_worklist import Board
 from waystation.web.pages.frame import page
 from waystation.web.pages.worklist import line_of
 from waystation.web.pages.worklist_words import field_words
+from waystation.web.shape import id_number
 from waystation.wire.status import status_text
 
 LOOK: Final = needs(Ability.PHI)
@@ -87,8 +88,8 @@ def _add_why(router: APIRouter, board: Board) -> None:
     @router.get("/worklist/{number}/why", openapi_extra=LOOK)
     async def why(request: Request, number: str, station: str = "") -> Response:
         try:
-            found = await board.view.why(int(number[:16], 16), station.strip()[:16])
-        except (ValueError, StepRefused):
+            found = await board.view.why(id_number(number), station.strip()[:16])
+        except StepRefused:
             raise HTTPException(404, "There is no such entry") from None
         return await page(
             request,

@@ -18,6 +18,7 @@ from waystation.web.access import Ability, needs
 from waystation.web.api_worklist_ways import LONGEST_MESSAGE, Ways
 from waystation.web.pages.frame import form_of, onward, page
 from waystation.web.pages.worklist_words import field_words
+from waystation.web.shape import id_number
 
 LOOK: Final = needs(Ability.PHI)
 CHANGE: Final = needs(Ability.SCHEDULE)
@@ -71,11 +72,7 @@ def message_pages(ways: Ways) -> APIRouter:
 
 
 async def _kept(ways: Ways, number: str) -> KeptMessage:
-    try:
-        wanted = int(number[:16], 16)
-    except ValueError:
-        raise HTTPException(404, "There is no such message") from None
-    kept = await ways.database.read(hl7_messages.get(wanted))
+    kept = await ways.database.read(hl7_messages.get(id_number(number)))
     if kept is None:
         raise HTTPException(404, "There is no such message")
     return kept

@@ -122,7 +122,10 @@ async function refresh() {
   if (document.hidden || find("dialog[open]")) return;
   let text = "";
   try {
-    const answer = await fetch(location.href, { headers: { Accept: "text/html" } });
+    // Nobody uses the page by this: a login ends although it is open, and then so does the page.
+    const headers = { Accept: "text/html", "X-Waystation-Live": "1" };
+    const answer = await fetch(location.href, { headers });
+    if (answer.redirected && new URL(answer.url).pathname === "/sign-in") location.reload();
     if (!answer.ok || answer.redirected) return;
     text = await answer.text();
   } catch {
