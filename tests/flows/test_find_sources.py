@@ -32,6 +32,7 @@ async def started(rig: Rig, config: str) -> None:
     await rig.node.router.settled()
 
 
+@pytest.mark.req("T-47")
 async def test_studies_of_archive_and_pacs_are_one_list(rig: Rig) -> None:
     own = study_of(OWN[0])
     behind = ScriptedPacs(studies(row("1.1", "P1", "20200101"), row(own, "P2", "20200102")))
@@ -50,11 +51,12 @@ async def test_studies_of_archive_and_pacs_are_one_list(rig: Rig) -> None:
         await rig.stop()
 
 
+@pytest.mark.req("T-47")
 async def test_a_source_that_does_not_answer_is_no_success(rig: Rig) -> None:
     async with running(ScriptedPacs(lambda head: [0xC001])) as old:
         await started(rig, pacs(old.port))
         answers = await ask(rig, C_FIND_RQ, "STUDY", {STUDY: ""})
-        assert [answer.status for answer in answers] == [0xFF00, 0xA700]
+        assert [answer.status for answer in answers] == [0xFF00, 0xC000]
         assert "no answer from old" in answers[-1].command.error_comment
         (answer,) = await ask(rig, C_FIND_RQ, "STUDY", {STUDY: "1.9"})
         assert answer.status == 0xC000

@@ -187,7 +187,7 @@ def test_the_plain_root_has_the_studies_of_both_each_instance_once(place: Place)
 
 
 @pytest.mark.peer
-@pytest.mark.req("T-43", "T-44")
+@pytest.mark.req("T-43", "T-44", "T-47")
 def test_a_workstation_sees_one_pacs_by_c_find_c_move_and_c_get(
     place: Place, tmp_path: Path
 ) -> None:

@@ -46,13 +46,12 @@ class SourceCatalogue:
         try:
             found = await federation.search(query, own=self._own.found(query, title), most=MOST)
         except UpstreamFailed as failure:
-            status = OUT_OF_RESOURCES if failure.retryable else CANNOT_UNDERSTAND
-            raise RefusedError(status, f"source {failure}") from failure
+            raise RefusedError(CANNOT_UNDERSTAND, f"source {failure}") from failure
         for row in found.rows:
             yield row.record if ARCHIVE in row.sources else _Elsewhere(row.record)
         if found.failures:
             names = ", ".join(failure.source for failure in found.failures)
-            raise RefusedError(OUT_OF_RESOURCES, f"these are not all: no answer from {names}")
+            raise RefusedError(CANNOT_UNDERSTAND, f"these are not all: no answer from {names}")
         if found.capped:
             raise RefusedError(OUT_OF_RESOURCES, "more matches than a source gives; narrow it")
 
