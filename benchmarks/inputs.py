@@ -60,11 +60,20 @@ def parts(study: Study) -> list[Path]:
 
 
 def big_file(bench: Bench) -> Path:
-    """Return one multi-frame object of the planned size."""
-    file = bench.inputs / f"big-{bench.amounts.big_bytes}.dcm"
+    """Return one multi-frame object that every receiver takes."""
+    return multiframe(bench, bench.amounts.big_bytes)
+
+
+def huge_file(bench: Bench) -> Path:
+    """Return one multi-frame object for our node alone: not every receiver takes it."""
+    return multiframe(bench, bench.amounts.through_bytes)
+
+
+def multiframe(bench: Bench, size_bytes: int) -> Path:
+    file = bench.inputs / f"big-{size_bytes}.dcm"
     if not file.exists():
         bench.inputs.mkdir(parents=True, exist_ok=True)
-        make_multiframe(file, bench.amounts.big_bytes)
+        make_multiframe(file, size_bytes)
     return file
 
 

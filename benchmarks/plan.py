@@ -8,9 +8,11 @@ from pathlib import Path
 class Amounts:
     """Objects and rounds of one run.
 
-    slow: objects for contenders that need some 45 ms each.  warm_up: whether a first round is
-    run and thrown away.  queue_levels: waiting deliveries at which accepting is timed.
-    archive: studies, and objects in each.  archive_flat: studies, and how often they are copied.
+    rounds: that count; the median is taken (R-88).  slow: objects for contenders that need
+    some 45 ms each.  warm_up: whether a first round is run and thrown away.  through_bytes: size
+    of one object that is taken in and sent on.  associations: at once.  queue_levels: waiting
+    deliveries at which accepting is timed.  archive: studies, and objects in each.
+    archive_flat: studies, and how often they are copied.
     """
 
     rounds: int
@@ -20,6 +22,8 @@ class Amounts:
     slow: int
     per_file_relay: int
     big_bytes: int
+    through_bytes: int
+    associations: tuple[int, ...]
     crash_queue: int
     queue_levels: tuple[int, ...]
     archive: tuple[int, int]
@@ -27,13 +31,15 @@ class Amounts:
 
 
 FULL = Amounts(
-    rounds=3,
+    rounds=5,
     warm_up=True,
     ct=1000,
     small=3000,
     slow=100,
     per_file_relay=200,
     big_bytes=2**30,
+    through_bytes=4_000_000_000,
+    associations=(1, 8, 200),
     crash_queue=10_000,
     queue_levels=(0, 10_000, 1_000_000),
     archive=(10_000, 10),
@@ -47,6 +53,8 @@ QUICK = Amounts(
     slow=16,
     per_file_relay=24,
     big_bytes=64 * 2**20,
+    through_bytes=64 * 2**20,
+    associations=(1, 8, 200),
     crash_queue=500,
     queue_levels=(0, 2_000),
     archive=(200, 3),

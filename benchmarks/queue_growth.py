@@ -25,7 +25,7 @@ from tests.peers.raw import RawClient
 TIMED = 300
 CONFIG = NEVER + rule_to("nowhere")
 BAR_READY_S = {10_000: 5.0, 1_000_000: 10.0}
-BAR_MIB = 300.0
+BAR_MIB = 300e6 / 2**20
 BAR_P99_MS = 50.0
 BAR_OPEN_S = 1.0
 OPENED = 5

@@ -1,4 +1,4 @@
-"""End to end: from the start of the sender to the last object at the sink.
+"""End to end: from the first byte in to the last object at the sink.
 
 The sink is DCMTK's storescp, the same for all, writing bit by bit what it gets.  The end is the
 time at which its last file was last written; then every digest is compared with what was sent.
@@ -12,7 +12,7 @@ from benchmarks.contenders import Receiver, fresh, routers
 from benchmarks.figures import OURS, Figure, Samples, against_each
 from benchmarks.inputs import into_page_cache, study
 from benchmarks.plan import Bench
-from benchmarks.sending import send
+from benchmarks.sending import FirstByte, send
 from tests.objects.study import Study
 from tests.peers.dcmtk import StoreScp
 from tests.peers.program import wait_until
@@ -33,15 +33,15 @@ def one_run(
     with StoreScp(folder / "sink", ae_title="SINK") as sink:
         router = choose(sink)(folder / "router")
         try:
-            began = time.time()
-            send(router, [what.folder])
+            first = FirstByte()
+            send(router, [what.folder], first=first)
             wait_until(lambda: sink.count() >= wanted, f"{wanted} at the sink", within_s=600)
             settled(sink)
         finally:
             router.close()
         if sink.digests() != what.digests:
             raise Mangled(f"{name}: the sink's data sets differ from what was sent")
-        return wanted / (max(file.stat().st_mtime for file in sink.files()) - began)
+        return wanted / (max(file.stat().st_mtime for file in sink.files()) - first.at)
 
 
 def settled(sink: StoreScp) -> None:

@@ -1,4 +1,4 @@
-"""The table on the screen and ``benchmarks/latest.json``."""
+"""The table on the screen, ``benchmarks/latest.json``, and the same table as text beside it."""
 
 import json
 import os
@@ -59,6 +59,16 @@ def machine() -> str:
         f"{os.cpu_count()} x {model}, {memory_gb:.0f} GiB, "
         f"{platform.system()} {platform.release()}, Python {platform.python_version()}"
     )
+
+
+def missed(figures: Sequence[Figure]) -> list[str]:
+    """Return the names of the figures that do not reach their bar."""
+    return [figure.name for figure in figures if figure.reached is False]
+
+
+def published(figures: Sequence[Figure], rounds: int) -> str:
+    """Return the table with the machine's description, as it goes with a release (RT-18)."""
+    return f"{machine()}\nmedian of {rounds}\n\n{table(figures)}\n"
 
 
 def write(figures: Sequence[Figure], file: Path) -> None:

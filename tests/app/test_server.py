@@ -77,6 +77,7 @@ async def test_a_silent_request_is_ended(
     assert (await exchange(port, *pieces)).startswith(b"HTTP/1.1 408 ")
 
 
+@pytest.mark.req("L21", "W-139")
 async def test_a_header_that_drips_gets_no_more_time(
     port: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -96,6 +97,7 @@ async def _drip(writer: asyncio.StreamWriter) -> None:
         await asyncio.sleep(0.05)
 
 
+@pytest.mark.req("L21", "W-139")
 async def test_a_body_that_makes_no_progress_is_ended(
     port: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -104,6 +106,7 @@ async def test_a_body_that_makes_no_progress_is_ended(
     assert (await exchange(port, head, b"x")).startswith(b"HTTP/1.1 408 ")
 
 
+@pytest.mark.req("L20")
 async def test_a_large_header_block_is_refused(port: int) -> None:
     field = b"x-long: " + b"x" * 8000 + b"\r\n"
     answer = await exchange(port, b"GET / HTTP/1.1\r\n", *([field] * 10))
@@ -117,10 +120,12 @@ async def test_garbage_is_closed(garbage: bytes, port: int) -> None:
     assert OK not in await exchange(port, garbage)
 
 
-async def test_one_address_gets_only_so_many_connections(
-    port: int, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.req("L21")
+@pytest.mark.parametrize("limit", ["MOST_PER_ADDRESS", "MOST_CONNECTIONS"])
+async def test_only_so_many_connections_are_taken(
+    limit: str, port: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(server, "MOST_PER_ADDRESS", 2)
+    monkeypatch.setattr(server, limit, 2)
     writers = [(await asyncio.open_connection("127.0.0.1", port))[1] for _ in range(2)]
     assert (await exchange(port, GET)).startswith(b"HTTP/1.1 503 ")
     for writer in writers:
@@ -131,6 +136,23 @@ async def test_one_address_gets_only_so_many_connections(
             return
         await asyncio.sleep(0.01)
     pytest.fail("a place that became free is not given to the next one")
+
+
+@pytest.mark.req("L21", "W-139")
+async def test_a_connection_that_is_idle_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "KEEP_ALIVE_S", 0.1)
+    web = WebServer()
+    port = await web.start(answering, "127.0.0.1", 0)
+    answer = await exchange(port, GET.replace(b"close", b"keep-alive"))
+    assert answer.startswith(OK)
+    await web.stop()
+
+
+@pytest.mark.req("L21", "W-139")
+def test_times_and_numbers_are_those_that_are_promised() -> None:
+    assert (server.HEADER_S, server.KEEP_ALIVE_S) == (10, 60)
+    assert server.BODY_BYTES / server.BODY_S == 1024
+    assert (server.MOST_CONNECTIONS, server.MOST_PER_ADDRESS) == (1000, 100)
 
 
 async def test_signals_stay_with_the_node() -> None:

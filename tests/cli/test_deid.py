@@ -162,5 +162,11 @@ def test_an_approval_says_what_waits(write: Write, run: Run, config: Path, api: 
     assert "queue release --study 1.2.3" in done.err
     assert done.out.endswith("[[device]]\nclean = true\n")
     assert api.posted[0][1]["approved"] is True
+    assert "release" not in api.posted[0][1]
     assert run("deid", "reject", "1.2.3", *more, "--json").out.startswith('{"held": ["1"]')
     assert api.posted[1][1]["what"] == "sample"
+    assert run("deid", "approve", "1.2.3", *more, "--release").code == 0
+    assert api.posted[2][1]["release"] is True
+    done = run("deid", "withdraw", "1.2.3", *more)
+    assert (done.code, done.out) == (0, "taken back; 1 are held\n")
+    assert api.posted[3][0] == "/api/v1/deid/decisions/withdrawals"

@@ -64,6 +64,9 @@ class Gone(Database):
     async def write(self, job: Job[object], *, urgent: bool = True) -> object:  # type: ignore[override]
         raise StorageError("database: disk I/O error")
 
+    async def read(self, job: Job[object]) -> object:  # type: ignore[override]
+        raise StorageError("database: disk I/O error")
+
 
 class ArchiveWay(Way):
     def __init__(self, database: Database) -> None:

@@ -85,7 +85,7 @@ def test_limits_of_parts_headers_preamble_and_boundary() -> None:
         read([body([b"x"] * 4)], most_parts=3)
     with pytest.raises(MultipartError, match="header of a part"):
         read([b"--sep\r\nX: " + b"y" * 9000])
-    with pytest.raises(MultipartError, match="does not begin"):
+    with pytest.raises(MultipartError, match="outside of its parts"):
         read([b"z" * 70_000])
     for boundary in ("", "x" * 101, "with\r\nline", "ends "):
         with pytest.raises(MultipartError):
@@ -101,3 +101,27 @@ def test_what_is_held_back_is_no_longer_than_a_delimiter(monkeypatch: pytest.Mon
         assert sum(len(one.data) for one in given if isinstance(one, Data)) >= 5990
     assert len(reader._held) < 20
     assert multipart_reader.MOST_PARTS == 10_000
+
+
+@pytest.mark.req("W-94")
+@pytest.mark.parametrize("before", [0, 1000])
+def test_64_kib_may_stand_around_the_parts_and_none_of_it_is_kept(before: int) -> None:
+    reader = MultipartReader("sep")
+    assert len(list(reader.feed(body([b"x"], preamble=b"z" * before)))) == 3
+    left = (64 << 10) - len(b"\r\n") - (before + 2 if before else 0)
+    assert list(reader.feed(b"e" * left)) == []
+    assert not reader._held
+    with pytest.raises(MultipartError, match="outside of its parts"):
+        list(reader.feed(b"e" * 3))
+
+
+@pytest.mark.req("W-94")
+def test_a_part_has_so_many_fields_and_no_more() -> None:
+    def part(fields: int) -> list[object]:
+        lines = b"".join(b"X-%d: 1\r\n" % number for number in range(fields))
+        whole = b"--sep\r\n" + lines + b"\r\nbody\r\n--sep--\r\n"
+        return list(MultipartReader("sep").feed(whole))
+
+    assert len(part(32)) == 3
+    with pytest.raises(MultipartError, match="more than 32 fields"):
+        part(33)

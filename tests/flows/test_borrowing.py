@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from tests.flows.test_holders import one
+from tests.flows.holding import one
 from tests.web.scripted_origin import Script
 from waystation.flows.borrowing import Borrowed, follow, paths_of
 from waystation.flows.desk import Counts

@@ -1,5 +1,6 @@
 """Text of every character set through a whole node: received, archived, found, edited, sent."""
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.dicom.building import EXPLICIT, el
-from tests.flows.asking import STUDY, heads, open_call
+from tests.flows.asking import STUDY, ask, heads, open_call
 from tests.flows.rig import Rig, destination
 from tests.net.sink import Sink
 from tests.objects.files import Stored
@@ -16,6 +17,8 @@ from waystation.dicom.charsets import decode, encode
 from waystation.dicom.head import Head
 from waystation.dicom.uids import STUDY_ROOT_FIND
 from waystation.dicom.value_bytes import value_bytes
+from waystation.index.proof import Proof
+from waystation.wire.commands import C_FIND_RQ
 
 SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
 INSTITUTION, NAME, DESCRIPTION = 0x00080080, 0x00100010, 0x00081030
@@ -175,3 +178,38 @@ async def test_bytes_that_nobody_named_are_read_by_the_guesses_of_the_peer(rig: 
     await call.release()
     (head,) = heads(answers)
     assert head.values("PatientName") == ["Ж"]
+
+
+@pytest.mark.req("T-25", "T-35")
+@pytest.mark.parametrize("way", ["at once", "by its lane"])
+async def test_objects_that_name_no_set_are_found_by_the_guesses_of_their_sender(
+    rig: Rig, way: str
+) -> None:
+    peer = '[peer.old]\nae_title = "CT1"\ncharset_guess = ["ISO_IR 192", "ISO_IR 144"]\n'
+    await rig.start(peer, dicom='peers = "any"')
+    if way == "by its lane":
+        await rig.node.pause_lane("archive", "me")
+    comment = 0x00204000
+    elements = {
+        NAME: ("PN", "Иванов^Пётр".encode("iso8859-5")),
+        DESCRIPTION: ("LO", b"HEAD"),
+        comment: ("LT", "снимок".encode("iso8859-5")),
+    }
+    stored = made(elements, "", "1.2.36.97")
+    await rig.accepted(stored)
+    if way == "by its lane":
+        await rig.node.resume_lane("archive")
+        await rig.wait_for({"done": 1})
+    await rig.node.router.settled()
+    for name in ("иванов*", "Иванов^Пётр"):
+        (answer,) = await found(rig, {NAME: name}, "ISO_IR 192")
+        assert answer.values("PatientName") == ["Иванов^Пётр"]
+        assert answer.charset("") == "ISO_IR 144"
+    keys = {STUDY: "1.2.36.97", 0x0020000E: "1.2.36.97.2", 0x00080018: "", comment: ""}
+    (image,) = heads(await ask(rig, C_FIND_RQ, "IMAGE", keys))
+    assert image.values("ImageComments") == ["снимок"]
+    # Nothing of the object is another, and an index that is made anew says the same.
+    (row,) = await rig.rows("SELECT sha256 FROM arrival")
+    assert bytes(row[0]) == hashlib.sha256(stored.data_set).digest()
+    proof = Proof(rig.node.database, rig.node.archivist.heads)
+    assert [finding async for finding in proof.run()] == []

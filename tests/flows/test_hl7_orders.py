@@ -1,7 +1,9 @@
 """Orders that are cancelled, numbered twice, or long ahead: what becomes of their steps (T-60)."""
 
+import threading
 from collections.abc import Iterator
 from itertools import count
+from typing import Any
 
 import pytest
 import structlog
@@ -10,6 +12,7 @@ from tests.flows.worklist_rig import NOW, PERSON, WorklistRig, worklist_rig
 from tests.hl7.building import message, msh, order, pid
 from waystation.flows import hl7_feed
 from waystation.flows.hl7_feed import FeedTerms
+from waystation.hl7.news import news_of
 from waystation.journal import hl7_keeping
 from waystation.matching.entry import flat
 from waystation.model.step import Step, StepDraft, StepState
@@ -196,3 +199,19 @@ async def test_a_mistake_of_ours_is_answered_kept_and_told_without_a_value(
     assert "Secret" not in str(lines)
     assert (await rig.kept(1))[0].why == "internal failure"
     assert await rig.code(order(n)) == "AA"
+
+
+async def test_a_long_message_is_read_in_a_thread(
+    rig: WorklistRig, n: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = []
+    read = news_of
+
+    def watched(*parts: Any) -> Any:
+        seen.append(threading.current_thread() is threading.main_thread())
+        return read(*parts)
+
+    monkeypatch.setattr(hl7_feed, "news_of", watched)
+    await rig.take(order(n))
+    await rig.take(order(n, verb="XO", extra=[f"NTE|1||{'x' * hl7_feed.LONG}"]))
+    assert seen == [True, False]

@@ -217,3 +217,21 @@ def test_what_is_no_message_gets_an_answer_all_the_same() -> None:
         answer = acknowledgement(asked_of(raw), "W1", "20260101", Hl7Error("", "no", rejected=True))
         assert b"\rMSA|AR" in answer
         answer.decode("ascii")
+
+
+def test_each_procedure_has_its_own_time_and_none_that_of_another() -> None:
+    raw = message(
+        msh("OMG^O19", version="2.5.1"),
+        pid(),
+        "ORC|NW|PL1|||||^^^20260101080000",
+        "OBR|1|PL1||A^First",
+        "TQ1|1||||||20260102090000",
+        "OBR|2|PL1||B^Second",
+        "TQ1|2",
+        "OBR|3|PL1||C^Third",
+        "TQ1|3||||||20260103110000",
+    )
+    (item,) = news_of(parse(raw), default_map())
+    assert isinstance(item, OrderNews)
+    said = [one.values["ScheduledProcedureStepStartDate"].value for one in item.steps]
+    assert said == ["20260102", "20260101", "20260103"]

@@ -1,15 +1,18 @@
 """The HL7 port: frames in, answers out, and its limits (L31)."""
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
 import pytest
 
 from tests.hl7.building import message, msh, pid
+from tests.net.sink import until
 from waystation.hl7.answer import acknowledgement, asked_of
 from waystation.hl7.errors import Hl7Error
 from waystation.hl7.frames import Frames, framed
+from waystation.net import mllp
 from waystation.net.mllp import MllpListener, MllpSettings
 
 RAW = message(msh(control="C1"), pid())
@@ -24,6 +27,7 @@ class Taker:
         self.gate.set()
         self.begun = asyncio.Event()
         self.fails = False
+        self.answer = b""
 
     async def take(self, raw: bytes, name: str) -> bytes:
         self.taken.append((raw, name))
@@ -31,7 +35,7 @@ class Taker:
         await self.gate.wait()
         if self.fails:
             raise RuntimeError("broken")
-        return acknowledgement(asked_of(raw), "W1", "20260101")
+        return self.answer or acknowledgement(asked_of(raw), "W1", "20260101")
 
     def refuse(self, raw: bytes, fault: Hl7Error) -> bytes:
         return acknowledgement(asked_of(raw), "W1", "20260101", fault)
@@ -184,3 +188,39 @@ async def test_what_is_no_frame_is_passed_over() -> None:
         caller.writer.write(b"GET / HTTP/1.1\r\n\r\n\r\n")
         assert await caller.ask(RAW)
         assert taker.taken == [(RAW, "ris")]
+
+
+@pytest.mark.req("T-61")
+async def test_who_may_no_longer_connect_is_not_heard_on_an_old_connection() -> None:
+    taker = Taker()
+    async with port(taker) as (listener, call):
+        caller = await call()
+        assert await caller.ask(RAW)
+        listener.admit = lambda _address: None
+        assert await caller.ask(RAW) is None
+        assert len(taker.taken) == 1
+
+
+async def test_a_vanished_sender_is_noticed_by_the_network() -> None:
+    taker = Taker()
+    async with port(taker) as (listener, call):
+        assert await (await call()).ask(RAW)
+        (writer,) = listener._tasks.values()
+        told = writer.get_extra_info("socket")
+        assert told.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+        ends_s = told.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) + told.getsockopt(
+            socket.IPPROTO_TCP, socket.TCP_KEEPINTVL
+        ) * told.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT)
+        assert ends_s <= 120
+
+
+async def test_a_sender_that_does_not_read_is_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mllp, "FLUSH_S", 0.02)
+    before = asyncio.all_tasks()
+    taker = Taker()
+    taker.answer = b"x" * (32 << 20)
+    async with port(taker) as (_, call):
+        caller = await call()
+        caller.writer.write(framed(RAW))
+        await taker.begun.wait()
+        await until(lambda: asyncio.all_tasks() == before)

@@ -35,6 +35,7 @@ see
     /api/v1/worklist/areas GET
     /api/v1/worklist/messages GET
     /api/v1/worklist/messages/{message_id} GET
+    /archive GET
     /deid GET
     /deid/reports GET
     /deid/reports/{study} GET
@@ -53,6 +54,7 @@ act
     /api/v1/fetches/{fetch} DELETE
     /api/v1/replay POST
     /api/v1/retrieves/{number} DELETE
+    /archive/retrieves/{number}/stop POST
     /deid/decisions POST
     /deid/decisions/undo POST
     /deid/objects/{number} GET

@@ -16,6 +16,7 @@ from tests.objects.files import Stored
 from tests.objects.pictures import picture
 from tests.objects.study import uid_of
 from tests.web.standin import StandIn
+from tests.web.test_payloads import PAYLOADS
 from tests.web.test_roles import Doorman
 from waystation.app.annexes import MAKERS
 from waystation.app.wiring_console import console_parts
@@ -71,6 +72,7 @@ TABLE = (
     "issuer,patient_id,pseudonym_id,pseudonym_name\n,P1,LUNG-1,Subject^One\n,=SUM(1),LUNG-2,Two\n"
 )
 US, MR = "1.2.840.10008.5.1.4.1.1.6.1", "1.2.840.10008.5.1.4.1.1.4"
+EVIL = [text for text in PAYLOADS if not set(text) & set("\r\n\x1b\0\u2028\\")]
 PATIENT = {"PatientName": "Hidden^Person", "PatientID": "SECRET-17"}
 
 
@@ -101,6 +103,32 @@ def scanned(modality: str, seed: str, **said: object) -> Stored:
             **said,
         },
     )
+
+
+def every_kind() -> list[Stored]:
+    """Return two studies that wait for a person, one of a known device, one with numbers, one of
+    a patient who is new, and one whose texts are hostile.
+    """
+    return [
+        scanned("CT", "a", BodyPartExamined="SKULL"),
+        scanned("CT", "b"),
+        scanned("US", "c"),
+        scanned("US", "echo 9", study="known", ManufacturerModelName="Echo 9"),
+        scanned("MR", "d"),
+        scanned("CT", "e", study="new", PatientName="New^One", PatientID="NEW-1"),
+        *(
+            scanned(
+                "CT",
+                f"evil {place}",
+                study="evil",
+                PatientName=text[:60],
+                PatientID=f"E{place}",
+                StudyDescription=text[:60],
+                ManufacturerModelName=text[:60],
+            )
+            for place, text in enumerate(EVIL)
+        ),
+    ]
 
 
 class DeidHouse:

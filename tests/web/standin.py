@@ -161,12 +161,13 @@ class StandIn:
         self.lane_why = ""
         self.config_problem = ""
         self.stopped: list[tuple[int, str]] = []
-        self.retrieve = RetrieveView(
+        self.retrieve: RetrieveView | None = RetrieveView(
             id=7,
             kind="C-MOVE-RQ",
             peer="ws",
             calling_ae="WS1",
             address="192.0.2.1",
+            what="study 1.2.3",
             to="WS1",
             total=10,
             remaining=6,
@@ -229,11 +230,11 @@ class StandIn:
         return EXPLAINED if what == "1.2.3" else None
 
     def retrieves(self) -> Sequence[RetrieveView]:
-        return [self.retrieve]
+        return [self.retrieve] if self.retrieve else []
 
     def stop_retrieve(self, number: int, author: str) -> bool:
         self.stopped.append((number, author))
-        return number == self.retrieve.id
+        return self.retrieve is not None and number == self.retrieve.id
 
     async def replay(self, asked: ReplayAsked) -> ReplayDone:
         if asked.to == "nope":

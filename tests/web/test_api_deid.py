@@ -1,7 +1,7 @@
 """Bodies of the API of de-identification: what is no decision and no look-up is refused."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from starlette.testclient import TestClient
@@ -29,7 +29,7 @@ DECISION: dict[str, Any] = {
 ASKED: dict[str, Any] = {"profile": "research", "because": "recall", "user": "anna"}
 
 
-class Noted(DeidDesk):
+class Noted:
     """Writes down what it is asked."""
 
     def __init__(self) -> None:
@@ -45,6 +45,10 @@ class Noted(DeidDesk):
     async def note_lookup(self, said: DeidLookup) -> None:
         self.lookups.append(said)
 
+    async def look_up(self, said: DeidLookup) -> EntrySaid | None:
+        self.lookups.append(said)
+        return None
+
     async def export(self, said: DeidLookup) -> Sequence[EntrySaid]:
         self.lookups.append(said)
         return []
@@ -57,7 +61,7 @@ def desk() -> Noted:
 
 @pytest.fixture
 def asking(desk: Noted) -> TestClient:
-    app = site(StandIn(), parts=[deid_api(desk)])
+    app = site(StandIn(), parts=[deid_api(cast(DeidDesk, desk))])
     return TestClient(
         app,
         base_url="http://127.0.0.1:8080",

@@ -9,14 +9,13 @@ import pytest
 import pytest_asyncio
 from PIL import Image
 
-from tests.web.deid_house import KEY, PATIENT, DeidHouse, scanned, study_of
-from tests.web.test_payloads import PAYLOADS, markup_faults
+from tests.web.deid_house import EVIL, KEY, PATIENT, DeidHouse, every_kind, study_of
+from tests.web.test_openapi import check
+from tests.web.test_payloads import markup_faults
 from waystation.journal.audit import Event
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-FORMULAS = ("=cmd|' /C calc'!A0", "+1", "-2", "@x")
 HIDDEN = ("Hidden^Person", "SECRET-17")
-EVIL = [text for text in PAYLOADS if not set(text) & set("\r\n\x1b\0\u2028\\")]
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -25,31 +24,7 @@ async def house(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[DeidH
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LUNG_KEY", KEY)
         made = DeidHouse(tmp_path_factory.mktemp("deid"))
-        evil = {
-            f"evil {place}": {"PatientName": text[:60], "PatientID": f"E{place}"}
-            for place, text in enumerate(EVIL)
-        }
-        await made.open(
-            [
-                scanned("CT", "a", BodyPartExamined="SKULL"),
-                scanned("CT", "b"),
-                scanned("US", "c"),
-                scanned("US", "echo 9", study="known", ManufacturerModelName="Echo 9"),
-                scanned("MR", "d"),
-                scanned("CT", "e", study="new", PatientName="New^One", PatientID="NEW-1"),
-                *(
-                    scanned(
-                        "CT",
-                        name,
-                        study="evil",
-                        StudyDescription=said["PatientName"],
-                        ManufacturerModelName=said["PatientName"],
-                        **said,
-                    )
-                    for name, said in evil.items()
-                ),
-            ]
-        )
+        await made.open(every_kind())
         await made.rig.wait_for({"held:deid-failed": 4 + len(EVIL), "done": 2})
         yield made
         await made.close()
@@ -111,6 +86,8 @@ async def test_old_values_and_pictures_are_hidden_from_others_and_the_page_says_
     told = (await house.api("GET", f"/objects/{number}?profile=sampled")).json()
     assert told["hidden"]
     assert {row["before"] for row in told["changed"]} == {None}
+    # What stays is an old value, too.
+    assert {row["after"] for row in told["kept"]} == {None}
     assert not any(secret in str(told) for secret in HIDDEN)
     assert len(await house.trace(Event.LOOKED)) == before
 
@@ -244,6 +221,15 @@ async def test_totals_of_a_study_count_each_action_and_what_would_be_held(
     assert "PatientName" in page.text
 
 
+async def test_totals_that_ran_out_of_time_say_so(
+    house: DeidHouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("waystation.app.deid_looking.TOTALS_S", -1.0)
+    house.come("otto", "operator")
+    page = await house.get(f"/deid/studies/{study_of('CT')}/totals?profile=numbers")
+    assert "Tried on 1 of 2 objects" in page.text
+
+
 async def test_the_dry_run_finds_a_study_an_object_or_says_that_it_is_not_here(
     house: DeidHouse,
 ) -> None:
@@ -331,6 +317,19 @@ async def test_the_table_is_exported_for_a_reason_and_no_cell_is_a_formula(
     assert [one["patient_id"] for one in by_api.json()] == ["P1", "=SUM(1)"]
 
 
+@pytest.mark.req("D-30")
+async def test_a_look_up_of_a_command_on_this_machine_is_in_the_trail_too(
+    house: DeidHouse,
+) -> None:
+    house.come("local", "admin", "reidentify", kind="local")
+    order = {"kind": "lookup", "profile": "listed", "pseudonym": "LUNG-1", "because": "recall"}
+    done = await house.api("POST", "/lookups", **order, user="root")
+    assert done.json() == {"noted": "lookup"}
+    record = (await house.trace(Event.REIDENTIFIED))[0]
+    assert (record.who, record.what["pseudonym"]) == ("root", "LUNG-1")
+    assert record.what["because"] == "recall"
+
+
 @pytest.mark.req("D-40")
 async def test_reports_are_listed_by_new_uid_and_never_found_by_the_old_one_by_strangers(
     house: DeidHouse,
@@ -348,6 +347,16 @@ async def test_reports_are_listed_by_new_uid_and_never_found_by_the_old_one_by_s
     assert (await house.get(f"/deid/reports/{study_of('MR')}")).status_code == 404
     house.come("ann", "viewer", "phi")
     assert (await house.get(f"/deid/reports/{study_of('MR')}")).status_code == 200
+
+
+async def test_the_api_is_described(house: DeidHouse) -> None:
+    house.come("vic", "viewer")
+    document = (await house.http.get("/api/v1/openapi.json")).json()
+    check(document)
+    ours = [path for path in document["paths"] if path.startswith("/api/v1/deid/")]
+    assert len(ours) == 13
+    picture = document["paths"]["/api/v1/deid/objects/{number}/picture"]["get"]
+    assert "image/png" in picture["responses"]["200"]["content"]
 
 
 @pytest.mark.req("S-62")

@@ -70,6 +70,7 @@ EVERYBODY = {
     "viewer+phi": somebody("viewer", "phi"),
     "admin+phi": somebody("admin", "phi"),
     "viewer+audit": somebody("viewer", "audit"),
+    "viewer+reidentify": somebody("viewer", "reidentify"),
 }
 
 
@@ -78,6 +79,7 @@ def test_roles_and_grants_give_what_the_table_says() -> None:
     for role, own in TABLE.items():
         assert set(abilities_of(role, ())) == own | {"nothing"}
         assert set(abilities_of(role, ("audit",))) == own | {"nothing", "audit"}
+        assert set(abilities_of(role, ("reidentify",))) == own | {"nothing", "reidentify"}
         granted = own | GRANTED[role, "phi"] | {"nothing"}
         assert set(abilities_of(role, ("phi",))) == granted
 
@@ -109,6 +111,7 @@ async def test_each_route_lets_in_who_may_and_nobody_else(tmp_path: Path) -> Non
                 wrong = await _walk(client, doorman, rules, resources)
         assert not wrong
         assert "/api/v1/worklist/steps" in {path for _, path in doorman.looks}
+        assert {rule.ability for rule in rules if "pseudonyms" in rule.path} == {"reidentify"}
         assert "/worklist/1/edit" in {path for _, path in doorman.looks}
         assert all(who.may(Ability.PHI) for who, _ in doorman.looks)
         refused = {(who.name, path) for who, path in doorman.refusals}

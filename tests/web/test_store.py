@@ -12,8 +12,13 @@ from tests.flows.rig import BIG, CT, TINY, Rig
 from tests.flows.test_archive import archived
 from tests.objects.samples import DEFLATED, EXPLICIT_BIG, IMPLICIT_LITTLE, as_file, in_syntax, study
 from tests.web.living import BASE, Living, path_of
+from waystation.app.people import People
 from waystation.dicomweb.stow import read_answer
+from waystation.journal import audit
+from waystation.journal.audit import Event
 from waystation.model.errors import StorageError
+from waystation.web.admission import Admission
+from waystation.web.entrance import NoAccounts
 
 __all__ = ("rig",)
 
@@ -137,6 +142,26 @@ async def test_bodies_that_are_none(rig: Rig) -> None:
     assert (await stow(web, file, accept="text/html")).status_code == 406
     assert (await web.ask("/sources/archive/studies", "PUT")).status_code == 405
     assert rig.blobs() == []
+
+
+@pytest.mark.req("W-134")
+async def test_the_trail_names_the_studies_of_what_was_kept_even_if_the_body_breaks_off(
+    rig: Rig,
+) -> None:
+    rig.makers = (People,)
+    web = await start(rig)
+    trail = rig.node.annexes.of(People).trail
+    web.frame.admission = Admission(NoAccounts(lambda scope: True), trail)
+    whole = await stow(web, as_file(CT), b"no file at all")
+    whole_but = body(as_file(TINY), end=b"--sep\r\n" + b"x" * 70_000)
+    broken = await web.ask("/studies", "POST", content=whole_but, content_type=KIND)
+    assert (whole.status_code, broken.status_code) == (202, 400)
+    await rig.node.database.write(lambda transaction: None)
+    found = await rig.node.database.read(audit.records(event=Event.STORED))
+    assert [(one.what["n"], one.what["studies"], one.what["status"]) for one in found] == [
+        (1, [path_of(one, "study").removeprefix("/studies/")], status)
+        for one, status in ((TINY, 400), (CT, 202))
+    ]
 
 
 @pytest.mark.req("W-94", "W-95")

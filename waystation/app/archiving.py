@@ -18,8 +18,10 @@ from waystation.blobs.folder import BlobFolder
 from waystation.db.engine import Database
 from waystation.destinations.archive import ArchiveDestination
 from waystation.destinations.base import Destination
+from waystation.dicom.charsets import DEFAULT_GUESSES
 from waystation.dicom.head import Head
 from waystation.dicom.tags import keyword_of
+from waystation.flows.adopting import Archiving
 from waystation.flows.correcting import Corrections
 from waystation.flows.deliver import LaneBelt
 from waystation.flows.heads import head_from
@@ -77,6 +79,14 @@ class Archivist:
         self.retention = RetentionBelt(
             retention_rules(settings()), database, ids, lambda: clock(), self._gone
         )
+
+    def archiving(self) -> Archiving:
+        """Return how the archive takes objects at once."""
+        return Archiving(takes=self.takes, file=self.file, guesses=self._guesses)
+
+    def _guesses(self, peer: str) -> Sequence[str]:
+        known = self._settings().peer.get(peer)
+        return DEFAULT_GUESSES if known is None else known.charset_guess
 
     def change(self, settings: Settings) -> None:
         """Go over to another configuration."""
@@ -169,6 +179,6 @@ class Archivist:
     async def equip(self, destination: Destination) -> None:
         """Give a new way out what it needs of the node."""
         if isinstance(destination, ArchiveDestination):
-            destination.join(self._database, self._ids.next)
+            destination.join(self._database, self._ids.next, self._guesses)
         else:
             await self._others(destination)

@@ -99,7 +99,7 @@ class Looking:
             final=tried.failed,
             hidden=not see,
             changed=[_said(row, before=see, after=see_after) for row in changed],
-            kept=[_said(row, before=see, after=see_after) for row in kept],
+            kept=[_said(row, before=see, after=see) for row in kept],
             actions=dict(sorted(Counter(row.action for row in changed).items())),
             pixels=_pixels(tried, boxes),
             device_rule=_rule(head, boxes) if has_pixels(head) else "",

@@ -29,7 +29,6 @@ from waystation.app.wiring_tls import listening_tls
 from waystation.blobs.folder import BlobFolder
 from waystation.codecs.pool import CodecPool
 from waystation.flows.admitting import Keeping
-from waystation.flows.adopting import Archiving
 from waystation.flows.alike import Likeness
 from waystation.flows.allocating import Numbers
 from waystation.flows.cargo import JournalCargo
@@ -166,7 +165,7 @@ class Node:
             self.contexts.planned,
             self.watching,
             Likeness(self.database, cargo, self.codecs).of,
-            Archiving(takes=self.archivist.takes, file=self.archivist.file),
+            self.archivist.archiving(),
         )
         self.groups = GroupBelt(
             wiring_group.groups(self.settings, self.windows),

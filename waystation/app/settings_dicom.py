@@ -199,6 +199,6 @@ class PeerSettings(Table):
     )
     charset_guess: Charsets = Field(
         default=DEFAULT_GUESSES,
-        description="How to read bytes beyond ASCII where its queries name no character set: the "
-        "first of these terms that fits",
+        description="How to read bytes beyond ASCII where its queries and objects name no "
+        "character set: the first of these terms that fits",
     )

@@ -96,10 +96,17 @@ def check(config: ConfigOption = None) -> None:
 
 
 def _decide(
-    study: str, profile: str, said: tuple[bool, str, str], config: Path | None, *, as_json: bool
+    study: str,
+    profile: str,
+    said: tuple[bool, str, str],
+    config: Path | None,
+    *,
+    as_json: bool,
+    release: bool = False,
 ) -> None:
     approved, what, because = said
     order = {"study": study, "profile": profile, "what": what, "approved": approved}
+    order |= {"release": True} if release else {}
     api = need_running(data_folder(config))
     found = api.post("/api/v1/deid/decisions", order | {"because": because, "user": who()})
     if as_json:
@@ -119,11 +126,13 @@ def approve(
     profile: Profile,
     because: Because,
     what: What = "sample",
+    release: Annotated[bool, typer.Option("--release", help="Try again what it held")] = False,
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Say that you looked at a study, and that it may leave."""
-    _decide(study, profile, (True, what, because), config, as_json=as_json)
+    said = (True, what, because)
+    _decide(study, profile, said, config, as_json=as_json, release=release)
 
 
 @deid.command("reject")
@@ -137,6 +146,22 @@ def reject(
 ) -> None:
     """Say that you looked at a study, and that it must not leave."""
     _decide(study, profile, (False, what, because), config, as_json=as_json)
+
+
+@deid.command("withdraw")
+def withdraw(
+    study: Annotated[str, typer.Argument(metavar="STUDY", help="Its UID as it came in")],
+    profile: Profile,
+    because: Because,
+    what: What = "sample",
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Take an approval or rejection back: the study waits for a person again."""
+    order = {"study": study, "profile": profile, "what": what, "because": because, "user": who()}
+    api = need_running(data_folder(config))
+    found = api.post("/api/v1/deid/decisions/withdrawals", order)
+    print(json.dumps(found) if as_json else f"taken back; {len(found['held'])} are held")
 
 
 def _table(

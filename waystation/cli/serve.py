@@ -9,8 +9,9 @@ from waystation.cli.options import ConfigOption
 
 def serve(config: ConfigOption = None) -> None:
     """Run a node until SIGTERM or Ctrl-C; prints one line when it is ready."""
-    from waystation.app.lean import import_lean
+    from waystation.app.lean import import_lean, share_heaps
 
+    share_heaps()
     import_lean()
     from waystation.app.faults import ConfigFaults
     from waystation.app.read import find_file

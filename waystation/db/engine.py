@@ -30,6 +30,8 @@ COMPANY_S = 0.003
 READERS = 2
 # Pages of 4 KiB; a larger log makes fewer, longer checkpoints than SQLite's own 1,000.
 CHECKPOINT_PAGES = 2000
+# Of the writing connection; behind it the system caches the file as well.
+CACHE_KIB = 8 * 1024
 # A log file that has its size already is overwritten in place, so that a commit syncs data only;
 # while it grows, each commit also syncs the file system's own journal.
 LOG_BYTES = CHECKPOINT_PAGES * 4200
@@ -96,7 +98,7 @@ class Database:
             connection.execute("PRAGMA journal_mode=WAL")
             connection.execute("PRAGMA synchronous=FULL")
             connection.execute(f"PRAGMA wal_autocheckpoint={CHECKPOINT_PAGES}")
-            connection.execute("PRAGMA cache_size=-32000")
+            connection.execute(f"PRAGMA cache_size=-{CACHE_KIB}")
             connection.execute("PRAGMA temp_store=MEMORY")
         except sqlite3.Error as error:
             raise StorageError(f"database {self.path.name}: {error}") from error

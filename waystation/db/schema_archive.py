@@ -18,6 +18,8 @@ archived = Table(
     Column("place", BigInteger, nullable=False),
     # When an equal copy came last (Unix seconds), 0 if none did: the study is as young as that.
     Column("again_at", Double, nullable=False, server_default=text("0")),
+    # The character set by which it is read if it names none: a guess of its sender's, or "" (T-25).
+    Column("read_as", Text, nullable=False, server_default=text("''")),
 )
 
 patient = Table(

@@ -9,17 +9,20 @@ refused, as it would be found under the name of what it should have become.
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 
-from waystation.db.engine import Database
+from waystation.db.engine import Database, Job
+from waystation.db.statement import Transaction
 from waystation.destinations.base import Cargo, Pieces, singly
+from waystation.dicom.charsets import DEFAULT_GUESSES
 from waystation.dicom.errors import DatasetError
 from waystation.dicom.head import Head
 from waystation.dicom.walk import Walker
-from waystation.index.entry import entry_of
+from waystation.index.entry import entry_of, guessed
 from waystation.index.filing import Filing, filed
 from waystation.model.delivery import Delivery, HoldReason
 from waystation.model.errors import MisuseError, StorageError
 from waystation.model.outcome import Deferred, Delivered, Fault, Outcome, Refused
 
+Guesses = Callable[[str], Sequence[str]]
 CHANGED = "the archive keeps objects as they were received, and a rule changes this one"
 
 
@@ -30,11 +33,18 @@ class ArchiveDestination:
         self.name = name
         self._database: Database | None = None
         self._next_id: Callable[[], int] = lambda: 0
+        self._guesses: Guesses = lambda _peer: DEFAULT_GUESSES
 
-    def join(self, database: Database, next_id: Callable[[], int]) -> None:
-        """Take what filing needs of the node."""
+    def join(
+        self, database: Database, next_id: Callable[[], int], guesses: Guesses | None = None
+    ) -> None:
+        """Take what filing needs of the node.
+
+        guesses: how to read what a peer sends that names no character set (T-25).
+        """
         self._database = database
         self._next_id = next_id
+        self._guesses = guesses or self._guesses
 
     def send(
         self, batch: Sequence[Delivery], cargo: Cargo
@@ -51,15 +61,16 @@ class ArchiveDestination:
             head = await _head(delivery, cargo)
         except (StorageError, DatasetError) as error:
             return Refused(reason=HoldReason.CORRUPT, why=str(error))
-        filing = Filing(
-            place=self._next_id(),
-            arrival_id=delivery.arrival_id,
-            sha256=delivery.sha256,
-            size_bytes=delivery.size_bytes,
-            received_at=delivery.received_at,
-            entry=entry_of(head),
-        )
         try:
+            peer = await self._database.read(_peer_of(delivery.arrival_id))
+            filing = Filing(
+                place=self._next_id(),
+                arrival_id=delivery.arrival_id,
+                sha256=delivery.sha256,
+                size_bytes=delivery.size_bytes,
+                received_at=delivery.received_at,
+                entry=entry_of(head, guessed(head, self._guesses(peer))),
+            )
             await self._database.write(filed([filing], self._next_id))
         except StorageError as error:
             return Deferred(fault=Fault.TRANSIENT, why=str(error))
@@ -71,6 +82,14 @@ class ArchiveDestination:
 
     async def close(self) -> None:
         """Nothing is open."""
+
+
+def _peer_of(arrival: int) -> Job[str]:
+    def job(transaction: Transaction) -> str:
+        row = transaction.one("SELECT peer FROM arrival WHERE id = :id", {"id": arrival})
+        return "" if row is None else str(row[0])
+
+    return job
 
 
 async def _head(delivery: Delivery, cargo: Cargo) -> Head:

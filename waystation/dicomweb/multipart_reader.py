@@ -14,6 +14,7 @@ from typing import Final
 
 MOST_PARTS: Final = 10_000
 LONGEST_HEADER: Final = 8 * 1024
+MOST_FIELDS: Final = 32
 # The standard says 70; Orthanc (DICOMweb 1.7) sends 73.
 LONGEST_BOUNDARY: Final = 100
 LONGEST_PREAMBLE: Final = 64 * 1024
@@ -71,7 +72,7 @@ class MultipartReader:
 
     @property
     def over(self) -> bool:
-        """Whether the last delimiter was seen; what follows is not looked at."""
+        """Whether the last delimiter was seen; what follows is only counted."""
         return self._state is _State.OVER
 
     @property
@@ -81,6 +82,9 @@ class MultipartReader:
 
     def feed(self, data: bytes) -> Iterator[Event]:
         """Take the next bytes; yield what is known."""
+        if self.over:
+            self._skip(len(data))
+            return
         self._held += data
         while not self.over:
             if self._state is _State.HEADER:
@@ -98,13 +102,16 @@ class MultipartReader:
                 if self._state is _State.BODY:
                     yield Ended()
                 self._state = _State.OVER if found else _State.HEADER
+        self._skip(len(self._held))
+        self._held.clear()
 
     _headers: Mapping[str, str]
 
     def _skip(self, size: int) -> None:
         self._skipped += size
         if self._skipped > LONGEST_PREAMBLE:
-            raise MultipartError("the body does not begin with its boundary")
+            most = f"{LONGEST_PREAMBLE >> 10} KiB"
+            raise MultipartError(f"the body has more than {most} outside of its parts")
 
     def _next_delimiter(self) -> tuple[bytes, bool | None]:
         """Return what certainly stands before the next delimiter, and whether that is the last.
@@ -160,7 +167,10 @@ class MultipartReader:
         if self.n_parts > self._most:
             raise MultipartError(f"more than {self._most} parts")
         headers: dict[str, str] = {}
-        for line in text.replace("\r\n ", " ").replace("\r\n\t", " ").split("\r\n"):
+        lines = text.replace("\r\n ", " ").replace("\r\n\t", " ").split("\r\n")
+        if len(lines) > MOST_FIELDS:
+            raise MultipartError(f"the header of a part has more than {MOST_FIELDS} fields")
+        for line in lines:
             name, colon, value = line.partition(":")
             if colon:
                 headers.setdefault(name.strip().lower(), value.strip())

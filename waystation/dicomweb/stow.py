@@ -96,8 +96,9 @@ def _values(element: Any) -> list[Any]:
 
 
 def _from_xml(text: bytes) -> tuple[list[Item], list[Item], list[Item]]:
-    if b"<!DOCTYPE" in text or b"<!ENTITY" in text:
-        # Nothing that the Standard describes; the ways to let a reader run out of memory begin so.
+    if b"<!DOCTYPE" in text or b"<!ENTITY" in text or b"\0" in text:
+        # Nothing that the Standard describes; the ways to let a reader run out of memory begin so,
+        # in UTF-16 with a zero at every other place.
         raise ValueError("a document type")
     root = ElementTree.fromstring(text)
     if _name(root) != "NativeDicomModel":

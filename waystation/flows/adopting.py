@@ -9,8 +9,9 @@ from dataclasses import dataclass, replace
 
 import structlog
 
+from waystation.dicom.charsets import DEFAULT_GUESSES
 from waystation.dicom.head import Head
-from waystation.index.entry import Entry, entry_of
+from waystation.index.entry import Entry, entry_of, guessed
 from waystation.journal.adoption import File, Shelve
 from waystation.model.arrival import Arrival
 from waystation.model.plan import Plan, Verdict
@@ -24,10 +25,12 @@ class Archiving:
     """How the archive takes objects in the transaction that plans them (T-29).
 
     takes: whether a destination is the archive and takes what comes at once.
+    guesses: how to read what a peer sends that names no character set (T-25).
     """
 
     takes: Callable[[str], bool]
     file: File
+    guesses: Callable[[str], Sequence[str]] = lambda _peer: DEFAULT_GUESSES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,15 +54,17 @@ def cached(source: str) -> Plan:
     return Plan(verdicts=(Verdict(rule=BROKER, matched=True, clause=clause),), kept_by=BROKER)
 
 
-def noted(made: Plan, arrival: Arrival, head: Head) -> tuple[Plan, Entry | None]:
+def noted(
+    made: Plan, arrival: Arrival, head: Head, archiving: Archiving | None
+) -> tuple[Plan, Entry | None]:
     """Return what the archive notes of an object, if the plan sends it there.
 
     If it cannot be noted, the delivery waits for the archive's lane, which tells why.
     """
-    if not any(target.archived for target in made.targets):
+    if archiving is None or not any(target.archived for target in made.targets):
         return made, None
     try:
-        return made, entry_of(head)
+        return made, entry_of(head, guessed(head, archiving.guesses(arrival.source.peer)))
     except Exception:
         log.exception("not indexed", arrival=f"{arrival.id:x}")
         targets = tuple(replace(target, archived=False) for target in made.targets)

@@ -7,11 +7,13 @@ message that could not even be kept is AE: the sender has it still.  No value of
 the log.
 """
 
+import asyncio
 import hashlib
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, tzinfo
+from typing import Any, TypeVar
 
 import structlog
 
@@ -30,7 +32,10 @@ from waystation.model.errors import StorageError, WaystationError
 from waystation.model.step import Author, StepFaults
 
 log = structlog.get_logger()
+T = TypeVar("T")
 LONGEST_JUNK = 4096
+# What is longer is read in a thread.
+LONG = 32 << 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,9 +158,11 @@ class Feed:
         kept = blank
         news: Sequence[Item] = ()
         try:
-            message = self._parsed(raw, peer)
+            # A long one would hold up everybody else.
+            run = asyncio.to_thread if len(raw) > LONG else _at_once
+            message = await run(self._parsed, raw, peer)
             kept = _named(blank, message)
-            news = news_of(message, self.terms.sender(peer).field_map, self._zone)
+            news = await run(news_of, message, self.terms.sender(peer).field_map, self._zone)
             kept = await self._steps.write(self._job(kept, message, news))
         except Hl7Error as fault:
             if kept is blank:
@@ -244,6 +251,10 @@ class Feed:
 
     def _stamp(self, at: float) -> str:
         return datetime.fromtimestamp(at, self._zone).strftime("%Y%m%d%H%M%S")
+
+
+async def _at_once(work: Callable[..., T], *parts: Any) -> T:
+    return work(*parts)
 
 
 def _named(blank: KeptMessage, message: Message) -> KeptMessage:

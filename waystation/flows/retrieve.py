@@ -46,6 +46,7 @@ class Going:
 
     id: int
     source: Source
+    wanted: Wanted
     to: str
     progress: Progress
 
@@ -146,7 +147,8 @@ class Retrieval:
         found = [] if borrowed else await self._shelf.instances(wanted, title)
         progress = Progress(asked, len(found))
         to = asked.command.move_destination or asked.source.calling_ae
-        going = Going(id=next(self._shelf.numbers), source=asked.source, to=to, progress=progress)
+        number = next(self._shelf.numbers)
+        going = Going(id=number, source=asked.source, wanted=wanted, to=to, progress=progress)
         self._shelf.going.append(going)
         try:
             if borrowed is not None:

@@ -327,7 +327,7 @@ class Router:
             made = self._decide(routing, arrival, head)
             self._witness.judged(monotonic() - began)
             said = announced(head) if made.joins else Announced()
-            made, entry = noted(made, arrival, head)
+            made, entry = noted(made, arrival, head, self._archiving)
             return Adoption(
                 arrival=arrival,
                 plan=made,

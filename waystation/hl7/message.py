@@ -191,12 +191,16 @@ def _segment(line: str, dialect: Dialect) -> Segment:
     return Segment(name, tuple(fields), dialect)
 
 
+def is_name(text: str) -> bool:
+    """Tell whether a segment may have this name."""
+    return len(text) == 3 and text.isascii() and text.isalnum() and text == text.upper()
+
+
 def _check(segments: Sequence[Segment]) -> None:
     for number, segment in enumerate(segments, 1):
-        name = segment.name
-        if len(name) != 3 or not (name.isascii() and name.isalnum() and name == name.upper()):
+        if not is_name(segment.name):
             raise Hl7Error("", f"line {number} is no segment", APPLICATION_ERROR)
-        if name == "MSH" and number > 1:
+        if segment.name == "MSH" and number > 1:
             raise Hl7Error("MSH", "a second message begins inside this one", APPLICATION_ERROR)
     header = segments[0]
     for number, word in ((9, "message type"), (10, "message control ID")):

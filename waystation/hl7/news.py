@@ -217,14 +217,14 @@ def _steps(message: Message, field_map: FieldMap, zone: tzinfo | None) -> list[S
     pieces: list[Sequence[Segment]] = []
     procedures = _divided(message.segments, "OBR")
     around, procedures = procedures[0], procedures[1:]
-    late = [one for one in message.segments if one.name in ("ZDS", "TQ1")]
+    studies = [one for one in message.segments if one.name == "ZDS"]
+    timings = [one for one in message.segments if one.name == "TQ1"]
     for procedure in procedures:
         steps = [one for one in procedure if one.name == "IPC"]
         rest = [one for one in procedure if one.name not in ("IPC", "ZDS", "TQ1")]
-        timing = [one for one in procedure if one.name == "TQ1"] or late
-        pieces += [
-            (*around, *rest, *timing, *late, *step) for step in ([one] for one in steps or ())
-        ] or [(*around, *rest, *timing, *late)]
+        timing = [one for one in procedure if one.name == "TQ1"] or timings
+        whole = (*around, *rest, *timing, *studies)
+        pieces += [(*whole, step) for step in steps] or [whole]
     found: list[StepNews] = []
     for number, piece in enumerate(pieces, 1):
         values = mapped(message.within(piece), field_map, zone)

@@ -30,8 +30,11 @@ UTF_8: Final = b"ISO_IR 192"
 Others = dict[str, list[str]]
 
 
-def attributes(head: Head, name: str) -> bytes:
-    """Return the attributes of a level, by its name, that the object has a value for."""
+def attributes(head: Head, name: str, read_as: str = "") -> bytes:
+    """Return the attributes of a level, by its name, that the object has a value for.
+
+    read_as: character set to name where the object names none.
+    """
     elements, data, limit = head.elements, head.data, len(head.data)
     found: list[bytes | None] = []
     for tag, vr in TABLES[name].items():
@@ -44,17 +47,20 @@ def attributes(head: Head, name: str) -> bytes:
             _, start, length = element
             end = start + length
             found.append(data[start:end] if length <= LONGEST and end <= limit else None)
-    return _assembled(name, head.raw(SPECIFIC_CHARACTER_SET), tuple(found))
+    charset = head.raw(SPECIFIC_CHARACTER_SET) or b""
+    if not charset.strip(b"\0 "):
+        charset = read_as.encode("ascii")
+    return _assembled(name, charset, tuple(found))
 
 
 @lru_cache(maxsize=2048)
-def _assembled(name: str, charset: bytes | None, found: tuple[bytes | None, ...]) -> bytes:
+def _assembled(name: str, charset: bytes, found: tuple[bytes | None, ...]) -> bytes:
     values = {
         tag: (vr, value)
         for (tag, vr), value in zip(TABLES[name].items(), found, strict=True)
         if value and (vr == "SQ" or value.strip(b"\0 "))
     }
-    return _encoded(charset or b"", values)
+    return _encoded(charset, values)
 
 
 def _encoded(charset: bytes, values: Mapping[int, tuple[str, bytes]]) -> bytes:

@@ -43,7 +43,10 @@ _SHOWN: Final = (
     "SELECT i.arrival FROM arrival a JOIN instance i ON i.arrival = a.id"
     " WHERE a.sop_instance = :uid AND i.series = :series AND i.current = 1 AND i.arrival <> :self"
 )
-_KEEP: Final = "INSERT INTO archived (arrival, place, again_at) VALUES (:arrival, :place, :again)"
+_KEEP: Final = (
+    "INSERT INTO archived (arrival, place, again_at, read_as)"
+    " VALUES (:arrival, :place, :again, :read_as)"
+)
 _AGAIN: Final = "UPDATE archived SET again_at = :at WHERE arrival = :arrival AND again_at < :at"
 _YOUNGER: Final = "UPDATE study SET last_at = :at WHERE uid = :uid AND last_at < :at"
 _ADD: Final = (
@@ -151,13 +154,11 @@ class _Desk:
             run("UPDATE archived SET place = :place WHERE arrival = :arrival", moved)
             run("UPDATE instance SET current = 1 WHERE arrival = :arrival", {"arrival": same[0]})
             return
-        kept = {"arrival": filing.arrival_id, "place": filing.place, "again": filing.again_at}
-        run(_KEEP, kept)
+        one = {"arrival": filing.arrival_id}
+        kept = {"place": filing.place, "again": filing.again_at, "read_as": entry.read_as}
+        run(_KEEP, one | kept)
         uid = entry.sop_instance_uid
-        run(
-            _ADD,
-            {"arrival": kept["arrival"], "series": series, "number": entry.number, "uid": uid},
-        )
+        run(_ADD, one | {"series": series, "number": entry.number, "uid": uid})
 
     def _replace(self, uid: str, series: int, arrival: int) -> bool:
         """Let a newer version stand for the older ones of its series."""

@@ -34,8 +34,8 @@ _STUDIES_OF_PATIENT: Final = (
 )
 _IMAGES: Final = (
     "SELECT i.arrival, i.number, i.sop_instance, a.sop_class, a.transfer_syntax, a.size_bytes,"
-    " a.sha256, a.blob, a.received_at, a.calling_ae FROM instance i"
-    " JOIN arrival a ON a.id = i.arrival"
+    " a.sha256, a.blob, a.received_at, a.calling_ae, coalesce(k.read_as, '') FROM instance i"
+    " JOIN arrival a ON a.id = i.arrival LEFT JOIN archived k ON k.arrival = i.arrival"
     " WHERE i.series = :series AND i.current = 1 AND i.number >= :number"
     " AND (i.number > :number OR i.sop_instance > :uid)"
     " ORDER BY i.number, i.sop_instance LIMIT :limit"
@@ -64,7 +64,7 @@ class Page(Generic[Where]):
 class ImageRow:
     """One object that the archive shows, as the index knows it.
 
-    blob: "" if the bytes ride in the journal.  received_at: Unix seconds.
+    blob: "" if the bytes ride in the journal.  received_at: Unix seconds.  read_as: as in `Entry`.
     """
 
     arrival_id: int
@@ -79,6 +79,7 @@ class ImageRow:
     calling_ae: str
     series_uid: str
     study_uid: str
+    read_as: str = ""
 
 
 def studies(
@@ -228,6 +229,7 @@ def images_of(
                 calling_ae=row[9],
                 series_uid=series.uid,
                 study_uid=study_uid,
+                read_as=row[10],
             )
             for row in transaction.rows(_IMAGES, values)
         ]

@@ -36,7 +36,8 @@ _STUDIES: Final = (
 _MEMBERS: Final = (
     "SELECT a.id, k.place, a.sop_instance, a.sop_class, a.transfer_syntax, a.size_bytes,"
     " a.sha256, a.blob, a.received_at,"
-    " coalesce(a.hold_reason, '') = 'corrupt' OR a.ended_why IS NOT NULL, a.series, k.again_at"
+    " coalesce(a.hold_reason, '') = 'corrupt' OR a.ended_why IS NOT NULL, a.series, k.again_at,"
+    " k.read_as"
     " FROM arrival a"
     " JOIN archived k ON k.arrival = a.id WHERE a.study = :uid ORDER BY k.place"
 )
@@ -165,7 +166,7 @@ def _filing(member: Member, head: Head) -> Filing:
         sha256=row.sha256,
         size_bytes=row.size_bytes,
         received_at=row.received_at,
-        entry=entry_of(head),
+        entry=entry_of(head, row.read_as),
         again_at=member.again_at,
     )
 
@@ -200,6 +201,7 @@ def members_of(uid: str) -> Job[tuple[Shape, list[Member]]]:
                     calling_ae="",
                     series_uid=row[10],
                     study_uid=uid,
+                    read_as=row[12],
                 ),
             )
             for row in rows

@@ -80,12 +80,15 @@ def _items(tag: int, raw: bytes, charset: str) -> Sequence[HeadRecord]:
 
 
 class ImageRecord:
-    """One object.  head: None if nobody asks for more than ``computed`` has."""
+    """One object.  head: None if nobody asks for more than ``computed`` has.
+
+    read_as: character set by which a head is read that names none.
+    """
 
     __slots__ = ("_computed", "_own", "charset", "zone")
 
-    def __init__(self, head: Head | None, computed: Computed) -> None:
-        self._own = None if head is None else HeadRecord(head)
+    def __init__(self, head: Head | None, computed: Computed, read_as: str = "") -> None:
+        self._own = None if head is None else HeadRecord(head, charset=read_as)
         self._computed = computed
         self.charset: str = "" if self._own is None else self._own.charset
         self.zone: int | None = None if self._own is None else self._own.zone

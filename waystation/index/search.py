@@ -199,9 +199,8 @@ class Search:
                 heads = await self._heads(rows)
                 self.unreadable += sum(head is None for head in heads)
             for row, head in zip(rows, heads, strict=True):
-                record = ImageRecord(
-                    head, pages.computed_of(study, series, row, alone=head is None)
-                )
+                computed = pages.computed_of(study, series, row, alone=head is None)
+                record = ImageRecord(head, computed, row.read_as)
                 if matcher is None or matcher.matches(record):
                     yield Found(
                         level=IMAGE,

@@ -54,5 +54,6 @@ def _filing(member: Member, number: int, modality: str, levels: Sequence[bytes])
             study=levels[0],
             series=levels[1],
             regions=levels[2],
+            read_as=row.read_as,
         ),
     )

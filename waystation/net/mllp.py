@@ -2,12 +2,14 @@
 
 Contract: one message of a connection at a time; its answer leaves before the next one is read, so
 that a sender cannot pile up work.  A frame that is too long is answered once and the connection
-closed; one that does not end in time closes it without a word.  Who may connect is decided by
-``admit``, from the address alone.  A failure in ``take`` closes the connection: no answer is no
-acknowledgement.
+closed; one that does not end in time closes it without a word.  Who may speak is decided by
+``admit``, from the address alone, anew for each message: settings may have changed.  A failure in
+``take`` closes the connection: no answer is no acknowledgement.  A sender that has vanished, or
+does not read its answers, is dropped, as connections are few.
 """
 
 import asyncio
+import socket
 import ssl
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -23,6 +25,8 @@ from waystation.hl7.message import LARGEST
 log = structlog.get_logger()
 PIECE = 1 << 16
 FLUSH_S = 30.0
+# Silence between messages may last for days: only the network can tell that nobody is there.
+PROBES = {"TCP_KEEPIDLE": 60, "TCP_KEEPINTVL": 15, "TCP_KEEPCNT": 4}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,7 +101,8 @@ class MllpListener:
             return
         self._tasks[task] = writer
         try:
-            await self._serve(reader, writer, name, task)
+            _watch(writer)
+            await self._serve(reader, writer, address, task)
         except (OSError, TimeoutError, asyncio.CancelledError) as error:
             log.debug("hl7 connection ended", address=address, why=type(error).__name__)
         except Exception:
@@ -107,7 +112,10 @@ class MllpListener:
             self._busy.discard(task)
             writer.close()
             with suppress(OSError, asyncio.CancelledError):
-                await writer.wait_closed()
+                async with asyncio.timeout(FLUSH_S):
+                    await writer.wait_closed()
+            # Whoever does not read his answers is not waited for.
+            writer.transport.abort()
 
     def _is_full(self) -> bool:
         if len(self._tasks) < self.settings.connections:
@@ -119,7 +127,7 @@ class MllpListener:
         self,
         reader: asyncio.StreamReader,
         writer: asyncio.StreamWriter,
-        name: str,
+        address: str,
         task: "asyncio.Task[None]",
     ) -> None:
         frames = Frames(self.settings.largest)
@@ -130,6 +138,10 @@ class MllpListener:
                 await self._answer(writer, self._refuse(frames.begun, fault))
                 return
             if message is None:
+                return
+            name = self.admit(address)
+            if name is None:
+                log.warning("hl7 connection refused", address=address)
                 return
             self._busy.add(task)
             await self._answer(writer, await self._take(message, name))
@@ -155,3 +167,15 @@ class MllpListener:
         writer.write(framed(answer))
         async with asyncio.timeout(FLUSH_S):
             await writer.drain()
+
+
+def _watch(writer: asyncio.StreamWriter) -> None:
+    """Let the network notice a peer that is gone."""
+    found = writer.get_extra_info("socket")
+    if found is None:
+        return
+    found.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in PROBES.items():
+        # Not every system lets a program choose.
+        if (option := getattr(socket, name, None)) is not None:
+            found.setsockopt(socket.IPPROTO_TCP, option, value)

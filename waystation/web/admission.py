@@ -69,9 +69,8 @@ class Admission:
         event = EVENTS.get(right, Event.LOOKED)
         name = who.name or "anonymous"
         if right in ("store", "delete"):
-            self._trail.note(
-                event, name, address=asked.caller, source=asked.source, status=status, **what
-            )
+            said = {"address": asked.caller, "source": asked.source, "status": status}
+            self._trail.note(event, name, **said | what | asked.told)
             return
         # A viewer asks for each frame: one record for a study, one for each different search.
         query = hashlib.sha256(repr(sorted(asked.params)).encode()).hexdigest()

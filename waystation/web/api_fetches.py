@@ -88,7 +88,13 @@ def fetches_api(fetches: Callable[[], Fetches], decided: Decided = _unheard) -> 
     fetches: of the configuration in force.  decided: told who decided what.
     """
     router = APIRouter(prefix="/api/v1", tags=["broker"])
-    see, act = needs(Ability.SEE), needs(Ability.ACT)
+    _add_looking(router, fetches)
+    _add_deciding(router, fetches, decided)
+    return router
+
+
+def _add_looking(router: APIRouter, fetches: Callable[[], Fetches]) -> None:
+    see = needs(Ability.SEE)
 
     @router.get("/fetches", openapi_extra=see)
     async def listed() -> Listed:
@@ -110,6 +116,10 @@ def fetches_api(fetches: Callable[[], Fetches], decided: Decided = _unheard) -> 
         """Follow one to its end, as server-sent events."""
         _found(fetches(), fetch)
         return StreamingResponse(_events(fetches(), fetch), media_type="text/event-stream")
+
+
+def _add_deciding(router: APIRouter, fetches: Callable[[], Fetches], decided: Decided) -> None:
+    act = needs(Ability.ACT)
 
     @router.delete("/fetches/{fetch}", openapi_extra=act)
     async def stop(fetch: str, order: Annotated[Stop, Body()], who: Asking) -> dict[str, str]:
@@ -147,8 +157,6 @@ def fetches_api(fetches: Callable[[], Fetches], decided: Decided = _unheard) -> 
             raise HTTPException(409, "The cache has nothing of it, or somebody reads it now")
         decided(by, "forget", source=source, study=study, n=n)
         return {"source": source, "study": study, "objects": str(n), "user": by}
-
-    return router
 
 
 def shape(one: Progress) -> Fetch:

@@ -1,6 +1,6 @@
 """``/api/v1/retrieves``: who is fetching what from the archive just now, and stopping it (T-46).
 
-Contract: as in `waystation.web.api`; names no patient and no study.
+Contract: as in `waystation.web.api`; names no patient.
 """
 
 from typing import Annotated
@@ -28,6 +28,7 @@ class Retrieve(BaseModel):
     peer: str = Field(description="Name of the peer that asked, empty for an unknown one")
     calling_ae: str = Field(description="AE title that asked")
     address: str = Field(description="Its address")
+    what: str = Field(description="What was asked for, by UIDs; never a patient")
     to: str = Field(description="AE title that the objects go to")
     total: int = Field(description="Objects that were asked for")
     remaining: int
@@ -67,6 +68,7 @@ def _shape(one: RetrieveView) -> Retrieve:
         peer=one.peer,
         calling_ae=one.calling_ae,
         address=one.address,
+        what=one.what,
         to=one.to,
         total=one.total,
         remaining=one.remaining,

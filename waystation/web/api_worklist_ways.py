@@ -4,6 +4,7 @@ Contract: as in `waystation.web.api`.  What is imported comes in whole or not at
 again is the same steps.  Messages are shown without patient data; their text needs ``phi``.
 """
 
+import asyncio
 import base64
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -146,7 +147,7 @@ def _add_import(router: APIRouter, ways: Ways) -> None:
             raise HTTPException(400, f"area: there is no area {order.area}")
         by = who.author(order.user or who.name)
         author = Author(kind="api", name=by, detail=order.source or "import")
-        drafts = _drafts(order)
+        drafts = await asyncio.to_thread(_drafts, order)
 
         def job(book: Any) -> Imported:
             done = import_drafts(book, drafts, author)
@@ -243,7 +244,7 @@ def _add_trial(router: APIRouter, ways: Ways) -> None:
     async def attempt(order: Annotated[MessageText, Body()]) -> TriedShown:
         """Say what a message would mean, and where each value comes from; nothing is changed."""
         raw = order.text.replace("\r\n", "\r").replace("\n", "\r").strip("\r\x0b\x1c")
-        tried = ways.feed().attempt(raw.encode(), order.sender)
+        tried = await asyncio.to_thread(ways.feed().attempt, raw.encode(), order.sender)
         return TriedShown(
             kind=tried.kind, fault=tried.fault, parts=[_part(one) for one in tried.news]
         )

@@ -78,7 +78,7 @@ class Asked:
     template: of the resource, as it was added.  source: "" for the federated root, "archive" for
     ours alone.  base: public URL of root and source prefix, without a slash at its end.
     path: the values of the template.  params: of the query, without ``accept``.
-    caller: address of the peer.
+    caller: address of the peer.  told: what the audit trail is to say besides the path.
     """
 
     request: Request
@@ -91,6 +91,7 @@ class Asked:
     caller: str = ""
     warnings: list[str] = field(default_factory=list)
     besides: Besides = field(default_factory=Besides)
+    told: dict[str, Any] = field(default_factory=dict)
 
     @property
     def headers(self) -> Headers:

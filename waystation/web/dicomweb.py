@@ -33,11 +33,12 @@ from waystation.web import cors
 from waystation.web.admission import Admission
 from waystation.web.asked import Answered, Asked, Refusal
 from waystation.web.entrance import NoAccounts
+from waystation.web.inflating import receiver
 from waystation.web.problems import (
     BODY_LIMIT,
     LONGEST_TARGET,
-    MOST_FIELDS,
     Limited,
+    excess,
     id_of,
     problem,
 )
@@ -226,7 +227,8 @@ class DicomWeb:
             resource, values = self._find(place, request.method)
             right = resource.right
             await self.admission.admit(request, right, terms)
-            limited = Request(request.scope, Limited(request.receive, resource.body))
+            body = receiver(request.headers, request.receive, gzip=resource.right == "store")
+            limited = Request(request.scope, Limited(body, resource.body))
             asked = _asked(limited, terms, place, resource, values, caller)
             answer = await resource.handler(asked)
         except Exception as error:  # noqa: BLE001 - the top of a request
@@ -238,10 +240,9 @@ class DicomWeb:
     def _admit(self, request: Request, caller: str, terms: Terms) -> None:
         """Raise `Refusal` for what no resource should see."""
         scope, headers = request.scope, request.headers
-        if len(scope["raw_path"]) + len(scope["query_string"]) > LONGEST_TARGET:
-            raise Refusal(414, "The address is too long")
-        if len(scope["headers"]) > MOST_FIELDS:
-            raise Refusal(431, "Too many header fields")
+        too_long = excess(scope)
+        if too_long is not None:
+            raise Refusal(*too_long)
         if self._in_flight[caller] > IN_FLIGHT:
             said = f"At most {IN_FLIGHT} of one caller are answered at a time"
             raise _too_many("Too many requests at once", said)

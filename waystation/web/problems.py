@@ -21,6 +21,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from waystation.model.errors import ConfigError, WaystationError
+from waystation.web.json_shape import unfit
 from waystation.web.pages.errors import error_page, wants_page
 
 log = structlog.get_logger()
@@ -32,6 +33,7 @@ JSON_ONLY = frozenset({"application/json"})
 FORMS = JSON_ONLY | {"application/x-www-form-urlencoded", "multipart/form-data"}
 LONGEST_TARGET = 16 * 1024
 MOST_FIELDS = 100
+LARGEST_HEAD = 64 * 1024
 OPEN = {"/health/live", "/health/ready"}
 SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
 HEADERS = {
@@ -176,7 +178,11 @@ class Guard:
         if refusal is not None:
             await refusal(scope, receive, send_safely)
             return
-        await self._app(scope, Limited(receive, BODY_LIMIT), send_safely)
+        limited: Receive = Limited(receive, BODY_LIMIT)
+        kind = Headers(scope=scope).get("content-type", "")
+        if scope["method"] not in SAFE_METHODS and kind.startswith(tuple(JSON_ONLY)):
+            limited = Judged(limited)
+        await self._app(scope, limited, send_safely)
 
     def _closed(self, scope: Scope) -> JSONResponse | None:
         if scope["path"] in OPEN or not self._watchword.is_closed(scope):
@@ -200,6 +206,8 @@ class Guard:
         kind = headers.get("content-type", "").partition(";")[0].strip()
         if kind not in (FORMS if is_form else JSON_ONLY):
             return problem(415, "Send JSON: Content-Type application/json")
+        if headers.get("content-encoding", "identity").strip().lower() != "identity":
+            return problem(415, "Send the body as it is, without Content-Encoding")
         length = headers.get("content-length", "0")
         if not length.isascii() or not length.isdigit() or int(length) > BODY_LIMIT:
             return problem(413, "The body is too large")
@@ -215,12 +223,21 @@ def _is_unnamed(origin: str, headers: Headers) -> bool:
     return origin == "null" and headers.get("sec-fetch-site", "same-origin") == "same-origin"
 
 
-def _too_long(scope: Scope) -> JSONResponse | None:
+def excess(scope: Scope) -> tuple[int, str] | None:
+    """Return status and title for a request whose head is too long (L20), None if it is not."""
     if len(scope["raw_path"]) + len(scope["query_string"]) > LONGEST_TARGET:
-        return problem(414, "The address is too long")
-    if len(scope["headers"]) > MOST_FIELDS:
-        return problem(431, "Too many header fields")
+        return 414, "The address is too long"
+    fields = scope["headers"]
+    if len(fields) > MOST_FIELDS:
+        return 431, "Too many header fields"
+    if sum(len(name) + len(value) + 4 for name, value in fields) > LARGEST_HEAD:
+        return 431, "The header is too long"
     return None
+
+
+def _too_long(scope: Scope) -> JSONResponse | None:
+    found = excess(scope)
+    return None if found is None else problem(*found)
 
 
 class Limited:
@@ -237,3 +254,26 @@ class Limited:
         if self._size > self._most:
             raise HTTPException(413, "The body is too large")
         return message
+
+
+class Judged:
+    """A JSON body that is handed on once it is all there and neither too deep nor too full."""
+
+    def __init__(self, receive: Receive) -> None:
+        self._receive = receive
+        self._over = False
+
+    async def __call__(self) -> Message:
+        body = bytearray()
+        while not self._over:
+            message = await self._receive()
+            if message["type"] != "http.request":
+                return message
+            body += message.get("body", b"")
+            if not message.get("more_body", False):
+                self._over = True
+                why = unfit(bytes(body))
+                if why:
+                    raise HTTPException(400, why)
+                return {"type": "http.request", "body": bytes(body), "more_body": False}
+        return await self._receive()

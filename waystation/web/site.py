@@ -17,6 +17,7 @@ from waystation.web.api import api
 from waystation.web.dicomweb import DicomWeb
 from waystation.web.entrance import Entrance, Keeper, NoAccounts
 from waystation.web.openapi import Documented
+from waystation.web.pages.archive import archive_pages
 from waystation.web.pages.frame import Console
 from waystation.web.pages.overview import overview_pages
 from waystation.web.pages.static import static_files
@@ -51,7 +52,8 @@ def site(
     keeper = keeper or NoAccounts(around.is_local)
     add_problems(app)
     console = app.state.console = Console(view, view.now)
-    routers = [api(view), _plain(view, around), overview_pages(), static_files(console), *parts]
+    pages = [overview_pages(), archive_pages(), static_files(console)]
+    routers = [api(view), _plain(view, around), *pages, *parts]
     for router in routers:
         app.include_router(router)
     rules = app.state.rules = [*DESCRIPTION, *rules_of(routers)]

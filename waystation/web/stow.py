@@ -10,7 +10,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import structlog
 from starlette.requests import ClientDisconnect
@@ -60,6 +60,8 @@ ZIP: Final = "application/zip"
 TAKES: Final = (*(f'{MULTIPART}; type="{inner}"' for inner in INNER), DICOM, ZIP)
 # So long, at most, an answer waits until searches find what it speaks of.
 VISIBLE_S: Final = 2.0
+# So many studies, at most, are named in one record.
+MOST_TOLD: Final = 100
 NOT_UNDERSTOOD: Final = "The request is not understood"
 
 
@@ -165,11 +167,19 @@ async def _store(asked: Asked, intake: Intake, kind: Range) -> list[Outcome]:
         raise Refusal(400, "The request ended before its body") from None
     finally:
         await deposit.close()
+        # Also where the body breaks off: what came whole before is kept.
+        asked.told.update(_kept(await deposit.outcomes()))
     # Who was told that it is stored looks for it at once.
     with suppress(TimeoutError):
         async with asyncio.timeout(VISIBLE_S):
             await intake.keeping().settled()
     return outcomes
+
+
+def _kept(outcomes: list[Outcome]) -> dict[str, Any]:
+    """Return what the audit trail says of it."""
+    kept = [one for one in outcomes if not one.reason]
+    return {"n": len(kept), "studies": sorted({one.study_uid for one in kept})[:MOST_TOLD]}
 
 
 async def _zipped(asked: Asked, intake: Intake, deposit: Deposit, study: str) -> None:

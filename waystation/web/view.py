@@ -168,13 +168,17 @@ class ActionDone:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RetrieveView:
-    """One C-MOVE or C-GET that is being answered.  sent_s: for how long it has been."""
+    """One C-MOVE or C-GET that is being answered.
+
+    what: in words, without a patient.  sent_s: for how long it has been.
+    """
 
     id: int
     kind: str
     peer: str
     calling_ae: str
     address: str
+    what: str
     to: str
     total: int
     remaining: int

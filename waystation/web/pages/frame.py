@@ -49,6 +49,7 @@ class Entry:
 
 NAVIGATION: Final = (
     Entry("/", "Overview", "gauge", Ability.SEE, "o"),
+    Entry("/archive", "Archive", "archive", Ability.SEE, "v"),
     Entry("/worklist", "Worklist", "list", Ability.PHI, "w", "Worklist"),
     Entry("/worklist/templates", "Templates", "calendar", Ability.PHI, "l", "Worklist"),
     Entry("/worklist/preview", "Station view", "search", Ability.PHI, "p", "Worklist"),

@@ -213,13 +213,11 @@ def _add_edit(router: APIRouter, board: Board) -> None:
             warned &= {*changed, *(NAME_GROUPS if "PatientName" in changed else ())}
         if (doubts or warned) and not form["sure"]:
             return await again(409, step, doubts=doubts, unsure=True)
-        said = form["version"]
-        version = int(said) if said.isascii() and said.isdigit() and len(said) <= 18 else 0
         try:
             done = await board.steps.change(
                 step.id,
                 {**changed, **moved_end(flat(step.data), changed)},
-                version,
+                _version(form["version"]),
                 _author(request),
                 area=form["area"],
             )
@@ -230,6 +228,11 @@ def _add_edit(router: APIRouter, board: Board) -> None:
         except StepRefused as error:
             return onward(request, f"/worklist/{step.id:x}", str(error), kind="failed")
         return onward(request, f"/worklist/{done.id:x}", "The entry was changed")
+
+
+def _version(text: str) -> int:
+    """Return the version that was looked at, 0 (always an old one) for what is none."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= 18 else 0
 
 
 def told(changes: Sequence[Change]) -> list[dict[str, Any]]:

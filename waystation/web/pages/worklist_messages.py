@@ -4,6 +4,7 @@ Contract: a list shows no patient data; the text of a message needs ``phi``, as 
 does.  To try a message changes nothing.
 """
 
+import asyncio
 from typing import Any, Final
 
 from fastapi import APIRouter, HTTPException, Request
@@ -42,7 +43,7 @@ def message_pages(ways: Ways) -> APIRouter:
     async def attempt(request: Request) -> Response:
         text = form_of(request).raw("text")[:LONGEST_MESSAGE]
         raw = text.replace("\r\n", "\r").replace("\n", "\r").strip("\r\x0b\x1c")
-        tried = ways.feed().attempt(raw.encode(), "")
+        tried = await asyncio.to_thread(ways.feed().attempt, raw.encode(), "")
         found = await ways.database.read(hl7_messages.latest(MOST))
         shown = {
             "kind": tried.kind,

@@ -19,6 +19,7 @@ def upgrade() -> None:
         sa.Column("arrival", IDENTITY, autoincrement=False, nullable=False),
         sa.Column("place", sa.BigInteger(), nullable=False),
         sa.Column("again_at", sa.Double(), server_default=sa.text("0"), nullable=False),
+        sa.Column("read_as", sa.Text(), server_default=sa.text("''"), nullable=False),
         sa.PrimaryKeyConstraint("arrival"),
     )
     _patients()
