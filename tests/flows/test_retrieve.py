@@ -20,6 +20,7 @@ from tests.flows.rig import Rig
 from tests.net.sink import ABORT, OPEN_GATE, Answer, Sink, until
 from tests.objects.files import Stored
 from tests.objects.samples import compressed, reencoded, study
+from waystation.app.view_retrieves import retrieves
 from waystation.dicom.uids import (
     EXPLICIT_VR_LE,
     IMPLICIT_VR_LE,
@@ -31,6 +32,7 @@ from waystation.dicom.uids import (
 from waystation.model.errors import LostError
 from waystation.net.query_call import Answer as Response
 from waystation.net.query_call import QueryCall
+from waystation.web.view import RetrieveView
 from waystation.wire.commands import C_MOVE_RQ, Command
 
 PICTURES = study(6, "one")
@@ -314,13 +316,17 @@ async def test_an_operator_can_stop_a_retrieval(rig: Rig) -> None:
     sink = await rig.sink()
     await filled(rig, peer("sink", "SINK", sink.port))
 
+    shown: list[RetrieveView] = []
+
     def stop(_command: Command) -> Answer:
         (going,) = rig.node.queries.going
+        shown.extend(retrieves([going]))
         going.stop("anna")
         return 0
 
     sink.script = stop
     answer = (await move(rig))[-1]
+    assert (shown[0].what, shown[0].to) == (f"study {UID}", "SINK")
     assert answer.status == 0xFE00
     assert counts(answer)[0] == 6 - len(sink.objects)
 

@@ -18,7 +18,7 @@ from waystation.journal import deid_records
 from waystation.journal.decisions import Action
 from waystation.journal.entries import Chosen
 from waystation.journal.fixing import fix
-from waystation.web.api_deid_shapes import DeidDecision
+from waystation.web.api_deid_shapes import DeidDecision, NotHereError
 from waystation.web.view import ActionAsked
 
 ID, NAME, STUDY, DESCRIPTION = 0x00100020, 0x00100010, 0x0020000D, 0x0008103E
@@ -130,7 +130,7 @@ async def test_a_sample_waits_for_a_person_and_release_does_not_skip_it(rig: Rig
         await view.act(again if sink.objects else order)
         await rig.wait_for({state: 1, **({"done": 1} if sink.objects else {})})
     assert len(sink.objects) == 1
-    with pytest.raises(LookupError):
+    with pytest.raises(NotHereError):
         await desk.decide(replace(said, profile="x"))
 
 

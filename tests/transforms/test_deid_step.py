@@ -11,7 +11,9 @@ from waystation.destinations.base import Pieces
 from waystation.dicom.head import Head
 from waystation.flows.splicing import LEAD, find_tail_end, read
 from waystation.transforms import steps
-from waystation.transforms.deid_step import DeidStep
+from waystation.transforms.deid.devices import NO_RULE, NOT_CLEANED, UNKNOWN
+from waystation.transforms.deid.refusals import FACES
+from waystation.transforms.deid_step import REJECTED, UNSEEN, DeidStep
 from waystation.transforms.edit_read import read_edit
 from waystation.transforms.steps import Failed, StepFacts, Tools, Treated
 
@@ -83,3 +85,23 @@ async def test_an_object_that_is_read_in_pieces_is_read_to_the_end_of_its_pixels
     done = applied(original.head, edits, original.lead, original.tail_end)
     assert data[original.head.pixel_offset : done.tail_end] == pixels
     await original.close()
+
+
+@pytest.mark.req("D-43", "D-32")
+@pytest.mark.parametrize(
+    ("why", "asked"),
+    [
+        (UNSEEN, "sample"),
+        (REJECTED, "sample"),
+        (UNKNOWN, "pixels"),
+        (NO_RULE, "pixels"),
+        (NOT_CLEANED, "pixels"),
+        (FACES, "features"),
+        ("it has no Patient ID (missing_id)", ""),
+    ],
+)
+def test_a_person_is_asked_only_what_an_approval_lets_pass(why: str, asked: str) -> None:
+    asking = engine("clean_pixel_data", pixels={"unknown": "approve"})
+    assert DeidStep(asking).asked_of(why) == asked
+    strict = DeidStep(engine("clean_pixel_data"))
+    assert strict.asked_of(why) == ("" if asked == "pixels" else asked)

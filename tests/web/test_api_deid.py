@@ -14,6 +14,7 @@ from waystation.web.api_deid_shapes import (
     DeidDesk,
     DeidLookup,
     EntrySaid,
+    NotHereError,
     Rectangle,
 )
 from waystation.web.site import site
@@ -38,7 +39,7 @@ class Noted:
 
     async def decide(self, said: DeidDecision, *, release: bool = False) -> DecisionDone:
         if said.profile == "none":
-            raise LookupError("There is no profile none")
+            raise NotHereError("There is no profile none")
         self.decisions.append(said)
         return DecisionDone(held=["1"])
 

@@ -231,7 +231,7 @@ async def test_totals_that_ran_out_of_time_say_so(
 
 
 async def test_the_dry_run_finds_a_study_an_object_or_says_that_it_is_not_here(
-    house: DeidHouse,
+    house: DeidHouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     house.come("otto", "operator")
     found = await house.get(f"/deid/try?what={study_of('CT')}&profile=numbers")
@@ -250,6 +250,9 @@ async def test_the_dry_run_finds_a_study_an_object_or_says_that_it_is_not_here(
         assert (await house.get(f"/deid/objects/{number}?profile=numbers")).status_code == 404
         assert (await house.api("GET", f"/objects/{number}?profile=numbers")).status_code == 404
     here = await house.object_of("CT")
+    monkeypatch.setattr("waystation.web.pages.deid_look.MOST_ROWS", 3)
+    short = await house.get(f"/deid/objects/{here}?profile=numbers")
+    assert "more are not shown" in short.text
     assert (await house.get(f"/deid/objects/{here}?profile=nosuch")).status_code == 404
     assert (await house.get("/deid/studies/1.2.3?profile=numbers")).status_code == 404
 

@@ -34,6 +34,7 @@ from waystation.web.api_deid_shapes import (
     DeidDecision,
     DeidLookup,
     EntrySaid,
+    NotHereError,
     ProfileSaid,
     ReasonSaid,
     ReportLineSaid,
@@ -67,7 +68,7 @@ class NodeDeid:
     def _step(self, name: str) -> DeidStep:
         step = self._node.stepping.deidentifiers.get(name)
         if not isinstance(step, DeidStep):
-            raise LookupError(f"There is no profile {name}")
+            raise NotHereError(f"There is no profile {name}")
         return step
 
     # looking
@@ -112,11 +113,17 @@ class NodeDeid:
         """Return a study with a page of its objects."""
         read = self._node.database.read
         found = await read(deid_waiting.objects_of(uid, after, limit))
+        rules = {
+            name: await read(deid_waiting.device_rule(step.study_named(uid), name))
+            for name, step in self._node.stepping.deidentifiers.items()
+            if isinstance(step, DeidStep) and step.asks
+        }
         return StudySaid(
             study=uid,
             total=await read(deid_waiting.count_of(uid)),
             objects=[object_said(one) for one in found],
             waiting=await self.waiting(uid),
+            device_rules={name: text for name, text in rules.items() if text},
         )
 
     async def object_named(self, uid: str) -> int:

@@ -44,6 +44,7 @@ from waystation.transforms.steps import Tools, Treated
 from waystation.web.api_deid_shapes import (
     Asked,
     ComparisonSaid,
+    NotHereError,
     ObjectSaid,
     PixelsSaid,
     ReasonSaid,
@@ -128,9 +129,8 @@ class Looking:
     async def device_rule(self, arrival: Arrival) -> str:
         """Return the text of a rule for the device of an object, "" if it cannot be read."""
         try:
-            payload = await self._cargo.load(as_delivery(arrival))
-            original = await read(payload, arrival.instance.transfer_syntax_uid)
-        except (StorageError, DatasetError):
+            original = await self._original(arrival)
+        except NotHereError:
             return ""
         try:
             return _rule(original.head, ())
@@ -175,7 +175,7 @@ class Looking:
     ) -> None:
         try:
             tried = await self._try(step, arrival, recipe)
-        except StorageError as error:
+        except NotHereError as error:
             report.hold(str(error), arrival.sha256)
             return
         why = tried.waits[0][1] if tried.waits else tried.failed
@@ -189,7 +189,7 @@ class Looking:
     async def _arrival(self, number: int) -> Arrival:
         found = await self._node.database.read(arrivals.by_id(number))
         if found is None:
-            raise LookupError("This object is not here")
+            raise NotHereError("This object is not here")
         return found
 
     async def _recipe(self, asked: Asked) -> Recipe:
@@ -205,21 +205,28 @@ class Looking:
     ) -> Tried:
         """Run the steps, and again as if approved while only a person is wanting.
 
-        Raises `StorageError` if the bytes cannot be had, `LookupError` if they make no object.
+        Raises `NotHereError` if the bytes cannot be had, or make no object.
         """
-        delivery = as_delivery(arrival)
-        load = partial(self._cargo.load, delivery)
-        try:
-            original = await read(await load(), delivery.transfer_syntax_uid)
-            await find_tail_end(original, load)
-        except DatasetError as error:
-            raise LookupError(f"This object cannot be read: {error}") from error
+        original = await self._original(arrival)
         try:
             return await self._tried(step, arrival, original, self._tools(step, recipe), verify)
         except HeldError as held:
             return Tried(original, failed=held.why)
         finally:
             await original.close()
+
+    async def _original(self, arrival: Arrival) -> Original:
+        delivery = as_delivery(arrival)
+        load = partial(self._cargo.load, delivery)
+        original: Original | None = None
+        try:
+            original = await read(await load(), delivery.transfer_syntax_uid)
+            await find_tail_end(original, load)
+        except (DatasetError, StorageError) as error:
+            if original is not None:
+                await original.close()
+            raise NotHereError(f"This object cannot be read: {error}") from error
+        return original
 
     def _tools(self, step: DeidStep, recipe: Recipe) -> Tools:
         toolbox = self._node.stepping.treatments.toolbox

@@ -2,8 +2,8 @@
 
 Contract: says ``{"ready": true}`` once it can work; then reads jobs from standard input, one JSON
 object per line (files, the syntax that the object has, and either ``wants``, the syntax it is to
-have, ``redact``, a `RedactJob`, ``preview``, ``render`` or ``legible``), and answers each on what
-was standard output:
+have, ``redact``, a `RedactJob`, ``preview``, ``render``, ``legible`` or ``pixels``), and answers
+each on what was standard output:
 ``{"frame": n}`` now and then, at last either
 ``{"size": n, "sha256": hex, "syntax": uid, "changes": [...]}``,
 ``{"failed": why}``, or ``{"room": why}`` if our own disk was short.  Whatever the codecs print goes
@@ -103,6 +103,10 @@ def _made(job: dict[str, str], files: Files, tick: Tick) -> tuple[str, list[str]
 
         how = job["has"], RenderJob.of_text(job["render"])
         return "", list(map(str, render(source, scratch, out, how, tick)))
+    if "pixels" in job:
+        from waystation.transforms.picture_pixels import picture_pixels
+
+        return "", list(map(str, picture_pixels(source, out, job["pixels"], tick)))
     if "legible" in job:
         from waystation.transforms.legible import legible
 

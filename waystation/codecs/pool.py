@@ -161,6 +161,15 @@ class CodecPool:
         """
         return await self._converted(source, digest, {"has": syntax, "render": job.text()})
 
+    async def pixels(
+        self, source: bytes | AsyncIterator[bytes], *, digest: str, kind: str
+    ) -> Converted:
+        """Return the pixels of a picture (PNG, GIF); its changes: `Pixels`, field by field.
+
+        Raises `CodecError`, `WorkroomError`, and whatever ``source`` raises.
+        """
+        return await self._converted(source, digest, {"pixels": kind})
+
     async def legible(
         self, source: bytes | AsyncIterator[bytes], *, digest: str, syntax: str
     ) -> Converted:

@@ -125,6 +125,25 @@ def _decided(transaction: Transaction, study: str, profile: str) -> tuple[Decide
     )
 
 
+def device_rule(study: str, profile: str) -> Job[str]:
+    """Read the rule that was offered with the last approval of pixels, "" if there was none.
+
+    study: as the outputs call it.
+    """
+
+    def job(transaction: Transaction) -> str:
+        rows = transaction.rows(
+            "SELECT text FROM deid_record WHERE study = :study AND kind = :kind"
+            " ORDER BY number DESC",
+            {"study": study, "kind": APPROVAL},
+        )
+        said = (json.loads(text) for (text,) in rows)
+        offered = (str(one.get("device", "")) for one in said if one["profile"] == profile)
+        return next((text for text in offered if text), "")
+
+    return job
+
+
 def held_by(study: str, profile: str) -> Job[tuple[int, ...]]:
     """Read which deliveries of a study a profile holds."""
 

@@ -27,9 +27,9 @@ MOST_FRAMES = 32
 ENLARGED_SIDE, LONGEST_SIDE, EDGE = 2048, 4096, 16
 LUMINANCE = (0.299, 0.587, 0.114)
 TOP = 255
-BRIGHT = 250
-# What is left out at either end to find what is bright, in percent; how much may be bright.
-ODD_PERCENT, MOST_BRIGHT, LOOKED_AT = 0.1, 0.2, 1_000_000
+# What is left out at either end to find what is bright, in percent; how near to that is bright
+# too, where pictures were compressed with loss; how much of a picture may be bright.
+ODD_PERCENT, NEAR, MOST_BRIGHT, LOOKED_AT = 0.1, 0.98, 0.2, 1_000_000
 Array = np.ndarray[Any, np.dtype[Any]]
 
 
@@ -63,11 +63,11 @@ def _views(film: Film, number: int) -> Iterator[Array]:
     else:
         colours = coloured(samples, image, film.head)
         shades, brightness = colours @ np.array(LUMINANCE, np.float32), colours.max(axis=2)
-    grey = overlaid(_spread(shades, 0.0), film.head, number, TOP)
+    grey = overlaid(_spread(shades), film.head, number, TOP)
     yield grey
-    bright = _joined(overlaid(_spread(brightness, ODD_PERCENT), film.head, number, TOP) >= BRIGHT)
-    if 0 < bright.mean() <= MOST_BRIGHT and not np.isin(grey, (0, TOP)).all():
-        yield np.where(bright, 0, TOP).astype(np.uint8)
+    bright = overlaid(_brightest(brightness) * np.uint8(TOP), film.head, number, TOP)
+    if 0 < bright.mean() <= MOST_BRIGHT * TOP and not np.isin(grey, (0, TOP)).all():
+        yield TOP - bright
 
 
 def _numbers(samples: Array, image: Image) -> Array:
@@ -84,16 +84,25 @@ def _numbers(samples: Array, image: Image) -> Array:
     return -numbers if image.photometric == "MONOCHROME1" else numbers
 
 
-def _spread(numbers: Array, odd_percent: float) -> Array:
-    """Return shades from 0 to 255; odd_percent: numbers at either end that do not count."""
+def _spread(numbers: Array) -> Array:
+    """Return shades from 0 to 255, from the lowest to the highest number."""
     low, high = float(numbers.min()), float(numbers.max())
-    if odd_percent:
-        some = numbers.ravel()[:: max(1, numbers.size // LOOKED_AT)]
-        inner = np.percentile(some, (odd_percent, 100 - odd_percent))
-        if inner[0] < inner[1]:
-            low, high = map(float, inner)
     shades = (numbers - np.float32(low)) * np.float32(TOP / max(high - low, 1e-30))
     return np.asarray(np.clip(shades, 0, TOP), np.uint8)
+
+
+def _brightest(numbers: Array) -> Array:
+    """Return flags: what is as bright as a device writes, if it looks like strokes."""
+    some = numbers.ravel()[:: max(1, numbers.size // LOOKED_AT)]
+    low, high = np.percentile(some, (ODD_PERCENT, 100 - ODD_PERCENT))
+    if low == high:
+        return _joined(numbers > high)
+    near = numbers >= low + NEAR * (high - low)
+    strokes = _joined(near)
+    if 2 * strokes.sum() >= near.sum():
+        return strokes
+    # Most of it stands alone: noise on top of something large and bright.
+    return _joined(numbers >= high)
 
 
 def _joined(bright: Array) -> Array:

@@ -25,6 +25,7 @@ from waystation.web.api_deid_shapes import (
     DeidDesk,
     DeidLookup,
     EntrySaid,
+    NotHereError,
     ProfileName,
     ProfileSaid,
     Rectangle,
@@ -130,8 +131,8 @@ async def found(answer: Awaitable[T]) -> T:
     """Return what there is; HTTPException 404 for what is not here."""
     try:
         return await answer
-    except LookupError as error:
-        raise HTTPException(404, str(error.args[0])) from None
+    except NotHereError as error:
+        raise HTTPException(404, str(error)) from None
 
 
 def boxes_of(texts: Sequence[str]) -> tuple[Rectangle, ...]:

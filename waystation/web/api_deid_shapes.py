@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, NamedTuple, Protocol
 
 from pydantic import Field
 
+from waystation.model.errors import WaystationError
 from waystation.web.shape import Shape
 
 What = Literal["sample", "pixels", "features"]
@@ -116,6 +117,9 @@ class StudySaid(Shape):
     total: int = Field(description="Number of its objects here")
     objects: list[ObjectSaid]
     waiting: list[WaitingSaid]
+    device_rules: dict[str, str] = Field(
+        description="Profile → text of a rule for the device whose pixels were approved"
+    )
 
 
 class RowSaid(Shape):
@@ -197,6 +201,10 @@ class ReportLineSaid(Shape):
     decisions: int
 
 
+class NotHereError(WaystationError):
+    """There is no such profile, study or object here; the text is shown."""
+
+
 class Rectangle(NamedTuple):
     """In pixels, origin top left."""
 
@@ -221,7 +229,7 @@ class Asked:
 
 
 class DeidDesk(Protocol):
-    """De-identification in a running node.  `LookupError`: there is no such thing here."""
+    """De-identification in a running node.  Raises `NotHereError`."""
 
     def profiles(self) -> Sequence[ProfileSaid]:
         """Return the profiles that can be used."""

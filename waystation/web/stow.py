@@ -16,6 +16,7 @@ import structlog
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
+from waystation.codecs.pool import CodecPool
 from waystation.dicomweb import paths
 from waystation.dicomweb.accept import (
     DICOM,
@@ -70,6 +71,7 @@ class Intake:
     """What storing needs of the node.
 
     shut: why nothing is taken now, or "".  folder: for bulk data that waits for its object.
+    codecs: make pixels of pictures, None where nothing does.
     """
 
     keeping: Callable[[], Keeping]
@@ -157,7 +159,7 @@ async def _store(asked: Asked, intake: Intake, kind: Range) -> list[Outcome]:
         elif _inner(kind) == DICOM:
             await _parts(asked, deposit, kind.param("boundary") or "", study)
         else:
-            made = ByMetadata(deposit, study, intake.folder)
+            made = ByMetadata(deposit, study, intake.folder, intake.codecs)
             try:
                 await _described(asked, made, kind.param("boundary") or "")
             finally:

@@ -100,23 +100,21 @@ def _add_study(router: APIRouter, desk: DeidDesk) -> None:
         request: Request, study: Uid, profile: str = "", after: str = ""
     ) -> Response:
         said = await desk.study(study, id_number(after), MOST)
-        return await page(request, "deid-study.html", **await study_values(desk, said, profile))
+        return await page(request, "deid-study.html", **study_values(desk, said, profile))
 
 
-async def study_values(desk: DeidDesk, said: StudySaid, profile: str) -> dict[str, Any]:
+def study_values(desk: DeidDesk, said: StudySaid, profile: str) -> dict[str, Any]:
     """Return what the page of a study shows.  profile: that it is looked at by."""
     names = [one.name for one in desk.profiles()]
     held = next((one for one in said.waiting if one.profile == profile), None)
     if not said.objects and not said.waiting:
         raise HTTPException(404, "Nothing of this study is here")
-    told = await desk.report(said.study) or {"decisions": []}
-    devices = [one for one in told["decisions"] if one["profile"] == profile and "device" in one]
     return {
         "study": said,
         "profile": profile if profile in names or held else "",
         "profiles": names,
         "held": held,
-        "device": devices[-1]["device"] if devices else "",
+        "device": said.device_rules.get(profile, ""),
         "asks": ASKS,
         "approving": APPROVING,
         "query": urlencode({"profile": profile, **({"recipe": held.recipe} if held else {})}),

@@ -46,6 +46,7 @@ ACTIONS: Final = {
 }
 Recipe = Annotated[str, Query(pattern="^[0-9a-f]{0,16}$")]
 UIDS: Final = frozenset("0123456789.")
+MOST_ROWS: Final = 2000
 
 
 def deid_look_pages(desk: DeidDesk) -> APIRouter:
@@ -98,6 +99,8 @@ def _values(made: ComparisonSaid, frame: int, boxes: str, recipe: str) -> dict[s
     drawn_as += [("box", line) for line in boxes.splitlines() if line.strip()]
     return {
         "made": made,
+        "changed": made.changed[:MOST_ROWS],
+        "kept": made.kept[:MOST_ROWS],
         "actions": ACTIONS,
         "asks": ASKS,
         "approving": APPROVING,
@@ -108,7 +111,10 @@ def _values(made: ComparisonSaid, frame: int, boxes: str, recipe: str) -> dict[s
         "boxes": boxes,
         "recipe": recipe,
         "back": study_path(made.study, made.profile),
-        "place": {row.path: _words(row.path) for row in (*made.changed, *made.kept)},
+        "place": {
+            row.path: _words(row.path)
+            for row in (*made.changed[:MOST_ROWS], *made.kept[:MOST_ROWS])
+        },
     }
 
 
@@ -173,7 +179,7 @@ def _add_try(router: APIRouter, desk: DeidDesk) -> None:
                 problem, study = "No object and no study of this name is here", None
         elif what:
             problem = "Choose a profile"
-        shown = await study_values(desk, study, profile) if study is not None else {}
+        shown = study_values(desk, study, profile) if study is not None else {}
         return await page(
             request,
             "deid-try.html",
