@@ -11,7 +11,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -88,8 +88,10 @@ def _read(address: tuple[str, int], request: bytes, over: Any, received: Any, pl
         connection.settimeout(60)
         connection.connect(address)
         connection.sendall(request)
-        while not over.wait(PIECE / RATE):
-            received[place] += len(connection.recv(PIECE))
+        # Who gets nothing for so long has not been answered, and stops.
+        with suppress(TimeoutError):
+            while not over.wait(PIECE / RATE):
+                received[place] += len(connection.recv(PIECE))
 
 
 def _crowd(address: tuple[str, int], request: bytes, begun: Any, over: Any, received: Any) -> None:

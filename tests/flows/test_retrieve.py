@@ -20,6 +20,7 @@ from tests.flows.rig import Rig
 from tests.net.sink import ABORT, OPEN_GATE, Answer, Sink, until
 from tests.objects.files import Stored
 from tests.objects.samples import compressed, reencoded, study
+from waystation.app.people import People
 from waystation.app.view_retrieves import retrieves
 from waystation.dicom.uids import (
     EXPLICIT_VR_LE,
@@ -29,6 +30,7 @@ from waystation.dicom.uids import (
     STUDY_ROOT_GET,
     STUDY_ROOT_MOVE,
 )
+from waystation.journal import audit
 from waystation.model.errors import LostError
 from waystation.net.query_call import Answer as Response
 from waystation.net.query_call import QueryCall
@@ -312,7 +314,10 @@ async def test_a_requester_that_leaves_ends_its_retrieval(rig: Rig) -> None:
 
 
 @pytest.mark.req("T-46")
-async def test_an_operator_can_stop_a_retrieval(rig: Rig) -> None:
+async def test_an_operator_can_stop_a_retrieval_and_the_trail_tells_who_took_what(
+    rig: Rig,
+) -> None:
+    rig.makers = (People,)
     sink = await rig.sink()
     await filled(rig, peer("sink", "SINK", sink.port))
 
@@ -327,6 +332,13 @@ async def test_an_operator_can_stop_a_retrieval(rig: Rig) -> None:
     sink.script = stop
     answer = (await move(rig))[-1]
     assert (shown[0].what, shown[0].to) == (f"study {UID}", "SINK")
+    await rig.node.database.write(lambda _transaction: None)
+    (found,) = await rig.node.database.read(audit.records(event=audit.Event.RETRIEVED))
+    assert (found.who, found.what["studies"], found.what["to"]) == ("ASKER", [UID], "SINK")
+    assert (found.what["sent"], found.what["sent"] + found.what["not_sent"]) == (
+        len(sink.objects),
+        6,
+    )
     assert answer.status == 0xFE00
     assert counts(answer)[0] == 6 - len(sink.objects)
 

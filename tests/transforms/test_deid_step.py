@@ -13,8 +13,9 @@ from waystation.flows.splicing import LEAD, find_tail_end, read
 from waystation.transforms import steps
 from waystation.transforms.deid.devices import NO_RULE, NOT_CLEANED, UNKNOWN
 from waystation.transforms.deid.refusals import FACES
-from waystation.transforms.deid_step import REJECTED, UNSEEN, DeidStep
+from waystation.transforms.deid_step import REJECTED, TEXT_LEFT, UNSEEN, DeidStep
 from waystation.transforms.edit_read import read_edit
+from waystation.transforms.held import HeldError
 from waystation.transforms.steps import Failed, StepFacts, Tools, Treated
 
 JPEG = "1.2.840.10008.1.2.4.50"
@@ -96,6 +97,7 @@ async def test_an_object_that_is_read_in_pieces_is_read_to_the_end_of_its_pixels
         (UNKNOWN, "pixels"),
         (NO_RULE, "pixels"),
         (NOT_CLEANED, "pixels"),
+        (f"{TEXT_LEFT} (frame 3)", "pixels"),
         (FACES, "features"),
         ("it has no Patient ID (missing_id)", ""),
     ],
@@ -105,3 +107,29 @@ def test_a_person_is_asked_only_what_an_approval_lets_pass(why: str, asked: str)
     assert DeidStep(asking).asked_of(why) == asked
     strict = DeidStep(engine("clean_pixel_data"))
     assert strict.asked_of(why) == ("" if asked == "pixels" else asked)
+
+
+@pytest.mark.req("D-36")
+def test_text_is_looked_for_where_there_are_pixels_that_no_person_has_approved() -> None:
+    checks, rule = engine(ocr=True), engine()
+    pixels = encoded(object_of(), EXPLICIT) + NATIVE
+    for who, data, approvals, wanted in (
+        (checks, pixels, {}, True),
+        (checks, pixels, {"pixels": False, "sample": True}, True),
+        (checks, pixels, {"pixels": True}, False),
+        (checks, encoded(object_of(), EXPLICIT), {}, False),
+        (rule, pixels, {}, False),
+    ):
+        facts = StepFacts(now=0.0, system="", approvals=approvals)
+        done = DeidStep(who)(Head.from_bytes(data, EXPLICIT), facts)
+        assert done.unwritten is wanted
+        assert ('"ocr":"passed"' in done.report) is wanted
+    assert checks.profile.digest != rule.profile.digest
+
+
+@pytest.mark.req("D-36", "D-32")
+def test_the_further_check_takes_the_place_of_no_rule() -> None:
+    who = engine("clean_pixel_data", ocr=True)
+    unknown = encoded(object_of(modality="US"), EXPLICIT) + NATIVE
+    with pytest.raises(HeldError, match=UNKNOWN):
+        DeidStep(who)(Head.from_bytes(unknown, EXPLICIT), StepFacts(now=0.0, system=""))

@@ -23,8 +23,8 @@ def views(picture: Picture, numbers: Array, *, more: bytes = b"") -> tuple[list[
     held, found = out.getvalue(), []
     while held:
         size = int.from_bytes(held[:8], "big")
-        shown = Image.open(BytesIO(held[8 : 8 + size]))
-        shown = shown.resize((shown.width // 2, shown.height // 2), Image.Resampling.BOX)
+        large = Image.open(BytesIO(held[8 : 8 + size]))
+        shown = large.resize((large.width // 2, large.height // 2), Image.Resampling.BOX)
         found.append(np.asarray(shown)[EDGE:-EDGE, EDGE:-EDGE].astype(int))
         held = held[8 + size :]
     assert len(found) == len(frames)

@@ -6,9 +6,9 @@ import os
 from collections.abc import AsyncIterator
 
 import pytest
+import pytest_asyncio
 from starlette.testclient import TestClient
 
-from tests.flows.conftest import rig
 from tests.flows.rig import CT, TINY, Rig
 from tests.objects.samples import as_file
 from tests.web.dicomweb import Web
@@ -21,10 +21,19 @@ from waystation.dicomweb.xml_model import to_xml
 from waystation.web.json_shape import DEEPEST, MOST_MEMBERS, unfit
 from waystation.web.problems import BODY_LIMIT, LARGEST_HEAD, LONGEST_TARGET, MOST_FIELDS
 
-__all__ = ("rig", "web")
+__all__ = ("web",)
 
 TELL = "/dicom-web/studies/1.2/tell"
 RETRY = "/api/v1/deliveries/retry"
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def rig(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Rig]:
+    """Return one node for all of them."""
+    made = Rig(tmp_path_factory.mktemp("limits"))
+    await made.start()
+    yield made
+    await made.close()
 
 
 @pytest.mark.req("L20", "W-139")
@@ -100,12 +109,12 @@ def test_depth_and_members_are_counted_outside_of_texts(text: str, fits: bool) -
 
 
 @pytest.mark.req("L23", "W-94")
+@pytest.mark.asyncio(loop_scope="module")
 async def test_a_body_is_as_large_as_it_may_be_announced_or_not(
     rig: Rig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = body(as_file(TINY))
     monkeypatch.setattr("waystation.web.stow.LARGEST_BODY", len(whole))
-    await rig.start()
     living = Living(rig)
 
     async def pieces(content: bytes) -> AsyncIterator[bytes]:
@@ -119,8 +128,8 @@ async def test_a_body_is_as_large_as_it_may_be_announced_or_not(
 
 
 @pytest.mark.req("L25", "L12")
+@pytest.mark.asyncio(loop_scope="module")
 async def test_gzip_is_taken_for_what_is_stored_within_its_limits(rig: Rig) -> None:
-    await rig.start()
     living = Living(rig)
 
     async def send(content: bytes, coding: str = "gzip", kind: str = KIND) -> int:
@@ -156,8 +165,8 @@ def test_gzip_is_taken_for_nothing_else(client: TestClient) -> None:
 
 @pytest.mark.req("L26", "W-94")
 @pytest.mark.parametrize("media", [JSON, XML])
+@pytest.mark.asyncio(loop_scope="module")
 async def test_metadata_is_64_levels_deep_and_no_deeper(rig: Rig, media: str) -> None:
-    await rig.start()
     living = Living(rig)
 
     async def status(levels: int) -> int:
@@ -180,10 +189,10 @@ async def test_metadata_is_64_levels_deep_and_no_deeper(rig: Rig, media: str) ->
 
 
 @pytest.mark.req("L26", "W-94")
+@pytest.mark.asyncio(loop_scope="module")
 async def test_metadata_has_no_document_type_and_no_more_than_its_limit(
     rig: Rig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await rig.start()
     living = Living(rig)
     head = b'<?xml version="1.0"?>'
     for kind in (b'<!DOCTYPE x [<!ENTITY a "aaaa">]>', b'<!DOCTYPE x SYSTEM "file:///etc/passwd">'):

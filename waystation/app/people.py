@@ -23,6 +23,7 @@ from waystation.app.settings_node import WebSettings
 from waystation.app.wiring_dicomweb import terms_in_force
 from waystation.flows.auditing import Trail
 from waystation.flows.desk import Services
+from waystation.flows.retrieve import Going
 from waystation.journal.audit import Event
 from waystation.model.errors import ConfigError, WaystationError
 from waystation.web.accounts import Accounts, SetupToken
@@ -33,6 +34,8 @@ log = structlog.get_logger()
 AUDIT_KEY, LOCAL_KEY, SETUP_TOKEN = "audit.key", "api.key", "setup.token"
 SETUP_S = 86_400.0
 NODE = "node"
+# So many studies are named in one record.
+MOST_STUDIES = 1000
 
 
 class People:
@@ -58,6 +61,7 @@ class People:
     async def start(self) -> None:
         """See who is known; from now on commands on this machine can come in."""
         self._node.watching.looks.append(self.trail.findings)
+        self._node.queries.ended.append(self._retrieved)
         await self.accounts.start()
         self._open_door(self._node.settings.web)
         write_private(self._data / LOCAL_KEY, self._local_key.encode())
@@ -82,6 +86,22 @@ class People:
                 "others could reach it and nobody could sign in: add the first user with"
                 " waystation user add NAME --role admin, or say setup = true",
             )
+
+    def _retrieved(self, going: Going) -> None:
+        """Write down who took what from the archive by C-MOVE or C-GET (T-46, S-64)."""
+        source, counts = going.source, going.progress.counts
+        self.trail.note(
+            Event.RETRIEVED,
+            source.peer or source.calling_ae,
+            calling_ae=source.calling_ae,
+            address=source.address,
+            to=going.to,
+            studies=list(going.studies)[:MOST_STUDIES],
+            n_studies=len(going.studies),
+            sent=counts.completed + counts.warning,
+            not_sent=counts.failed + counts.remaining,
+            why=going.progress.problem,
+        )
 
     def belts(self) -> Mapping[str, Coroutine[Any, Any, None]]:
         """Return its belts, not yet running, by name."""

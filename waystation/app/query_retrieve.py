@@ -189,6 +189,11 @@ class QueryRetrieve:
         return {"commitment": self.commitment.run(), "verify": self.verification.run()}
 
     @property
+    def ended(self) -> list[Callable[[Going], None]]:
+        """Return who hears of each retrieval when it is over."""
+        return self._shelf.ended
+
+    @property
     def going(self) -> Sequence[Going]:
         """The retrievals under way (T-46)."""
         return self._shelf.going

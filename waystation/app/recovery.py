@@ -27,7 +27,7 @@ log = structlog.get_logger()
 MARK = "checked_at"
 # Clocks and file times may differ a little; looking at a few folders twice is cheap.
 SLACK_S = 120.0
-CHUNK = 500
+CHUNK = 2000
 # A whole check of a large file takes longer than a restart may.
 QUICK_CHECK_BYTES = 128 << 20
 

@@ -54,7 +54,14 @@ def wado(node: Node, broker: Broker | None = None) -> list[Resource]:
     return [
         *as_received(giving(store), giving(replace(store, objects=objects))),
         *delete_resources(store, node.archivist.delete, lambda: node.settings.web.delete),
-        *store_resources(Intake(keeping=node.keeping, shut=lambda: _shut(node), folder=node.data)),
+        *store_resources(
+            Intake(
+                keeping=node.keeping,
+                shut=lambda: _shut(node),
+                folder=node.data,
+                codecs=node.codecs,
+            )
+        ),
     ]
 
 

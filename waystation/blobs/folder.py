@@ -156,7 +156,7 @@ class BlobFolder(BlobReader):
     def size_of(self, name: str) -> int:
         """Return the size of a blob's file, -1 if there is none."""
         try:
-            return (self.root / name).stat().st_size
+            return os.stat(f"{self.root}/{name}").st_size
         except FileNotFoundError:
             return -1
 

@@ -2,9 +2,10 @@
 
 Contract (D-36, S-41): `TextReader.frame_with_text` gives the first frame in which a word was read,
 and never the word.  Text is a word that tesseract is sure enough of (`SURE_PERCENT`), high enough
-to be no noise (`LEAST_PIXELS`), and with `FEWEST_CHARACTERS` letters or digits.  The program sees pictures of our making on its standard
-input, and no name from anywhere; it is confined (`codecs.text_child`).  If it fails, takes too
-long or says what nobody can read, `CodecError`; if it is not there, `WorkroomError`.
+to be no noise (`LEAST_PIXELS`), and with `FEWEST_CHARACTERS` letters or digits.  The program sees
+pictures of our making on its standard input, and no name from anywhere; it is confined
+(`codecs.text_child`).  If it fails, takes too long or says what nobody can read, `CodecError`; if
+it is not there, `WorkroomError`.
 """
 
 import asyncio

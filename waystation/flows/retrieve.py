@@ -42,11 +42,15 @@ PATIENT_ROOT = {PATIENT_ROOT_MOVE, PATIENT_ROOT_GET}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Going:
-    """One retrieval under way, for whoever looks on.  id: unique in this life of the node."""
+    """One retrieval under way, for whoever looks on.
+
+    id: unique in this life of the node.  studies: of what is sent, as far as they are known.
+    """
 
     id: int
     source: Source
     wanted: Wanted
+    studies: Sequence[str]
     to: str
     progress: Progress
 
@@ -80,6 +84,7 @@ class Shelf:
     cargo: objects as they leave; stored: as they were received; as_received: who gets those.
     policy: how far `GetOut` may convert.
     elsewhere: what is wanted from the archive and PACS together, None for the archive alone.
+    ended: hear of each retrieval when it is over.
     """
 
     instances: Callable[[Wanted, str], Awaitable[Sequence[Delivery]]]
@@ -93,6 +98,7 @@ class Shelf:
     policy: str = "decompress"
     elsewhere: Callable[[Wanted, str], Borrowed | None] = lambda _wanted, _title: None
     going: list[Going] = field(default_factory=list)
+    ended: list[Callable[[Going], None]] = field(default_factory=list)
     numbers: Iterator[int] = field(default_factory=lambda: count(1))
 
 
@@ -148,7 +154,14 @@ class Retrieval:
         progress = Progress(asked, len(found))
         to = asked.command.move_destination or asked.source.calling_ae
         number = next(self._shelf.numbers)
-        going = Going(id=number, source=asked.source, wanted=wanted, to=to, progress=progress)
+        going = Going(
+            id=number,
+            source=asked.source,
+            wanted=wanted,
+            studies=wanted.studies or sorted({one.study_uid for one in found}),
+            to=to,
+            progress=progress,
+        )
         self._shelf.going.append(going)
         try:
             if borrowed is not None:
@@ -158,7 +171,7 @@ class Retrieval:
         finally:
             await way.close()
             self._shelf.going.remove(going)
-            self._tell(going, wanted)
+            self._tell(going)
         status, comment = _ending(progress, wanted)
         await asked.answer(
             status,
@@ -167,8 +180,10 @@ class Retrieval:
             data=_failed(progress.failed, asked.context.transfer_syntax),
         )
 
-    def _tell(self, going: Going, wanted: Wanted) -> None:
+    def _tell(self, going: Going) -> None:
         """Write down who took what (S-64)."""
+        for told in self._shelf.ended:
+            told(going)
         progress, counts = going.progress, going.progress.counts
         log.info(
             "retrieved",
@@ -176,8 +191,8 @@ class Retrieval:
             address=going.source.address,
             peer=going.source.peer,
             to=going.to,
-            asked=wanted.level,
-            studies=list(wanted.studies),
+            asked=going.wanted.level,
+            studies=list(going.wanted.studies),
             objects=progress.total,
             completed=counts.completed,
             warned=counts.warning,

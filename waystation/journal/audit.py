@@ -40,6 +40,7 @@ class Event(StrEnum):
     CONFIGURED = "configured"  # 110100
     LOOKED = "looked"  # 110103
     QUERIED = "queried"  # 110112
+    RETRIEVED = "retrieved"  # 110104
     STORED = "stored"  # 110107
     DELETED = "deleted"  # 110105
     ORDER = "order"  # 110109

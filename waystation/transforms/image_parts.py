@@ -75,8 +75,8 @@ def described(media: str, read: Read, size: int) -> Described:
 
 def pixels_of(words: Sequence[str]) -> Pixels:
     """Return `Pixels` out of its fields as texts."""
-    numbers = [int(word) for word in (*words[:4], words[5])]
-    return Pixels(*numbers[:4], photometric=words[4], frames=numbers[4])
+    rows, columns, samples, bits = map(int, words[:4])
+    return Pixels(rows, columns, samples, bits, photometric=words[4], frames=int(words[5]))
 
 
 def completed(data_set: Mapping[str, Any], pixels: Pixels) -> dict[str, Any]:

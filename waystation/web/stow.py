@@ -77,6 +77,7 @@ class Intake:
     keeping: Callable[[], Keeping]
     shut: Callable[[], str]
     folder: Path
+    codecs: CodecPool | None = None
 
     def hindered(self) -> str:
         """Return why nothing can be stored now, or ""."""
