@@ -10,7 +10,15 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from waystation.dicom.charsets import ASCII_ESCAPE, IN_CHARSET, UTF_8, Charset, CharsetError, encode, fits
+from waystation.dicom.charsets import (
+    ASCII_ESCAPE,
+    IN_CHARSET,
+    UTF_8,
+    Charset,
+    CharsetError,
+    encode,
+    fits,
+)
 from waystation.dicom.nested import EXPLICIT_BE, ITEM_HEADERS, ITEM_TAG
 from waystation.dicom.scan import form_of
 from waystation.dicom.splice import encode_element
