@@ -41,6 +41,7 @@ IMAGES, QUICK_IMAGES = 100, 20
 ROUNDS, QUICK_ROUNDS = 7, 2
 READERS = 50
 SOON, WHOLE, AGAIN, AS_FAST, SEARCH = 1.2, 1.1, 0.2, 0.9, 1.3
+UNKNOWN_MS = 50.0
 LOOK_S = 0.0003
 
 
@@ -267,7 +268,7 @@ def _others(viewer: Viewer, pacs: QrScp, files: Study, rounds: int) -> list[Figu
             name="broker.unknown_study",
             unit="ms",
             ours=unknown.median(OURS),
-            bar=50.0,
+            bar=UNKNOWN_MS,
             higher=False,
         ),
         Figure(

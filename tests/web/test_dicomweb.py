@@ -299,7 +299,7 @@ async def test_answers_are_counted_by_resource_and_never_by_what_was_asked(web: 
     assert "SECRET" not in counted
 
 
-@pytest.mark.req("W-139")
+@pytest.mark.req("W-139", "L21")
 async def test_one_caller_cannot_have_everything(web: Web) -> None:
     web.frame._in_flight["127.0.0.1"] = 256
     answer = await web.ask("/dicom-web/studies/1.2/tell")
