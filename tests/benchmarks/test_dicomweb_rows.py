@@ -66,7 +66,7 @@ def test_a_study_as_stored_must_come_no_slower() -> None:
 
     study = type("Study", (), {"files": [], "study_uid": "1.2"})()
     load = type("Load", (), {"times": 1})()
-    (figure,) = dicomweb_wado._studies({OURS: Fixed(), ORTHANC: Fixed()}, study, load)  # type: ignore[dict-item, arg-type]
+    (figure,) = dicomweb_wado._studies({OURS: Fixed(), ORTHANC: Fixed()}, study, load)  # type: ignore[dict-item]
     assert (figure.name, figure.bar) == ("wado.study.orthanc", 1.0)
 
 
