@@ -37,6 +37,7 @@ def test_settings_say_what_the_frame_goes_by() -> None:
         proxies=(ip_network("10.0.0.7/32"),),
         origins=("https://viewer.example.org",),
         open=True,
+        rate=1000,
     )
 
 

@@ -46,11 +46,12 @@ def simulate(
     from waystation.cli.journal import StoppedJournal
 
     now = time.time()
+    asked = instant("--since", since, now) if since else None
     data = data_folder(config)
     journal = StoppedJournal(data)
     after = load(new, os.environ).settings
     before = _in_force(config, journal)
-    begin = instant("--since", since, now) if since else now - before.spool.heads
+    begin = now - before.spool.heads if asked is None else asked
     found = simulated(
         journal.read,
         BlobReader(data / "blobs"),

@@ -223,6 +223,8 @@ ELSEWHERE = (
     *("keys.derive", "keys.fingerprint", "keys.read_secret", "private._row", "private.read_safe"),
     *("pseudonyms.Crosswalk", "pseudonyms._add", "pseudonyms._days", "pseudonyms.read_table"),
     *("originals.envelopes_of", "originals.restore", "originals.head_syntax", "text.read_words"),
+    # Only for images in pieces.
+    "tile_parts.",
     # Only where something was found.
     *("verify.Pass._look_into", "verify.Pass._note", "verify._words"),
     # What belts and commands ask beside a treatment.
