@@ -1,6 +1,5 @@
 """Groups: one of several destinations takes each study (R-42 to R-46, RT-7)."""
 
-
 import pytest
 
 from tests.flows.rig import Rig, destination
